@@ -1,0 +1,285 @@
+"""The command `zsc`: the package's functions, from a shell."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from tqdm.auto import tqdm
+
+from zsc_utils import cluster, datasets, encoders, profiles
+from zsc_utils.errors import UnknownNameError, ZscError
+from zsc_utils.files import build_folder
+from zsc_utils.recipes import encoders_with_recipes, recipe_for
+
+app = typer.Typer(
+    help="Cluster embeddings of datasets that the encoder never saw.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    encoders = "encoders"
+    datasets = "datasets"
+    clusterers = "clusterers"
+    profiles = "profiles"
+
+
+RESULT_COLUMNS = [
+    "clusterer",
+    "ami",
+    "ari",
+    "n_clusters",
+    "fraction_clustered",
+    "silhouette_original",
+    "silhouette_umap",
+    "seconds",
+    "status",
+    "reason",
+]
+
+ProfileOption = Annotated[str, typer.Option(help="Name of a profile, or a YAML file.")]
+NamesOption = Annotated[
+    str | None, typer.Option(help="Names, with commas, in place of the profile's.")
+]
+SeedOption = Annotated[int | None, typer.Option(help="Seed in place of the profile's.")]
+DeviceOption = Annotated[str, typer.Option(help="Torch device, or auto.")]
+SkipOption = Annotated[
+    bool, typer.Option("--skip-unreadable", help="Leave unreadable images out, and say how many.")
+]
+DataOption = Annotated[
+    Path | None, typer.Option(envvar="DATA_ROOT", help="Folder of datasets that were downloaded.")
+]
+
+
+def friendly(command: Callable) -> Callable:
+    """Print an error that is the input's fault as one line, and end with status 2."""
+
+    @functools.wraps(command)
+    def run(*args, **kwargs):
+        try:
+            return command(*args, **kwargs)
+        except ZscError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from error
+
+    return run
+
+
+def split(names: str | None) -> list[str] | None:
+    """Split names at commas."""
+    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+
+
+def select_profile(profile, encoders_, datasets_, clusterers, seed):
+    """Read a profile and put the names from the command line in place of its own."""
+    return profiles.load_profile(
+        profile,
+        encoders=split(encoders_),
+        datasets=split(datasets_),
+        clusterers=split(clusterers),
+        seeds=None if seed is None else [seed],
+    )
+
+
+@app.command("list")
+@friendly
+def list_names(
+    kind: Kind,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+):
+    """List what is known by name."""
+    if kind is Kind.profiles:
+        loaded = [profiles.load_profile(name) for name in profiles.profile_names()]
+        rows = [{"name": p.name, "description": p.description} for p in loaded]
+    else:
+        room = {"encoders": encoders, "datasets": datasets, "clusterers": cluster}[kind.value]
+        rows = [asdict(facts) for facts in room.registered().values()]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    typer.echo(pd.DataFrame(rows).to_string(index=False))
+    extra = {
+        Kind.encoders: "also: timm:<model name>",
+        Kind.datasets: "also: folder:<path of class folders>",
+    }
+    if kind in extra:
+        typer.echo(extra[kind])
+
+
+@app.command()
+@friendly
+def embed(
+    encoder: Annotated[str, typer.Option(help="Name of the encoder (see: zsc list encoders).")],
+    images: Annotated[Path, typer.Option(help="Folder of images, or of class folders.")],
+    out: Annotated[Path, typer.Option(help="The .npz file to write.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="Weights file for the encoder.")] = None,
+    device: DeviceOption = "auto",
+    skip_unreadable: SkipOption = False,
+):
+    """Embed a folder of images."""
+    from zsc_utils.embed import compute
+    from zsc_utils.npz import save_npz
+
+    dataset = datasets.open_folder(images, need_classes=False)
+    loaded = encoders.load_encoder(encoder, checkpoint)
+    array, kept, errors = compute(dataset, loaded, device=device, skip_unreadable=skip_unreadable)
+    save_npz(out, array, dataset, kept)
+    for error in errors:
+        typer.echo(f"left out: {error}", err=True)
+    typer.echo(
+        f"{out}: {array.shape[0]} embeddings of {array.shape[1]} dimensions"
+        + (f"; {len(errors)} unreadable images left out" if errors else "")
+    )
+
+
+def recipe_family(encoder: str) -> str | None:
+    """Return the backbone family of an encoder, None where the recipe table has its own rows.
+
+    Raises
+    ------
+    UnknownNameError
+        Neither the table nor the package knows the encoder.
+    """
+    with_recipes = encoders_with_recipes()
+    if encoder in with_recipes:
+        return None
+    known = encoders.registered()
+    if encoder not in known and not encoder.startswith("timm:"):
+        hint = "any timm model is timm:<model name>"
+        raise UnknownNameError("encoder", encoder, {*with_recipes, *known}, hint)
+    return encoders.describe_encoder(encoder)[0].family
+
+
+@app.command("cluster-embeddings")
+@friendly
+def cluster_embeddings(
+    file: Annotated[Path, typer.Argument(help="An .npz file with `embeddings`, maybe `y_true`.")],
+    recipe: Annotated[str, typer.Option(help="Encoder whose recipes to use.")],
+    clusterers: Annotated[str, typer.Option(help="Names, with commas, or all.")] = "all",
+    seed: Annotated[int, typer.Option(help="Random state.")] = 1,
+    n_classes: Annotated[
+        int | None, typer.Option(min=2, help="Number of classes to tell, where there is no y_true.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write.")] = None,
+):
+    """Cluster the embeddings of any file, one row a clusterer."""
+    from zsc_utils.evaluate import evaluate
+    from zsc_utils.files import atomic_path
+    from zsc_utils.npz import load_npz
+
+    known = list(cluster.registered())
+    names = known if clusterers == "all" else split(clusterers)
+    profiles.check_names("clusterer", names, known, None)
+    family = recipe_family(recipe)
+    X, y_true = load_npz(file)
+    labels = pd.DataFrame(index=range(len(X)))
+    if y_true is not None:
+        labels["class"] = y_true
+    memo, rows = {}, []
+    for name in tqdm(names, desc="cluster", unit="clusterer", leave=False):
+        row, _ = evaluate(
+            X,
+            labels,
+            "class" if y_true is not None else None,
+            recipe_for(recipe, name, family),
+            seed=seed,
+            n_classes=n_classes,
+            memo=memo,
+        )
+        rows.append(row)
+    table = pd.DataFrame(rows).reindex(columns=RESULT_COLUMNS)
+    typer.echo(table.to_string(index=False, float_format="%.3f", na_rep="-"))
+    if out:
+        with atomic_path(out) as draft:
+            table.to_csv(draft, index=False)
+
+
+@app.command()
+@friendly
+def sweep(
+    profile: ProfileOption = "mini",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that cluster at once.")] = 1,
+    encoders: NamesOption = None,
+    datasets: NamesOption = None,
+    clusterers: NamesOption = None,
+    seed: SeedOption = None,
+    data_root: DataOption = None,
+    device: DeviceOption = "auto",
+    skip_unreadable: SkipOption = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Compute cells again that failed before.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be computed, and stop.")
+    ] = False,
+):
+    """Compute every result of a profile that is not there yet."""
+    from zsc_utils.sweep import plan, progress_report
+    from zsc_utils.sweep import sweep as run_sweep
+
+    chosen = select_profile(profile, encoders, datasets, clusterers, seed)
+    if dry_run:
+        report = progress_report(plan(chosen, data_root), build_folder())
+        typer.echo(
+            f"would compute {report['missing']} of {report['total']} cells and "
+            f"{report['embeddings_missing']} embeddings ({report['images_missing']} images)"
+        )
+        return
+    table = run_sweep(
+        chosen,
+        jobs=jobs,
+        data_root=data_root,
+        device=device,
+        skip_unreadable=skip_unreadable,
+        retry_failed=retry_failed,
+    )
+    counts = table["status"].value_counts()
+    typer.echo(f"{len(table)} cells: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
+    skipped = table.drop_duplicates(["dataset", "encoder"])["n_skipped"].max()
+    if skipped:
+        typer.echo(f"unreadable images left out: {skipped} of a dataset at most")
+
+
+@app.command()
+@friendly
+def status(
+    profile: ProfileOption = "mini",
+    seed: SeedOption = None,
+    data_root: DataOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+):
+    """Say how far a profile's results are, and what went wrong."""
+    from zsc_utils.sweep import plan, progress_report
+
+    chosen = select_profile(profile, None, None, None, seed)
+    report = progress_report(plan(chosen, data_root), build_folder())
+    if as_json:
+        typer.echo(json.dumps(report, indent=1, ensure_ascii=False))
+        return
+    counts = ("ok", "not_converged", "failed", "missing")
+    typer.echo(
+        f"{chosen.name}: {report['total']} cells: "
+        + ", ".join(f"{report[what]} {what.replace('_', ' ')}" for what in counts)
+    )
+    for problem in report["problems"]:
+        typer.echo("  {dataset} / {encoder} / {clusterer}: {status}: {reason}".format(**problem))
+
+
+def main():
+    """Run the command line."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    sys.exit(app())

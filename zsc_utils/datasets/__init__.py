@@ -1,0 +1,42 @@
+"""Datasets by name. To add one, write a function under this folder and decorate it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zsc_utils.datasets import embedded, glyphs  # noqa: F401  (importing registers them)
+from zsc_utils.datasets.base import DatasetFacts, ImageDataset, open_registered, registered
+from zsc_utils.datasets.folder import FileImages, open_folder
+from zsc_utils.files import data_folder
+
+__all__ = [
+    "DatasetFacts",
+    "FileImages",
+    "ImageDataset",
+    "load_dataset",
+    "open_folder",
+    "registered",
+]
+
+
+def load_dataset(name: str, root: str | Path | None = None) -> ImageDataset:
+    """Open a dataset by name.
+
+    Parameters
+    ----------
+    name
+        A registered name, or `folder:<path>` for a folder of class folders.
+    root
+        Folder of the datasets that do not come with the installation; `DATA_ROOT` or `data/` by
+        default.
+
+    Raises
+    ------
+    UnknownNameError
+        No dataset has this name.
+    ImageFolderError
+        The folder holds no images or fewer than two classes.
+    """
+    if name.startswith("folder:"):
+        return open_folder(name.removeprefix("folder:"))
+    return open_registered(name, Path(root) if root else data_folder())

@@ -1,0 +1,163 @@
+"""What a dataset is, and the register of those known by name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from zsc_utils.errors import ProfileError, UnknownNameError
+from zsc_utils.files import code_fingerprint
+
+
+class Images(Protocol):
+    """Images by position, each decoded when it is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Image.Image: ...
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What is known of a dataset before it is opened.
+
+    Parameters
+    ----------
+    name
+        The name it is asked for by.
+    display
+        The name that figures print.
+    group
+        How far from ImageNet-1k: In-domain, Domain-shift, Near-OOD, Fine-grained or Far-OOD.
+    label
+        The label level that counts as the classes.
+    min_cluster_size
+        Smallest cluster HDBSCAN may make.
+    source
+        Where the images come from.
+    """
+
+    name: str
+    display: str
+    group: str
+    label: str
+    min_cluster_size: int = 5
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class ImageDataset:
+    """Images with their labels.
+
+    Parameters
+    ----------
+    facts
+        What is known of the dataset.
+    images
+        The images, by position; RGB or grey PIL images.
+    labels
+        One row an image, one column a label level, values strings or missing. Levels stand from
+        coarse to fine where they are nested.
+    size
+        Shorter side in pixels where all images share it, else None.
+    fingerprint
+        Settings that change when the images or the labels do.
+    """
+
+    facts: DatasetFacts
+    images: Images
+    labels: pd.DataFrame
+    size: int | None
+    fingerprint: dict
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def subset(self, max_samples: int | None, seed: int = 0) -> ImageDataset:
+        """Take a seeded random sample of at most `max_samples` images, in their first order."""
+        if max_samples is None or len(self) <= max_samples:
+            return self
+        chosen = np.random.default_rng(seed).choice(len(self), max_samples, replace=False)
+        chosen.sort()
+        return ImageDataset(
+            facts=self.facts,
+            images=_Chosen(self.images, chosen),
+            labels=self.labels.iloc[chosen].reset_index(drop=True),
+            size=self.size,
+            fingerprint=self.fingerprint | {"max_samples": max_samples, "subset_seed": seed},
+        )
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    images: Images
+    indices: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        return self.images[self.indices[index]]
+
+
+@dataclass(frozen=True)
+class ArrayImages:
+    """Images held as one array, uint8, (n, height, width) or (n, height, width, 3)."""
+
+    array: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        return Image.fromarray(self.array[index])
+
+
+Builder = Callable[[Path], tuple[Images, pd.DataFrame, int | None, dict]]
+
+_BUILDERS: dict[str, tuple[DatasetFacts, Builder]] = {}
+
+
+def dataset(name: str, **facts) -> Callable[[Builder], Builder]:
+    """Register a dataset: decorate a function that takes the data root and opens it.
+
+    The function returns images, labels table, common side length (or None), and settings that name
+    its content (library versions, checksums). Keyword arguments are those of `DatasetFacts`.
+    """
+
+    def register(builder: Builder) -> Builder:
+        _BUILDERS[name] = (DatasetFacts(name=name, **facts), builder)
+        return builder
+
+    return register
+
+
+def registered() -> dict[str, DatasetFacts]:
+    """Facts of all registered datasets, by name."""
+    return {name: facts for name, (facts, _) in _BUILDERS.items()}
+
+
+def open_registered(name: str, root: Path) -> ImageDataset:
+    """Open a registered dataset.
+
+    Raises
+    ------
+    UnknownNameError
+        Nothing is registered under the name.
+    """
+    if name not in _BUILDERS:
+        hint = "a folder of class folders is folder:<path>"
+        raise UnknownNameError("dataset", name, _BUILDERS, hint)
+    facts, builder = _BUILDERS[name]
+    images, labels, size, content = builder(root)
+    if facts.label not in labels:
+        raise ProfileError(f"dataset {name} has no label level {facts.label!r}")
+    code = code_fingerprint(sys.modules[builder.__module__], sys.modules[__name__])
+    return ImageDataset(facts, images, labels, size, {"dataset": name, "code": code, **content})

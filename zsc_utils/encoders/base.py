@@ -1,0 +1,188 @@
+"""What an encoder is, and the register of those known by name.
+
+Nothing here imports torch: listing encoders and planning a sweep should take no seconds.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zsc_utils.errors import CheckpointError, UnknownNameError
+from zsc_utils.files import code_fingerprint, file_sha256, versions
+
+if TYPE_CHECKING:
+    import torch
+
+# The study's input: ImageNet statistics, whatever the dataset.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class EncoderFacts:
+    """What is known of an encoder before its weights are read.
+
+    Parameters
+    ----------
+    name
+        The name it is asked for by.
+    display
+        The name that figures print.
+    backbone
+        The network, as figures print it.
+    family
+        `ResNet` for convolutional backbones, `ViT` for those with attention, None without network:
+        whose recipes an encoder without its own takes.
+    method
+        How it was pretrained: `none`, `random`, `X-Ent`, or a self-supervised method.
+    labels
+        Whether pretraining saw labels.
+    takes_checkpoint
+        Whether weights can be given as a file.
+    """
+
+    name: str
+    display: str
+    backbone: str
+    family: str | None
+    method: str
+    labels: bool = False
+    takes_checkpoint: bool = False
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether the encoder learnt anything."""
+        return self.method not in ("none", "random")
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A network that is ready to embed.
+
+    Parameters
+    ----------
+    facts
+        What is known of the encoder.
+    module
+        Maps float32 images (n, 3, h, w) to embeddings (n, d); in evaluation mode.
+    transform
+        Takes the common side length of a dataset (or None) and gives the function from a PIL image
+        to a float32 tensor (3, h, w).
+    fingerprint
+        Settings that change when the embeddings would.
+    """
+
+    facts: EncoderFacts
+    module: torch.nn.Module
+    transform: Callable
+    fingerprint: dict
+
+
+Builder = Callable[..., tuple["torch.nn.Module", Callable]]
+
+_BUILDERS: dict[str, tuple[EncoderFacts, Builder, tuple[str, ...]]] = {}
+
+
+def encoder(name: str, *, weights: tuple[str, ...] = (), **facts) -> Callable[[Builder], Builder]:
+    """Register an encoder: decorate a function that builds it.
+
+    The function takes the path of a checkpoint, or None for the encoder's own weights, and returns
+    the module and the transform (see `Encoder`). `weights` names installed packages whose versions
+    decide the weights. Other keyword arguments are those of `EncoderFacts`.
+    """
+
+    def register(builder: Builder) -> Builder:
+        _BUILDERS[name] = (EncoderFacts(name=name, **facts), builder, weights)
+        return builder
+
+    return register
+
+
+def registered() -> dict[str, EncoderFacts]:
+    """Facts of all registered encoders, by name."""
+    return {name: facts for name, (facts, _, _) in _BUILDERS.items()}
+
+
+def find(name: str) -> tuple[EncoderFacts, Builder, tuple[str, ...]]:
+    """Look up a registered encoder.
+
+    Raises
+    ------
+    UnknownNameError
+        Nothing is registered under the name.
+    """
+    if name not in _BUILDERS:
+        raise UnknownNameError("encoder", name, _BUILDERS, "any timm model is timm:<model name>")
+    return _BUILDERS[name]
+
+
+def encoder_fingerprint(
+    facts: EncoderFacts, builder: Builder, weights: tuple[str, ...], checkpoint: Path | None
+) -> dict:
+    """Settings that change when the embeddings of an encoder would.
+
+    Raises
+    ------
+    CheckpointError
+        A checkpoint is given to an encoder that takes none, or does not exist.
+    """
+    if checkpoint is not None and not facts.takes_checkpoint:
+        raise CheckpointError(f"encoder {facts.name} takes no checkpoint")
+    if checkpoint is not None and not Path(checkpoint).is_file():
+        raise CheckpointError(f"checkpoint {checkpoint} is not a file")
+    return {
+        "encoder": facts.name,
+        "code": code_fingerprint(sys.modules[builder.__module__], sys.modules[__name__]),
+        "checkpoint": file_sha256(checkpoint) if checkpoint else None,
+        **versions("torch", "torchvision", "timm", *weights),
+    }
+
+
+def build(
+    facts: EncoderFacts, builder: Builder, weights: tuple[str, ...], checkpoint: Path | None
+) -> Encoder:
+    """Build an encoder and put it into evaluation mode."""
+    settings = encoder_fingerprint(facts, builder, weights, checkpoint)
+    module, transform = builder(checkpoint)
+    module.eval().requires_grad_(False)
+    return Encoder(facts, module, transform, settings)
+
+
+def image_transform(
+    size: int,
+    *,
+    resize: int | None = None,
+    interpolation: str = "bilinear",
+    mean: tuple[float, ...] = IMAGENET_MEAN,
+    std: tuple[float, ...] = IMAGENET_STD,
+) -> Callable:
+    """Resize the shorter side (antialiased), crop the centre, scale to [0, 1], normalise.
+
+    Parameters
+    ----------
+    size
+        Side of the crop in pixels.
+    resize
+        Length of the shorter side before the crop; the crop's by default, as in the study.
+    interpolation
+        `bilinear` or `bicubic`.
+    mean, std
+        Of each channel.
+    """
+    import torch
+    from torchvision.transforms import v2
+
+    return v2.Compose(
+        [
+            v2.Lambda(lambda image: image.convert("RGB")),
+            v2.Resize(resize or size, interpolation=v2.InterpolationMode(interpolation)),
+            v2.CenterCrop(size),
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(mean, std),
+        ]
+    )

@@ -1,0 +1,57 @@
+"""Errors that are the input's fault; the command line prints them without a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ZscError(Exception):
+    """Something about the input is wrong; the message says what, where and what to do."""
+
+
+class UnknownNameError(ZscError):
+    """A name that nothing is registered under."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = ""):
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        message = f"unknown {kind} {name!r}"
+        message += f"; did you mean {', '.join(near)}?" if near else f"; known: {', '.join(known)}"
+        super().__init__(message + (f" ({hint})" if hint else ""))
+
+
+class UnreadableImageError(ZscError):
+    """An image file that cannot be decoded, or is too large to decode safely."""
+
+    def __init__(self, path: str, reason: str):
+        # Both go to the base class, so that the error survives pickling between processes.
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"cannot read image {self.path}: {self.reason}"
+
+
+class ImageFolderError(ZscError):
+    """A folder of images that holds nothing to embed, or no classes to tell apart."""
+
+
+class CheckpointError(ZscError):
+    """A weights file that cannot be read, or whose keys do not fit the network."""
+
+
+class EmbeddingsError(ZscError):
+    """Embeddings that cannot be clustered: not finite, of unequal lengths, cut short."""
+
+
+class CacheDamagedError(ZscError):
+    """A cached file that is not what was written."""
+
+
+class ProfileError(ZscError):
+    """A profile that cannot be read or asks for something impossible."""
+
+
+class RecipeError(ZscError):
+    """A hyperparameter table that lacks a row or holds a value that makes no sense."""

@@ -1,0 +1,138 @@
+"""Files that are written whole or not at all, and fingerprints that name what they hold."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from zsc_utils.errors import CacheDamagedError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def build_folder() -> Path:
+    """Folder of all that can be computed again: `ZSC_BUILD`, else the project's `build/`."""
+    return Path(os.environ.get("ZSC_BUILD") or ROOT / "build")
+
+
+def data_folder() -> Path:
+    """Folder of the datasets that do not come with the installation: `DATA_ROOT`, else `data/`."""
+    return Path(os.environ.get("DATA_ROOT") or ROOT / "data")
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path that takes the place of `path` when the block ends without error.
+
+    Works for a file or, where the block makes one, a folder. A reader sees the old content, the
+    new, or nothing; never a part.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    draft = workspace / path.name
+    try:
+        yield draft
+        if draft.is_dir() and path.exists():
+            shutil.rmtree(path)
+        os.replace(draft, path)
+    finally:
+        shutil.rmtree(workspace, ignore_errors=True)
+
+
+def fingerprint(settings: Mapping) -> str:
+    """Sixteen hexadecimal digits that change when any setting does.
+
+    Parameters
+    ----------
+    settings
+        Nested mappings and sequences of strings, numbers, booleans and None.
+    """
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def code_fingerprint(*modules: ModuleType) -> str:
+    """Fingerprint of what modules do: comments, docstrings and layout do not count."""
+    parts = []
+    for module in modules:
+        tree = ast.parse(Path(module.__file__).read_text())
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if (
+                isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+                and body
+                and isinstance(body[0], ast.Expr)
+                and isinstance(getattr(body[0], "value", None), ast.Constant)
+            ):
+                node.body = body[1:]
+        parts.append(ast.dump(tree))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Installed versions of packages, without importing them."""
+    return {package: importlib.metadata.version(package) for package in packages}
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def load_array(path: Path) -> np.ndarray:
+    """Read an `.npy` file as a read-only memory map.
+
+    Raises
+    ------
+    CacheDamagedError
+        The file is cut short or is no array.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise CacheDamagedError(
+            f"cached array {path} is cut short or damaged ({error}); delete it to compute it again"
+        ) from error
+
+
+class ArrayFolder(MutableMapping):
+    """Arrays by name, each an `.npy` file of one folder, memory-mapped when read."""
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.npy"
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if not self._path(name).exists():
+            raise KeyError(name)
+        return load_array(self._path(name))
+
+    def __setitem__(self, name: str, array: np.ndarray) -> None:
+        with atomic_path(self._path(name)) as draft:
+            np.save(draft, array, allow_pickle=False)
+
+    def __delitem__(self, name: str) -> None:
+        self._path(name).unlink()
+
+    def __iter__(self) -> Iterator[str]:
+        return (path.stem for path in sorted(self.folder.glob("*.npy")))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

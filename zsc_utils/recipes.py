@@ -1,0 +1,152 @@
+"""Recipes: which reduction and which clusterer settings go with an encoder.
+
+The table that comes with the package holds the study's own choices, tuned on ImageNet-1k training
+images (Lowe et al., arXiv 2406.02465, appendix on hyperparameters).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from zsc_utils.errors import RecipeError, UnknownNameError
+
+TABLES = Path(__file__).parent / "tables"
+STUDY_TABLE = TABLES / "hyperparameters.csv"
+
+# An encoder without rows of its own takes those of the supervised encoder of its family.
+FAMILY_ROWS = {"ResNet": "xent_resnet50", "ViT": "xent_vitb16"}
+
+REDUCTION_COLUMNS = ("reducer", "n_components", "pca_variance", "zscore")
+SETTING_COLUMNS = ("metric", "linkage", "distance_threshold", "damping", "n_neighbors")
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """How an embedding is reduced before it is clustered.
+
+    Parameters
+    ----------
+    method
+        `none`, `pca` or `umap`.
+    n_components
+        Dimensions to keep (`pca`, `umap`).
+    variance
+        Fraction of the variance to keep, instead of a number of dimensions (`pca`).
+    zscore
+        Whether each dimension is first brought to zero mean and unit variance.
+    """
+
+    method: str = "none"
+    n_components: int | None = None
+    variance: float | None = None
+    zscore: bool = False
+
+    def __post_init__(self):
+        if self.method == "pca" and (self.n_components is None) == (self.variance is None):
+            raise RecipeError("PCA needs a number of dimensions or a fraction of variance: one")
+        if self.method == "umap" and self.n_components is None:
+            raise RecipeError("UMAP needs a number of dimensions")
+
+
+# The space in which the study measures silhouettes, whatever the recipe (with seed 42).
+SILHOUETTE_REDUCTION = Reduction("umap", n_components=50)
+SILHOUETTE_SEED = 42
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to do to embeddings of one encoder with one clusterer.
+
+    Parameters
+    ----------
+    clusterer
+        Name of the clusterer.
+    reduction
+        What comes before it.
+    settings
+        The clusterer's own settings, as (name, value) pairs.
+    """
+
+    clusterer: str
+    reduction: Reduction
+    settings: tuple[tuple[str, str | float | int], ...] = ()
+
+    def as_dict(self) -> dict:
+        """Return plain values, for fingerprints and result files."""
+        return {
+            "clusterer": self.clusterer,
+            "reduction": asdict(self.reduction),
+            "settings": dict(self.settings),
+        }
+
+
+@cache
+def read_table(path: Path = STUDY_TABLE) -> pd.DataFrame:
+    """Read a hyperparameter table: one row for each clusterer and encoder.
+
+    Raises
+    ------
+    RecipeError
+        The file does not exist or lacks a column.
+    """
+    try:
+        table = pd.read_csv(path)
+    except OSError as error:
+        raise RecipeError(f"cannot read the recipe table {path}: {error.strerror}") from error
+    missing = {"clusterer", "encoder", *REDUCTION_COLUMNS, *SETTING_COLUMNS} - set(table.columns)
+    if missing:
+        raise RecipeError(f"recipe table {path} lacks the columns {', '.join(sorted(missing))}")
+    return table.set_index(["clusterer", "encoder"]).sort_index()
+
+
+def encoders_with_recipes(path: Path = STUDY_TABLE) -> list[str]:
+    """Names of the encoders that have rows of their own."""
+    return sorted(read_table(path).index.unique("encoder"))
+
+
+def recipe_for(
+    encoder: str, clusterer: str, family: str | None = None, path: Path = STUDY_TABLE
+) -> Recipe:
+    """Look up the recipe of an encoder and a clusterer.
+
+    Parameters
+    ----------
+    encoder
+        Name of the encoder.
+    clusterer
+        Name of the clusterer.
+    family
+        Backbone family, `ResNet` or `ViT`: an encoder without a row of its own takes the row of
+        the supervised (X-Ent) encoder of that family.
+    path
+        Hyperparameter table; the study's own by default.
+
+    Raises
+    ------
+    UnknownNameError
+        The encoder has no row, and no family to borrow one from.
+    RecipeError
+        The table has no row for this clusterer.
+    """
+    table = read_table(path)
+    encoders = encoders_with_recipes(path)
+    row_name = encoder if encoder in encoders else FAMILY_ROWS.get(family)
+    if row_name is None:
+        raise UnknownNameError("recipe", encoder, encoders)
+    if (clusterer, row_name) not in table.index:
+        raise RecipeError(f"the recipe table has no row for {clusterer} with {row_name}")
+    row = table.loc[(clusterer, row_name)].dropna()
+    reduction = Reduction(
+        method=row["reducer"],
+        n_components=int(row["n_components"]) if "n_components" in row else None,
+        variance=float(row["pca_variance"]) if "pca_variance" in row else None,
+        zscore=bool(row["zscore"]),
+    )
+    settings = {name: row[name] for name in SETTING_COLUMNS if name in row}
+    if "n_neighbors" in settings:
+        settings["n_neighbors"] = int(settings["n_neighbors"])
+    return Recipe(clusterer, reduction, tuple(settings.items()))

@@ -1,0 +1,159 @@
+"""Reductions: z-score, PCA and UMAP, each computed once for an embedding and then shared."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, MutableMapping
+
+import numpy as np
+
+from zsc_utils.errors import ZscError
+from zsc_utils.files import code_fingerprint, fingerprint, versions
+from zsc_utils.recipes import Reduction
+
+# The study's UMAP (Lowe et al., clustering section); its metric is euclidean.
+UMAP_NEIGHBORS = 30
+UMAP_MIN_DIST = 0.0
+
+Memo = MutableMapping[str, np.ndarray]
+Method = Callable[[np.ndarray, Reduction, int, Memo], np.ndarray]
+
+_METHODS: dict[str, Method] = {}
+
+
+class ReductionError(ZscError):
+    """Embeddings that a reduction cannot take."""
+
+
+def method(name: str) -> Callable[[Method], Method]:
+    """Register a reduction: decorate a function of array, reduction, seed and memo."""
+
+    def register(function: Method) -> Method:
+        _METHODS[name] = function
+        return function
+
+    return register
+
+
+def reduction_fingerprint() -> str:
+    """Fingerprint of this room and of the libraries that do its work."""
+    libraries = versions("numpy", "scipy", "scikit-learn", "umap-learn", "pynndescent", "numba")
+    return fingerprint({"code": code_fingerprint(sys.modules[__name__]), **libraries})
+
+
+def zscore(X: np.ndarray) -> np.ndarray:
+    """Bring each dimension to zero mean and unit variance; one of zero variance becomes 0."""
+    from sklearn.preprocessing import StandardScaler
+
+    return StandardScaler().fit_transform(X)
+
+
+def pca_scores(X: np.ndarray, zscored: bool, memo: Memo) -> tuple[np.ndarray, np.ndarray]:
+    """Decompose embeddings once; every PCA of them is a slice of the result.
+
+    Parameters
+    ----------
+    X
+        float32 (n, d).
+    zscored
+        Whether to z-score first.
+    memo
+        Arrays that were computed before, by name.
+
+    Returns
+    -------
+    scores
+        float32 (n, min(n, d)): all principal components, by falling variance.
+    ratio
+        float (min(n, d),): fraction of the total variance that each explains.
+    """
+    from sklearn.decomposition import PCA
+
+    name = f"pca{'-zscore' if zscored else ''}-{reduction_fingerprint()}"
+    if f"{name}-scores" not in memo or f"{name}-ratio" not in memo:
+        # The full solver needs no seed; scikit-learn's default is random for some shapes.
+        pca = PCA(svd_solver="full")
+        memo[f"{name}-scores"] = pca.fit_transform(zscore(X) if zscored else X)
+        memo[f"{name}-ratio"] = pca.explained_variance_ratio_
+    return memo[f"{name}-scores"], memo[f"{name}-ratio"]
+
+
+def components_for_variance(ratio: np.ndarray, variance: float) -> int:
+    """Count the leading components that together explain more than a fraction of the variance."""
+    return min(int(np.searchsorted(np.cumsum(ratio), variance, side="right")) + 1, len(ratio))
+
+
+@method("none")
+def no_reduction(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarray:
+    """Embeddings as they are, or z-scored."""
+    return zscore(X) if reduction.zscore else np.asarray(X)
+
+
+@method("pca")
+def pca(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarray:
+    """Leading principal components, by number (at most min(n, d)) or by explained variance."""
+    scores, ratio = pca_scores(X, reduction.zscore, memo)
+    n_components = reduction.n_components or components_for_variance(ratio, reduction.variance)
+    return np.ascontiguousarray(scores[:, :n_components])
+
+
+@method("umap")
+def umap(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarray:
+    """UMAP (McInnes et al., 2018) with the study's settings, single-threaded under a seed."""
+    if len(X) <= reduction.n_components + 1:
+        raise ReductionError(
+            f"UMAP to {reduction.n_components} dimensions needs more than "
+            f"{reduction.n_components + 1} samples, not {len(X)}"
+        )
+    name = f"umap{reduction.n_components}{'-zscore' if reduction.zscore else ''}-seed{seed}"
+    name = f"{name}-{reduction_fingerprint()}"
+    if name not in memo:
+        from umap import UMAP
+
+        reducer = UMAP(
+            n_components=reduction.n_components,
+            n_neighbors=UMAP_NEIGHBORS,
+            min_dist=UMAP_MIN_DIST,
+            metric="euclidean",
+            random_state=seed,
+            n_jobs=1,
+        )
+        with warnings.catch_warnings():
+            # Few samples: UMAP says that it takes all of them as neighbours, which is meant.
+            warnings.filterwarnings("ignore", message="n_neighbors is larger than the dataset")
+            reduced = reducer.fit_transform(zscore(X) if reduction.zscore else np.asarray(X))
+        if not np.isfinite(reduced).all():
+            raise ReductionError("UMAP gave NaN or infinities")
+        memo[name] = reduced
+    return memo[name]
+
+
+def reduce(
+    X: np.ndarray, reduction: Reduction, *, seed: int = 1, memo: Memo | None = None
+) -> np.ndarray:
+    """Reduce embeddings.
+
+    Parameters
+    ----------
+    X
+        float32 (n, d).
+    reduction
+        What to do.
+    seed
+        Random state (UMAP alone uses it).
+    memo
+        Where results for these embeddings are kept and looked up: a dict, or an `ArrayFolder`.
+
+    Returns
+    -------
+    ndarray
+        float32 (n, d').
+
+    Raises
+    ------
+    ReductionError
+        There are too few samples for UMAP, or it gave numbers that are not finite.
+    """
+    memo = {} if memo is None else memo
+    return _METHODS[reduction.method](X, reduction, seed, memo)

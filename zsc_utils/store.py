@@ -1,0 +1,81 @@
+"""Results: one small file a cell, written whole, read back as one tidy table."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from zsc_utils.embed import file_name
+from zsc_utils.errors import CacheDamagedError
+from zsc_utils.files import atomic_path
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One result to be had: dataset × encoder × clusterer × seed, and the key of its settings."""
+
+    dataset: str
+    encoder: str
+    clusterer: str
+    seed: int
+    key: str
+
+    def path(self, results: Path) -> Path:
+        """File of the result below the folder of results."""
+        name = f"{self.clusterer}-seed{self.seed}-{self.key}.json"
+        return results / file_name(self.dataset) / file_name(self.encoder) / name
+
+
+def pack_clusters(clusters: np.ndarray) -> str:
+    """Write int32 clusters as text that a JSON file can hold."""
+    return base64.b85encode(zlib.compress(np.asarray(clusters, "<i4").tobytes())).decode()
+
+
+def unpack_clusters(text: str) -> np.ndarray:
+    """Read what `pack_clusters` wrote."""
+    return np.frombuffer(zlib.decompress(base64.b85decode(text)), "<i4")
+
+
+def write_result(cell: Cell, results: Path, row: dict, clusters: np.ndarray | None) -> None:
+    """Write one result: its row, and the clusters where there are any.
+
+    NaN is written as null, so that the file is JSON to any reader.
+    """
+    plain = {key: None if value != value else value for key, value in row.items()}
+    content = {"row": plain, "clusters": None if clusters is None else pack_clusters(clusters)}
+    with atomic_path(cell.path(results)) as draft:
+        draft.write_text(json.dumps(content, indent=1, ensure_ascii=False))
+
+
+def read_result(cell: Cell, results: Path) -> tuple[dict, np.ndarray | None] | None:
+    """Read one result, or None where it is not there yet.
+
+    Raises
+    ------
+    CacheDamagedError
+        The file is cut short or not what was written.
+    """
+    path = cell.path(results)
+    try:
+        content = json.loads(path.read_text())
+        text = content["clusters"]
+        return content["row"], None if text is None else unpack_clusters(text)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        raise CacheDamagedError(
+            f"result {path} is cut short or damaged ({error}); delete it to compute it again"
+        ) from error
+
+
+def read_table(cells: Iterable[Cell], results: Path) -> pd.DataFrame:
+    """Read the results that are there as a tidy table, one row a cell."""
+    found = [read_result(cell, results) for cell in cells]
+    return pd.DataFrame([row for row, _ in filter(None, found)])

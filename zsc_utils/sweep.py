@@ -1,0 +1,292 @@
+"""Sweeps: every cell of a profile that has no result yet is computed, whatever became of others."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache as remember
+from pathlib import Path
+
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+from zsc_utils.cluster import registered as registered_clusterers
+from zsc_utils.datasets import DatasetFacts, ImageDataset, load_dataset
+from zsc_utils.embed import Embeddings, embed, embeddings_folder, embeddings_key, read
+from zsc_utils.encoders import EncoderFacts, describe_encoder, load_encoder
+from zsc_utils.errors import CacheDamagedError
+from zsc_utils.evaluate import cell_key, evaluate
+from zsc_utils.files import ArrayFolder, build_folder
+from zsc_utils.profiles import Profile
+from zsc_utils.recipes import Recipe, recipe_for
+from zsc_utils.store import Cell, read_result, write_result
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """The cells of one dataset and encoder: they share embeddings and reductions.
+
+    Parameters
+    ----------
+    dataset
+        The images.
+    encoder
+        Facts of the encoder.
+    encoder_settings
+        Its fingerprint.
+    key
+        Fingerprint of the embeddings.
+    cells
+        Each with its recipe.
+    """
+
+    dataset: ImageDataset
+    encoder: EncoderFacts
+    encoder_settings: dict
+    key: str
+    cells: tuple[tuple[Cell, Recipe], ...]
+
+    def embeddings_folder(self, build: Path) -> Path:
+        """Folder of the embeddings."""
+        return embeddings_folder(
+            build / "cache", self.dataset.facts.name, self.encoder.name, self.key
+        )
+
+
+def results_folder(build: Path) -> Path:
+    """Folder of the results."""
+    return build / "results"
+
+
+def plan(profile: Profile, data_root: Path | None = None) -> list[Job]:
+    """List what a profile asks for, whether there already or not, one job an embedding.
+
+    Raises
+    ------
+    ZscError
+        A dataset cannot be opened, an encoder is unknown, or a recipe is missing.
+    """
+    opened = {
+        name: load_dataset(name, data_root).subset(profile.max_samples) for name in profile.datasets
+    }
+    described = {name: describe_encoder(name) for name in profile.encoders}
+    return [
+        make_job(profile, opened[dataset], *described[encoder])
+        for encoder in profile.encoders
+        for dataset in profile.datasets
+    ]
+
+
+def make_job(profile: Profile, dataset: ImageDataset, encoder: EncoderFacts, settings: dict) -> Job:
+    """List the cells of one dataset and encoder."""
+    key = embeddings_key(dataset, settings)
+    facts = dataset.facts
+    cells = []
+    for seed in profile.seeds:
+        for clusterer in profile.clusterers:
+            recipe = recipe_for(encoder.name, clusterer, encoder.family, profile.recipe_table)
+            result_key = cell_key(key, recipe, facts.label, facts.min_cluster_size, seed)
+            cells.append((Cell(facts.name, encoder.name, clusterer, seed, result_key), recipe))
+    return Job(dataset, encoder, settings, key, tuple(cells))
+
+
+def finished(cell: Cell, results: Path, retry_failed: bool = False) -> bool:
+    """Tell whether a cell has a result; a damaged one is reported and counts as missing."""
+    try:
+        found = read_result(cell, results)
+    except CacheDamagedError as error:
+        log.warning("%s: computing it again", error)
+        return False
+    return found is not None and not (retry_failed and found[0]["status"] == "failed")
+
+
+def missing(jobs: list[Job], build: Path, retry_failed: bool = False) -> list[Job]:
+    """Keep of each job the cells that have no result yet, and the jobs that have such cells."""
+    results = results_folder(build)
+    left = []
+    for job in jobs:
+        cells = tuple(pair for pair in job.cells if not finished(pair[0], results, retry_failed))
+        if cells:
+            parts = (job.dataset, job.encoder, job.encoder_settings, job.key)
+            left.append(Job(*parts, cells))
+    return left
+
+
+def embed_jobs(
+    jobs: list[Job], build: Path, device: str, skip_unreadable: bool, progress: bool
+) -> None:
+    """Compute the embeddings that jobs need; each encoder is built at most once."""
+    bar = tqdm(jobs, desc="embed", unit="embedding", disable=not progress)
+    current, make_encoder = None, None
+    for job in bar:
+        if job.encoder.name != current:
+            current, make_encoder = (
+                job.encoder.name,
+                remember(lambda j=job: load_encoder(j.encoder.name)),
+            )
+            gc.collect()
+        embed(
+            job.dataset,
+            job.encoder_settings,
+            make_encoder,
+            cache=build / "cache",
+            device=device,
+            skip_unreadable=skip_unreadable,
+            progress=progress,
+        )
+
+
+def run_job(folder: Path, facts: DatasetFacts, key: str, cells, build: Path) -> int:
+    """Compute the cells of one job from its embeddings on disk, one file each; count them."""
+    import hdbscan  # noqa: F401
+    import sklearn.cluster  # noqa: F401
+    import umap  # noqa: F401  (all three load the thread pools that are limited next)
+    from threadpoolctl import threadpool_limits
+
+    embeddings = read(folder, facts, key)
+    memo = ArrayFolder(build / "cache" / "reductions" / key)
+    # One thread: sums in another order would make numbers depend on how many jobs run.
+    with threadpool_limits(1):
+        for cell, recipe in cells:
+            row, clusters = evaluate(
+                embeddings.array,
+                embeddings.labels,
+                embeddings.facts.label,
+                recipe,
+                seed=cell.seed,
+                min_cluster_size=embeddings.facts.min_cluster_size,
+                memo=memo,
+            )
+            place = {"dataset": cell.dataset, "encoder": cell.encoder}
+            row = place | row | {"n_skipped": len(embeddings.skipped)}
+            write_result(cell, results_folder(build), row, clusters)
+    return len(cells)
+
+
+def sweep(
+    profile: Profile,
+    *,
+    jobs: int = 1,
+    build: Path | None = None,
+    data_root: Path | None = None,
+    device: str = "auto",
+    skip_unreadable: bool = False,
+    retry_failed: bool = False,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Compute what is missing of a profile and return its results.
+
+    Parameters
+    ----------
+    profile
+        What to run.
+    jobs
+        Processes that cluster at the same time. Results do not depend on it.
+    build
+        Folder of caches and results.
+    data_root
+        Folder of the datasets that do not come with the installation.
+    device
+        Torch device for the embeddings, or `auto`.
+    skip_unreadable
+        Leave unreadable images out instead of stopping.
+    retry_failed
+        Compute cells again that failed before.
+    progress
+        Show progress bars.
+
+    Returns
+    -------
+    DataFrame
+        As `results` gives it.
+    """
+    build = build or build_folder()
+    planned = plan(profile, data_root)
+    left = missing(planned, build, retry_failed)
+    if left:
+        embed_jobs(left, build, device, skip_unreadable, progress)
+        calls = [
+            delayed(run_job)(
+                job.embeddings_folder(build), job.dataset.facts, job.key, job.cells, build
+            )
+            for job in sorted(left, key=lambda job: -len(job.dataset))
+        ]
+        total = sum(len(job.cells) for job in left)
+        with tqdm(total=total, desc="cluster", unit="cell", disable=not progress) as bar:
+            for done in Parallel(n_jobs=jobs, return_as="generator_unordered")(calls):
+                bar.update(done)
+    return results(planned, build)
+
+
+def results(planned: list[Job], build: Path) -> pd.DataFrame:
+    """Read the results of a plan as a tidy table.
+
+    Returns
+    -------
+    DataFrame
+        One row a finished cell: what `evaluate` gives, and the facts of dataset, encoder and
+        clusterer that figures need (`group`, `dataset_name`, `encoder_name`, `backbone`, `method`,
+        `clusterer_name`). Rows stand in the order of the plan.
+    """
+    clusterers = registered_clusterers()
+    rows = []
+    for job in planned:
+        facts = {
+            "group": job.dataset.facts.group,
+            "dataset_name": job.dataset.facts.display,
+            "encoder_name": job.encoder.display,
+            "backbone": job.encoder.backbone,
+            "method": job.encoder.method,
+        }
+        for cell, _ in job.cells:
+            found = read_result(cell, results_folder(build))
+            if found:
+                name = {"clusterer_name": clusterers[cell.clusterer].display}
+                rows.append(found[0] | facts | name)
+    return pd.DataFrame(rows)
+
+
+def read_embeddings(planned: list[Job], build: Path | None = None) -> Iterator[Embeddings]:
+    """Read the embeddings of a plan, in its order; they must have been computed."""
+    build = build or build_folder()
+    for job in planned:
+        yield job, read(job.embeddings_folder(build), job.dataset.facts, job.key)
+
+
+def clusters_of(job: Job, clusterer: str, build: Path | None = None):
+    """Read the clusters of one finished cell (the first seed's), int32 (n,)."""
+    build = build or build_folder()
+    cell = next(cell for cell, _ in job.cells if cell.clusterer == clusterer)
+    return read_result(cell, results_folder(build))[1]
+
+
+def progress_report(planned: list[Job], build: Path) -> dict:
+    """Count the cells of a plan by what became of them.
+
+    Returns
+    -------
+    dict
+        `total`, `ok`, `not_converged`, `failed`, `missing`, `embeddings_missing`, `images_missing`,
+        and `problems`: dataset, encoder, clusterer, status and reason of each cell not `ok`.
+    """
+    rows = results(planned, build)
+    left = missing(planned, build)
+    to_embed = [job for job in left if not job.embeddings_folder(build).is_dir()]
+    total = sum(len(job.cells) for job in planned)
+    counts = rows["status"].value_counts() if len(rows) else {}
+    columns = ["dataset", "encoder", "clusterer", "seed", "status", "reason"]
+    problems = rows.loc[rows["status"] != "ok", columns] if len(rows) else pd.DataFrame()
+    return {
+        "total": total,
+        **{status: int(counts.get(status, 0)) for status in ("ok", "not_converged", "failed")},
+        "missing": sum(len(job.cells) for job in left),
+        "embeddings_missing": len(to_embed),
+        "images_missing": sum(len(job.dataset) for job in to_embed),
+        "problems": json.loads(problems.to_json(orient="records")),
+    }
