@@ -27,6 +27,11 @@ def build_folder() -> Path:
     return Path(os.environ.get("ZSC_BUILD") or ROOT / "build")
 
 
+def figures_folder(profile: str) -> Path:
+    """Folder of a profile's figures and tables, inside the project."""
+    return ROOT / "figures" / profile
+
+
 def data_folder() -> Path:
     """Folder of the datasets that do not come with the installation: `DATA_ROOT`, else `data/`."""
     return Path(os.environ.get("DATA_ROOT") or ROOT / "data")

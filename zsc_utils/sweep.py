@@ -150,7 +150,7 @@ def run_job(folder: Path, facts: DatasetFacts, key: str, cells, build: Path) -> 
     from threadpoolctl import threadpool_limits
 
     embeddings = read(folder, facts, key)
-    memo = ArrayFolder(build / "cache" / "reductions" / key)
+    memo = reductions_memo(build, key)
     # One thread: sums in another order would make numbers depend on how many jobs run.
     with threadpool_limits(1):
         for cell, recipe in cells:
@@ -252,18 +252,22 @@ def results(planned: list[Job], build: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def read_embeddings(planned: list[Job], build: Path | None = None) -> Iterator[Embeddings]:
-    """Read the embeddings of a plan, in its order; they must have been computed."""
+def reductions_memo(build: Path, key: str) -> ArrayFolder:
+    """Open the folder of the reductions of one embedding."""
+    return ArrayFolder(build / "cache" / "reductions" / key)
+
+
+def read_embeddings(
+    planned: list[Job], build: Path | None = None
+) -> Iterator[tuple[Job, Embeddings, ArrayFolder]]:
+    """Read the embeddings of a plan, in its order, and open their reductions.
+
+    They must have been computed.
+    """
     build = build or build_folder()
     for job in planned:
-        yield job, read(job.embeddings_folder(build), job.dataset.facts, job.key)
-
-
-def clusters_of(job: Job, clusterer: str, build: Path | None = None):
-    """Read the clusters of one finished cell (the first seed's), int32 (n,)."""
-    build = build or build_folder()
-    cell = next(cell for cell, _ in job.cells if cell.clusterer == clusterer)
-    return read_result(cell, results_folder(build))[1]
+        embeddings = read(job.embeddings_folder(build), job.dataset.facts, job.key)
+        yield job, embeddings, reductions_memo(build, job.key)
 
 
 def progress_report(planned: list[Job], build: Path) -> dict:

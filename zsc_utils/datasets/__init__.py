@@ -19,7 +19,9 @@ __all__ = [
 ]
 
 
-def load_dataset(name: str, root: str | Path | None = None) -> ImageDataset:
+def load_dataset(
+    name: str, root: str | Path | None = None, partition: str = "test"
+) -> ImageDataset:
     """Open a dataset by name.
 
     Parameters
@@ -29,14 +31,16 @@ def load_dataset(name: str, root: str | Path | None = None) -> ImageDataset:
     root
         Folder of the datasets that do not come with the installation; `DATA_ROOT` or `data/` by
         default.
+    partition
+        `test`, or another that the dataset has.
 
     Raises
     ------
     UnknownNameError
-        No dataset has this name.
+        No dataset has this name, or the dataset has no such partition.
     ImageFolderError
         The folder holds no images or fewer than two classes.
     """
     if name.startswith("folder:"):
         return open_folder(name.removeprefix("folder:"))
-    return open_registered(name, Path(root) if root else data_folder())
+    return open_registered(name, Path(root) if root else data_folder(), partition)

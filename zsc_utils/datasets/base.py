@@ -42,6 +42,8 @@ class DatasetFacts:
         Smallest cluster HDBSCAN may make.
     source
         Where the images come from.
+    partitions
+        The parts it can be opened as.
     """
 
     name: str
@@ -50,6 +52,7 @@ class DatasetFacts:
     label: str
     min_cluster_size: int = 5
     source: str = ""
+    partitions: tuple[str, ...] = ("test",)
 
 
 @dataclass(frozen=True)
@@ -120,13 +123,13 @@ class ArrayImages:
         return Image.fromarray(self.array[index])
 
 
-Builder = Callable[[Path], tuple[Images, pd.DataFrame, int | None, dict]]
+Builder = Callable[[Path, str], tuple[Images, pd.DataFrame, int | None, dict]]
 
 _BUILDERS: dict[str, tuple[DatasetFacts, Builder]] = {}
 
 
 def dataset(name: str, **facts) -> Callable[[Builder], Builder]:
-    """Register a dataset: decorate a function that takes the data root and opens it.
+    """Register a dataset: decorate a function that takes the data root and a partition.
 
     The function returns images, labels table, common side length (or None), and settings that name
     its content (library versions, checksums). Keyword arguments are those of `DatasetFacts`.
@@ -144,20 +147,23 @@ def registered() -> dict[str, DatasetFacts]:
     return {name: facts for name, (facts, _) in _BUILDERS.items()}
 
 
-def open_registered(name: str, root: Path) -> ImageDataset:
+def open_registered(name: str, root: Path, partition: str) -> ImageDataset:
     """Open a registered dataset.
 
     Raises
     ------
     UnknownNameError
-        Nothing is registered under the name.
+        Nothing is registered under the name, or the dataset has no such partition.
     """
     if name not in _BUILDERS:
         hint = "a folder of class folders is folder:<path>"
         raise UnknownNameError("dataset", name, _BUILDERS, hint)
     facts, builder = _BUILDERS[name]
-    images, labels, size, content = builder(root)
+    if partition not in facts.partitions:
+        raise UnknownNameError(f"partition of {name}", partition, facts.partitions)
+    images, labels, size, content = builder(root, partition)
     if facts.label not in labels:
         raise ProfileError(f"dataset {name} has no label level {facts.label!r}")
     code = code_fingerprint(sys.modules[builder.__module__], sys.modules[__name__])
-    return ImageDataset(facts, images, labels, size, {"dataset": name, "code": code, **content})
+    settings = {"dataset": name, "partition": partition, "code": code, **content}
+    return ImageDataset(facts, images, labels, size, settings)

@@ -32,7 +32,7 @@ TEXTURES = {
     label="digit",
     source="scikit-learn load_digits: 1 797 scans of handwritten digits, 8 x 8, grey",
 )
-def digits(root: Path):
+def digits(root: Path, partition: str):
     """Open the scans that scikit-learn ships (UCI Optical Recognition of Handwritten Digits)."""
     from sklearn.datasets import load_digits
 
@@ -49,7 +49,7 @@ def digits(root: Path):
     label="content",
     source="scikit-image lfw_subset: 100 faces and 100 other crops of LFW, 25 x 25, grey",
 )
-def faces(root: Path):
+def faces(root: Path, partition: str):
     """Open scikit-image's subset of Labeled Faces in the Wild: the first half shows faces."""
     from skimage.data import lfw_subset
 
@@ -66,7 +66,7 @@ def faces(root: Path):
     label="material",
     source="patches of 64 x 64 from seven photographs in scikit-image's wheel",
 )
-def textures(root: Path):
+def textures(root: Path, partition: str):
     """Cut the photographs that scikit-image ships into patches that do not overlap.
 
     At most 64 patches a photograph (as many as the smaller ones give), evenly spaced.

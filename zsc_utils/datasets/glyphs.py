@@ -56,7 +56,7 @@ def draw_glyph(character: str, font: ImageFont.FreeTypeFont) -> np.ndarray:
     label="character",
     source="60 letters of three scripts in 16 typefaces of matplotlib, 64 x 64, grey",
 )
-def glyphs(root: Path):
+def glyphs(root: Path, partition: str):
     """Draw every character in every typeface.
 
     Label levels: `script`, `letter` (script and unaccented capital), `character`, and, apart from

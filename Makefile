@@ -1,0 +1,95 @@
+# The study, from images to figures. `make help` lists what there is.
+
+PROFILE   ?= mini
+JOBS      ?= $(shell getconf _NPROCESSORS_ONLN)
+SEED      ?=
+DATA_ROOT ?=
+PYTHON    ?= python3
+export DATA_ROOT
+
+BUILD     := build/$(PROFILE)
+FIGURES   := figures/$(PROFILE)
+BIN       := .venv/bin
+ENV       := .venv/.installed
+NOTEBOOKS := $(basename $(notdir $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))))
+NUMBERS   := $(foreach name,$(NOTEBOOKS),$(firstword $(subst _, ,$(name))))
+EXECUTED  := $(NOTEBOOKS:%=$(BUILD)/%.ipynb)
+CLEARED   := $(NOTEBOOKS:%=$(BUILD)/.%.cleared)
+PACKAGE   := $(shell find zsc_utils -name '*.py' -o -name '*.csv')
+SETTINGS  := SEED=$(SEED) DATA_ROOT=$(DATA_ROOT)
+number     = $(firstword $(subst _, ,$*))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help env all test lab status lint format lock clean FORCE $(NUMBERS)
+
+help: ## say what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@printf '  make %-8s execute one notebook\n' $(NUMBERS)
+	@echo 'variables: PROFILE=$(PROFILE) (of $(basename $(notdir $(wildcard profiles/*.yaml)))), JOBS=$(JOBS),'
+	@echo '           SEED= (in place of the profile'"'"'s), DATA_ROOT= (datasets that were downloaded)'
+
+env: $(ENV) ## make .venv with the locked versions
+
+all: $(EXECUTED) ## compute what is missing and execute every notebook
+	@echo 'up to date: $(BUILD)/*.ipynb, $(FIGURES)/'
+
+test: $(ENV) ## run the tests
+	$(BIN)/python -m pytest
+
+lab: $(ENV) ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+status: $(ENV) ## say how far the profile's results are
+	@$(BIN)/zsc status --profile $(PROFILE) $(if $(SEED),--seed $(SEED))
+
+lint: $(ENV) ## check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(ENV) ## mend style, and clear notebooks of their outputs
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+	$(BIN)/jupyter nbconvert --clear-output --inplace notebooks/*.ipynb
+
+lock: $(ENV) ## pin the newest versions that pyproject.toml allows
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --extra dev \
+		--python-version 3.11 --upgrade --quiet pyproject.toml -o requirements.lock
+
+clean: ## remove all that can be computed again but figures (.venv stays)
+	rm -rf build
+
+$(ENV): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 …'; exit 1; }
+	@echo 'installing the locked versions into .venv'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+# Other settings make other numbers: the file changes when they do, and only then.
+$(BUILD)/.settings: FORCE
+	@mkdir -p $(@D)
+	@echo '$(SETTINGS)' | cmp -s - $@ || echo '$(SETTINGS)' > $@
+
+# What is out of date goes before anything is made anew, so that nothing stale looks current if a
+# later step fails.
+$(BUILD)/.%.cleared: notebooks/%.ipynb profiles/$(PROFILE).yaml $(PACKAGE) $(ENV) $(BUILD)/.settings
+	@rm -f $(BUILD)/$*.ipynb $(BUILD)/$*.partial.ipynb $(FIGURES)/$(number)_*
+	@touch $@
+
+$(BUILD)/.sweep: profiles/$(PROFILE).yaml $(PACKAGE) $(ENV) $(BUILD)/.settings | $(CLEARED)
+	@$(BIN)/zsc sweep --profile $(PROFILE) --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
+	@touch $@
+
+$(BUILD)/%.ipynb: $(BUILD)/.%.cleared $(BUILD)/.sweep | $(CLEARED)
+	@echo 'executing notebooks/$*.ipynb'
+	@$(BIN)/papermill notebooks/$*.ipynb $(BUILD)/$*.partial.ipynb --kernel python3 \
+		-p profile $(PROFILE) -p jobs $(JOBS) $(if $(SEED),-p seed $(SEED)) \
+		|| { rm -f $(FIGURES)/$(number)_*; \
+		     echo 'failed; executed so far: $(BUILD)/$*.partial.ipynb'; exit 1; }
+	@mv $(BUILD)/$*.partial.ipynb $@
+
+$(foreach name,$(NOTEBOOKS),$(eval $(firstword $(subst _, ,$(name))): $(BUILD)/$(name).ipynb))

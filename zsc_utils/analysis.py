@@ -1,0 +1,278 @@
+"""The numbers of each figure and table, with their uncertainty, from the tidy table of results.
+
+AMI is a fraction in the table of results, and in percent here, as in the study.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from zsc_utils.reduce import pca_scores
+from zsc_utils.sweep import Job, read_embeddings
+
+SPACES = {"silhouette_original": "original space", "silhouette_umap": "UMAP space"}
+
+
+def with_score(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows that have an AMI: a clusterer that did not converge may have one."""
+    return table[table["ami"].notna()]
+
+
+def unscored(table: pd.DataFrame) -> pd.DataFrame:
+    """List the cells without AMI, or whose clusterer did not converge, and why."""
+    bad = table["ami"].isna() | (table["status"] != "ok")
+    return table.loc[bad, ["dataset", "encoder", "clusterer", "status", "reason"]]
+
+
+def mean_and_error(values: pd.Series) -> pd.Series:
+    """Mean, standard error of the mean (NaN for one value) and number of values."""
+    return pd.Series({"mean": values.mean(), "se": values.sem(), "n": len(values)})
+
+
+def _mean_by(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
+    grouped = table.groupby(keys, sort=False, observed=True)[column]
+    return grouped.apply(mean_and_error).unstack().reset_index().astype({"n": int})
+
+
+def ami_by_encoder(table: pd.DataFrame) -> pd.DataFrame:
+    """Average AMI over clusterers, for each dataset and encoder.
+
+    Returns
+    -------
+    DataFrame
+        Columns dataset, encoder (and their facts), `mean` and `se` in percent, `n` results. The
+        standard error shows how much the clusterers differ; they are no random sample.
+    """
+    rows = with_score(table).assign(ami=lambda t: 100 * t["ami"])
+    keys = ["group", "dataset", "dataset_name", "encoder", "encoder_name"]
+    return _mean_by(rows, keys, "ami")
+
+
+def ami_matrix(table: pd.DataFrame) -> pd.DataFrame:
+    """AMI in percent, mean over clusterers: a row for each dataset, a column for each encoder."""
+    means = ami_by_encoder(table)
+    matrix = means.pivot(index=["group", "dataset_name"], columns="encoder_name", values="mean")
+    return matrix.reindex(
+        index=means.set_index(["group", "dataset_name"]).index.unique(),
+        columns=means["encoder_name"].unique(),
+    )
+
+
+def ami_by_clusterer(table: pd.DataFrame) -> pd.DataFrame:
+    """AMI in percent, mean over datasets: a row for each encoder, a column for each clusterer."""
+    means = with_score(table).pivot_table(
+        index="encoder_name", columns="clusterer_name", values="ami", sort=False
+    )
+    return 100 * means
+
+
+def differences(table: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """AMI of each encoder minus AMI of the reference, clusterer by clusterer, then averaged.
+
+    Parameters
+    ----------
+    table
+        Results.
+    reference
+        Name of the encoder that the others are compared with.
+
+    Returns
+    -------
+    DataFrame
+        One row for each dataset and encoder but the reference; `difference` in percentage points.
+        Only clusterers that have a result for both encoders count.
+    """
+    keys = ["dataset", "clusterer", "seed"]
+    rows = with_score(table)
+    base = rows[rows["encoder"] == reference].set_index(keys)["ami"]
+    rows = rows[rows["encoder"] != reference].join(base.rename("reference"), on=keys, how="inner")
+    rows = rows.assign(difference=100 * (rows["ami"] - rows["reference"]))
+    facts = ["group", "dataset", "dataset_name", "encoder", "encoder_name"]
+    return rows.groupby(facts, sort=False)["difference"].mean().reset_index()
+
+
+def group_differences(table: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Average the differences over the datasets of each group (figure 1 of the study).
+
+    Returns
+    -------
+    DataFrame
+        Columns group, encoder, encoder_name, `mean` and `se` over datasets in percentage points
+        (`se` NaN where a group has one dataset), `n` datasets.
+    """
+    return _mean_by(
+        differences(table, reference), ["group", "encoder", "encoder_name"], "difference"
+    )
+
+
+def ami_by_level(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    """AMI of the same clusters against each label level of a dataset (figure 2 of the study).
+
+    Returns
+    -------
+    DataFrame
+        Columns encoder, encoder_name, level, `mean` and `se` over clusterers in percent, `n`.
+        Levels stand in the order in which the dataset gives them.
+    """
+    rows = with_score(table)
+    rows = rows[rows["dataset"] == dataset]
+    scores = pd.DataFrame(rows["ami_by_level"].tolist(), index=rows.index)
+    levels = rows[["encoder", "encoder_name"]].join(100 * scores)
+    tidy = levels.melt(["encoder", "encoder_name"], var_name="level", value_name="ami")
+    return _mean_by(tidy, ["encoder", "encoder_name", "level"], "ami")
+
+
+def variance_curve(ratio: np.ndarray, n_dims: int) -> pd.DataFrame:
+    """Cumulative fraction of the variance against leading dimensions.
+
+    Parameters
+    ----------
+    ratio
+        Fraction of the variance that each principal component explains, falling.
+    n_dims
+        Dimensions of the embedding; more than components where there are fewer samples.
+
+    Returns
+    -------
+    DataFrame
+        `dims` from 1, `relative` = dims / n_dims, `variance` up to 1.
+    """
+    dims = np.arange(1, len(ratio) + 1)
+    return pd.DataFrame({"dims": dims, "relative": dims / n_dims, "variance": np.cumsum(ratio)})
+
+
+def variance_curves(planned: list[Job], build: Path | None = None) -> pd.DataFrame:
+    """Cumulative variance of the z-scored embeddings of a plan (figure 5 of the study).
+
+    Parameters
+    ----------
+    planned
+        As `sweep.plan` gives it; its embeddings must have been computed.
+    build
+        Folder of caches and results.
+
+    Returns
+    -------
+    DataFrame
+        A `variance_curve` for each job, told apart by `encoder`, `encoder_name`, `dataset_name`.
+    """
+    parts = []
+    for job, embeddings, memo in read_embeddings(planned, build):
+        _, ratio = pca_scores(embeddings.array, zscored=True, memo=memo)
+        curve = variance_curve(ratio, embeddings.array.shape[1])
+        facts = {"encoder": job.encoder.name, "encoder_name": job.encoder.display}
+        parts.append(curve.assign(**facts, dataset_name=job.dataset.facts.display))
+    return pd.concat(parts, ignore_index=True)
+
+
+def dims_for_variance(curves: pd.DataFrame, fractions=(0.5, 0.8, 0.9, 0.95)) -> pd.DataFrame:
+    """Count the leading dimensions that hold a fraction of the variance.
+
+    Parameters
+    ----------
+    curves
+        `variance_curve`s of several encoders and datasets, told apart by the columns `encoder`,
+        `encoder_name` and `dataset_name`.
+    fractions
+        Of the variance.
+
+    Returns
+    -------
+    DataFrame
+        Columns encoder, encoder_name, dataset_name, fraction, dims.
+    """
+    keys = ["encoder", "encoder_name", "dataset_name"]
+    parts = [
+        curves[curves["variance"] >= fraction - 1e-6]
+        .groupby(keys, sort=False)["dims"]
+        .min()
+        .reset_index()
+        .assign(fraction=fraction)
+        for fraction in fractions
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def pretrained_only(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the encoders with random weights, as figure 4 of the study does."""
+    return table[table["method"] != "random"]
+
+
+def _spearman(ami: np.ndarray, silhouette: np.ndarray) -> float:
+    from scipy.stats import spearmanr
+
+    # A resample, or a clusterer, may give one value only: no ranks to correlate.
+    if len(ami) < 3 or np.ptp(ami) == 0 or np.ptp(silhouette) == 0:
+        return float("nan")
+    return float(spearmanr(ami, silhouette).statistic)
+
+
+def silhouette_correlation(
+    table: pd.DataFrame, *, resamples: int = 2000, seed: int = 0
+) -> pd.DataFrame:
+    """Spearman's ρ between AMI and silhouette over datasets × encoders (figure 4 of the study).
+
+    Parameters
+    ----------
+    table
+        Results.
+    resamples
+        Bootstrap resamples for the confidence interval.
+    seed
+        Random state of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One row for each clusterer and space: `rho`, `low` and `high` (95 % percentile bootstrap
+        over the points), `n` points. NaN where fewer than three points have a silhouette. Points
+        of one dataset are not independent, so that the intervals are, if anything, too narrow.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for space, space_name in SPACES.items():
+        for (clusterer, name), part in pretrained_only(with_score(table)).groupby(
+            ["clusterer", "clusterer_name"], sort=False
+        ):
+            points = part[["ami", space]].dropna().to_numpy(float)
+            draws = rng.integers(0, len(points), (resamples, len(points))) if len(points) else []
+            resampled = [_spearman(*points[draw].T) for draw in draws]
+            finite = [rho for rho in resampled if rho == rho]
+            low, high = np.quantile(finite, [0.025, 0.975]) if finite else (np.nan, np.nan)
+            rows.append(
+                {
+                    "space": space,
+                    "space_name": space_name,
+                    "clusterer": clusterer,
+                    "clusterer_name": name,
+                    "rho": _spearman(*points.T),
+                    "low": low,
+                    "high": high,
+                    "n": len(points),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def silhouette_ranks(table: pd.DataFrame) -> pd.DataFrame:
+    """Ranks of AMI and of silhouettes within each clusterer, 1 for the lowest (figure 4).
+
+    Returns
+    -------
+    DataFrame
+        One row for each space and result that has a silhouette there: `space`, the facts of the
+        result, `ami_rank`, `silhouette_rank`.
+    """
+    rows = pretrained_only(with_score(table))
+    facts = ["dataset", "dataset_name", "encoder", "encoder_name", "clusterer", "clusterer_name"]
+    parts = []
+    for space in SPACES:
+        part = rows.loc[rows[space].notna(), [*facts, "ami", space]].assign(space=space)
+        grouped = part.groupby("clusterer", sort=False)
+        parts.append(
+            part.assign(ami_rank=grouped["ami"].rank(), silhouette_rank=grouped[space].rank())
+        )
+    return pd.concat(parts, ignore_index=True)
