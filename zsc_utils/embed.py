@@ -210,7 +210,7 @@ def read(folder: Path, facts: DatasetFacts, key: str) -> Embeddings | None:
         meta = json.loads((folder / "meta.json").read_text())
         labels = pd.read_csv(
             folder / "labels.csv", dtype=str, keep_default_na=False, na_values=[""], index_col=0
-        )
+        ).reset_index(drop=True)
     except (OSError, ValueError) as error:
         raise CacheDamagedError(
             f"cached embeddings {folder} are incomplete or damaged ({error}); delete the folder "

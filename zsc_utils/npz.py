@@ -6,6 +6,7 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from zsc_utils.datasets import FileImages, ImageDataset
 from zsc_utils.embed import check_embeddings
@@ -51,9 +52,10 @@ def load_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         or of unequal lengths; the numbers of embeddings and labels differ.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not hasattr(file, "files") or "embeddings" not in file:
-                raise EmbeddingsError(f"{path} holds no array named 'embeddings'")
+        file = np.load(path, allow_pickle=False)
+        if not isinstance(file, NpzFile) or "embeddings" not in file:
+            raise EmbeddingsError(f"{path} holds no array named 'embeddings'")
+        with file:
             array = file["embeddings"]
             y_true = file.get("y_true")
     except FileNotFoundError as error:

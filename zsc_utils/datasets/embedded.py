@@ -11,17 +11,22 @@ from PIL import Image
 from zsc_utils.datasets.base import ArrayImages, dataset
 from zsc_utils.files import versions
 
-PATCH = 64
+PATCH = 32
+PATCHES_EACH = 40
 
-# Photographs without a foreground object: any patch of them shows the same material.
-TEXTURES = {
+# Photographs that scikit-image ships and of which most patches show the same stuff.
+PHOTOGRAPHS = {
     "brick": "brick.png",
     "grass": "grass.png",
     "gravel": "gravel.png",
     "stained tissue": "ihc.png",
+    "retina": "retina.jpg",
+    "cells": "cell.png",
     "moon": "moon.png",
-    "cell culture": "cell.png",
     "stars": "hubble_deep_field.jpg",
+    "coins": "coins.png",
+    "printed page": "page.png",
+    "handwriting": "text.png",
 }
 
 
@@ -63,26 +68,24 @@ def faces(root: Path, partition: str):
     "textures",
     display="Textures",
     group="Far-OOD",
-    label="material",
-    source="patches of 64 x 64 from seven photographs in scikit-image's wheel",
+    label="photograph",
+    source="40 patches, 32 x 32, grey, from each of eleven photographs in scikit-image's wheel",
 )
 def textures(root: Path, partition: str):
-    """Cut the photographs that scikit-image ships into patches that do not overlap.
+    """Cut the photographs that scikit-image ships into grey patches that do not overlap.
 
-    At most 64 patches a photograph (as many as the smaller ones give), evenly spaced.
+    The class is the photograph. Colour is left out, since it alone would tell some of them apart.
     """
     import skimage
 
     folder = Path(skimage.__file__).parent / "data"
-    patches, material = [], []
-    for name, file in TEXTURES.items():
+    patches = []
+    for file in PHOTOGRAPHS.values():
         with Image.open(folder / file) as photograph:
-            pixels = np.asarray(photograph.convert("RGB"))
-        rows, columns = pixels.shape[0] // PATCH, pixels.shape[1] // PATCH
-        grid = pixels[: rows * PATCH, : columns * PATCH].reshape(rows, PATCH, columns, PATCH, 3)
-        cut = grid.swapaxes(1, 2).reshape(-1, PATCH, PATCH, 3)
-        cut = cut[np.linspace(0, len(cut) - 1, min(64, len(cut))).round().astype(int)]
-        patches.append(cut)
-        material += [name] * len(cut)
-    labels = pd.DataFrame({"material": material})
+            grey = np.asarray(photograph.convert("L"))
+        rows, columns = grey.shape[0] // PATCH, grey.shape[1] // PATCH
+        grid = grey[: rows * PATCH, : columns * PATCH].reshape(rows, PATCH, columns, PATCH)
+        cut = grid.swapaxes(1, 2).reshape(-1, PATCH, PATCH)
+        patches.append(cut[np.linspace(0, len(cut) - 1, PATCHES_EACH).round().astype(int)])
+    labels = pd.DataFrame({"photograph": np.repeat(list(PHOTOGRAPHS), PATCHES_EACH)})
     return ArrayImages(np.concatenate(patches)), labels, PATCH, versions("scikit-image")

@@ -1,0 +1,198 @@
+import numpy as np
+import pytest
+from sklearn.cluster import HDBSCAN as SklearnHDBSCAN
+from sklearn.metrics import adjusted_rand_score
+
+from zsc_utils.cluster import Task, cluster, make_clusterer, registered, scale_for_threshold
+from zsc_utils.errors import UnknownNameError
+from zsc_utils.recipes import recipe_for
+
+TASK = Task(n_samples=90, n_classes=3, min_cluster_size=5, seed=1)
+
+
+def params(name, settings=None, task=TASK):
+    return make_clusterer(name, task, settings).get_params()
+
+
+def subset_of(expected, found):
+    return expected.items() <= found.items()
+
+
+def test_six_clusterers_and_which_are_told_the_number_of_classes():
+    told = {name for name, facts in registered().items() if facts.told_n_classes}
+    assert told == {"kmeans", "spectral", "ac_with_c"}
+    assert set(registered()) - told == {"ac_without_c", "affinity_propagation", "hdbscan"}
+
+
+def test_kmeans_settings():
+    expected = {
+        "n_clusters": 3,
+        "init": "k-means++",
+        "n_init": 1,
+        "max_iter": 1000,
+        "random_state": 1,
+    }
+    assert subset_of(expected, params("kmeans"))
+
+
+def test_spectral_settings():
+    expected = {
+        "n_clusters": 3,
+        "affinity": "nearest_neighbors",
+        "n_neighbors": 30,
+        "assign_labels": "cluster_qr",
+        "random_state": 1,
+    }
+    assert subset_of(expected, params("spectral", {"n_neighbors": 30}))
+    # Never more neighbours than samples.
+    assert params("spectral", {"n_neighbors": 50}, Task(20, 3))["n_neighbors"] == 20
+
+
+def test_ac_with_c_settings():
+    settings = dict(recipe_for("raw_pixels", "ac_with_c").settings)
+    expected = {
+        "n_clusters": 3,
+        "linkage": "average",
+        "metric": "cosine",
+        "distance_threshold": None,
+    }
+    assert subset_of(expected, params("ac_with_c", settings))
+
+
+def test_ac_without_c_settings():
+    settings = dict(recipe_for("random_resnet50", "ac_without_c").settings)
+    pipeline = make_clusterer("ac_without_c", TASK, settings)
+    expected = {"n_clusters": None, "linkage": "average", "metric": "chebyshev"}
+    assert subset_of(expected | {"distance_threshold": 10.0}, pipeline[-1].get_params())
+    assert pipeline[0].func is scale_for_threshold
+    assert pipeline[0].kw_args == {"metric": "chebyshev"}
+
+
+def test_affinity_propagation_settings():
+    expected = {"damping": 0.85, "max_iter": 1000, "convergence_iter": 15, "random_state": 1}
+    found = params("affinity_propagation", {"damping": 0.85})
+    assert subset_of(expected | {"preference": None, "affinity": "euclidean"}, found)
+
+
+@pytest.mark.parametrize("size", [5, 2])
+def test_hdbscan_settings(size):
+    expected = {
+        "min_cluster_size": size,
+        "min_samples": size - 1,
+        "max_cluster_size": 20,
+        "cluster_selection_method": "eom",
+        "metric": "chebyshev",
+        "approx_min_span_tree": False,
+    }
+    found = params("hdbscan", {"metric": "chebyshev"}, Task(104, 3, min_cluster_size=size))
+    assert subset_of(expected, found)
+
+
+@pytest.mark.parametrize(
+    ("metric", "length"),
+    [("euclidean", 4), ("cosine", 4), ("l1", 16), ("manhattan", 16), ("chebyshev", 1)],
+)
+def test_scaling_before_the_threshold(metric, length):
+    rng = np.random.default_rng(0)
+    X = rng.normal(5, rng.uniform(0.5, 3, 16), (200, 16))
+    scaled = scale_for_threshold(X, metric)
+    # One scalar for all dimensions: the mean of their standard deviations.
+    expected = (X - X.mean(axis=0)) / np.std(X, axis=0).mean() / length
+    assert np.allclose(scaled, expected)
+    # What thresholds rely on: neither the scale of the embeddings nor their origin matters.
+    assert np.allclose(scale_for_threshold(100 * X - 3, metric), scaled)
+
+
+def test_scaling_of_embeddings_without_variance():
+    assert np.array_equal(scale_for_threshold(np.ones((5, 3))), np.zeros((5, 3)))
+
+
+def test_ac_without_c_finds_the_classes(blobs):
+    X, y = blobs
+    settings = {"linkage": "ward", "metric": "euclidean", "distance_threshold": 2.0}
+    for factor in (0.01, 1, 100):
+        labels = cluster(factor * X, "ac_without_c", TASK, settings).labels
+        assert adjusted_rand_score(y, labels) == 1
+
+
+@pytest.mark.parametrize("name", ["kmeans", "spectral", "ac_with_c", "affinity_propagation"])
+def test_clusterers_find_separated_classes(blobs, name):
+    X, y = blobs
+    result = cluster(X, name, TASK, {"n_neighbors": 10, "damping": 0.9})
+    assert adjusted_rand_score(y, result.labels) == 1
+    assert result.status == "ok" and result.reason == "" and result.seconds > 0
+    assert result.labels.dtype == np.int32
+
+
+def test_hdbscan_leaves_outliers_out():
+    # Ten small classes, none above a fifth of the samples, and three samples far from everything:
+    # too few for a cluster.
+    rng = np.random.default_rng(1)
+    classes = np.repeat(np.arange(10), 20)
+    points = np.concatenate(
+        [30 * np.eye(10)[classes] + rng.normal(size=(200, 10)), rng.uniform(500, 5000, (3, 10))]
+    )
+    result = cluster(points, "hdbscan", Task(203, 10), {"metric": "euclidean"})
+    assert (result.labels[-3:] == -1).all()
+    clustered = result.labels[:200] >= 0
+    assert clustered.mean() > 0.8
+    assert adjusted_rand_score(classes[clustered], result.labels[:200][clustered]) == 1
+
+
+def test_hdbscan_is_scikit_learns_with_the_sample_itself_not_counted():
+    from sklearn.datasets import load_digits
+
+    X = load_digits().data[:600]
+    ours = cluster(X, "hdbscan", Task(600, 10), {"metric": "euclidean"}).labels
+    reference = SklearnHDBSCAN(
+        min_cluster_size=5, min_samples=5, max_cluster_size=120, copy=True
+    ).fit_predict(X)
+    assert adjusted_rand_score(reference, ours) > 0.95
+
+
+def test_hdbscan_arccos_ignores_length():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 6)) + 8 * np.eye(6)[rng.integers(0, 6, 200)]
+    lengths = rng.uniform(0.1, 10, (200, 1))
+    task = Task(200, 6)
+    one = cluster(X, "hdbscan", task, {"metric": "arccos"}).labels
+    other = cluster(X * lengths, "hdbscan", task, {"metric": "arccos"}).labels
+    assert adjusted_rand_score(one, other) > 0.99
+    assert len(set(one)) > 3
+
+
+def test_same_seed_same_clusters(blobs):
+    X, _ = blobs
+    noise = np.random.default_rng(2).normal(size=X.shape).astype(np.float32)
+    for name in ("kmeans", "spectral", "affinity_propagation"):
+        runs = [cluster(noise, name, TASK, {"n_neighbors": 10}).labels for _ in range(2)]
+        assert np.array_equal(*runs)
+
+
+def test_what_does_not_converge_says_so():
+    X = np.random.default_rng(0).normal(size=(60, 5))
+    result = cluster(X, "affinity_propagation", Task(60, 3), {"damping": 0.5})
+    assert (result.status == "ok") == (result.reason == "")
+    # Two samples, identical: no exemplar is better than the other, ever.
+    hopeless = cluster(np.array([[1.0, 0], [-1, 0], [0, 1]]), "affinity_propagation", Task(3, 2))
+    assert hopeless.status in ("ok", "not_converged")
+
+
+def test_kmeans_that_runs_out_of_iterations(monkeypatch, blobs):
+    from sklearn.cluster import KMeans
+
+    fit = KMeans.fit_predict
+
+    def exhausted(self, X):
+        labels = fit(self, X)
+        self.n_iter_ = self.max_iter
+        return labels
+
+    monkeypatch.setattr(KMeans, "fit_predict", exhausted)
+    result = cluster(blobs[0], "kmeans", TASK)
+    assert result.status == "not_converged" and "1000 iterations" in result.reason
+
+
+def test_unknown_clusterer():
+    with pytest.raises(UnknownNameError, match="did you mean kmeans"):
+        make_clusterer("kmean", TASK)

@@ -1,0 +1,246 @@
+import json
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from zsc_utils.datasets import load_dataset, open_folder
+from zsc_utils.embed import check_embeddings, compute, embed, embeddings_key, file_name
+from zsc_utils.encoders import describe_encoder, load_encoder
+from zsc_utils.errors import EmbeddingsError, UnreadableImageError
+from zsc_utils.files import ArrayFolder, atomic_path, code_fingerprint, fingerprint
+from zsc_utils.npz import load_npz, save_npz
+
+
+@pytest.fixture
+def cached(tmp_path):
+    """Embed digits by raw pixels into a cache; count how often the encoder is built."""
+    calls = []
+
+    def make():
+        calls.append(1)
+        return load_encoder("raw_pixels")
+
+    dataset = load_dataset("digits").subset(40)
+    _, settings = describe_encoder("raw_pixels")
+    run = partial(embed, dataset, settings, make, cache=tmp_path, progress=False)
+    return run, calls, dataset, tmp_path
+
+
+def embeddings_file(cache, name="embeddings.npy"):
+    return next(cache.rglob(name))
+
+
+def test_batches_do_not_change_embeddings():
+    dataset = load_dataset("textures").subset(20)
+    encoder = load_encoder("efficientnet_lite0")
+    array, kept, errors = compute(dataset, encoder, progress=False)
+    assert array.shape == (20, 1280) and array.dtype == np.float32
+    assert kept.tolist() == list(range(20)) and errors == []
+    with torch.inference_mode():
+        for i in (0, 7, 19):
+            alone = encoder.module(encoder.transform(32)(dataset.images[i])[None])[0].numpy()
+            assert np.allclose(array[i], alone, atol=1e-4)
+
+
+def test_embeddings_are_computed_once(cached):
+    run, calls, dataset, _ = cached
+    first, second = run(), run()
+    assert len(calls) == 1
+    assert isinstance(second.array, np.memmap)
+    assert np.array_equal(first.array, second.array)
+    assert second.labels.equals(dataset.labels)
+    assert second.facts == dataset.facts
+
+
+def test_a_cut_short_cache_file_is_named_and_computed_again(cached, caplog):
+    run, calls, _, cache = cached
+    before = np.array(run().array)
+    path = embeddings_file(cache)
+    path.write_bytes(path.read_bytes()[:1000])
+    again = run()
+    assert len(calls) == 2 and np.array_equal(again.array, before)
+    assert str(path) in caplog.text and "cut short" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "meta.json"])
+def test_a_damaged_table_is_computed_again(cached, caplog, name):
+    run, calls, dataset, cache = cached
+    run()
+    path = embeddings_file(cache, name)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert run().labels.equals(dataset.labels)
+    assert len(calls) == 2 and "computing them again" in caplog.text
+
+
+def test_other_settings_have_other_keys():
+    digits = load_dataset("digits")
+    _, raw = describe_encoder("raw_pixels")
+    _, random = describe_encoder("random_resnet50")
+    keys = {
+        embeddings_key(digits, raw),
+        embeddings_key(digits.subset(40), raw),
+        embeddings_key(digits.subset(40, seed=1), raw),
+        embeddings_key(load_dataset("faces"), raw),
+        embeddings_key(digits, random),
+        embeddings_key(digits, raw | {"torch": "0.0"}),
+    }
+    assert len(keys) == 6
+
+
+def test_unreadable_images_stop_or_are_left_out(class_folders, tmp_path):
+    bad = class_folders / "pears" / "2.png"
+    bad.write_text("not an image")
+    dataset = open_folder(class_folders)
+    _, settings = describe_encoder("raw_pixels")
+    run = partial(
+        embed,
+        dataset,
+        settings,
+        lambda: load_encoder("raw_pixels"),
+        cache=tmp_path / "cache",
+        progress=False,
+    )
+    with pytest.raises(UnreadableImageError, match=r"pears/2\.png"):
+        run()
+    result = run(skip_unreadable=True)
+    assert result.array.shape == (11, 3 * 32 * 32)
+    assert result.labels["class"].to_list() == ["apples"] * 6 + ["pears"] * 5
+    assert [path for path, _ in result.skipped] == [str(bad)]
+    # What was left out once is not silently missing later.
+    with pytest.raises(UnreadableImageError, match=r"pears/2\.png"):
+        run()
+
+
+def test_nothing_readable(tmp_path):
+    (tmp_path / "a.png").write_text("no")
+    dataset = open_folder(tmp_path, need_classes=False)
+    with pytest.raises(EmbeddingsError, match="none of the 1 images"):
+        compute(dataset, load_encoder("raw_pixels"), skip_unreadable=True, progress=False)
+
+
+def test_npz_round_trip(class_folders, tmp_path):
+    dataset = open_folder(class_folders)
+    array, kept, _ = compute(dataset, load_encoder("raw_pixels"), progress=False)
+    out = tmp_path / "out.npz"
+    save_npz(out, array, dataset, kept)
+    with np.load(out) as file:
+        assert file["embeddings"].dtype == np.float32
+        assert file["paths"][0] == "apples/0.png"
+        assert file["class_names"][file["y_true"]].tolist() == dataset.labels["class"].to_list()
+    embeddings, y_true = load_npz(out)
+    assert np.array_equal(embeddings, array) and y_true.tolist() == [0] * 6 + [1] * 6
+
+
+def test_npz_of_images_without_classes(class_folders, tmp_path):
+    dataset = open_folder(class_folders / "pears", need_classes=False)
+    array, kept, _ = compute(dataset, load_encoder("raw_pixels"), progress=False)
+    save_npz(tmp_path / "out.npz", array, dataset, kept)
+    with np.load(tmp_path / "out.npz") as file:
+        assert sorted(file.files) == ["embeddings", "paths"]
+    assert load_npz(tmp_path / "out.npz")[1] is None
+
+
+def test_bad_embeddings_files(tmp_path):
+    path = tmp_path / "e.npz"
+
+    def refused(match, **content):
+        np.savez(path, **content)
+        with pytest.raises(EmbeddingsError, match=match):
+            load_npz(path)
+
+    good = np.ones((4, 3), np.float32)
+    hole = good.copy()
+    hole[2, 1] = np.nan
+    refused("1 of 4 embeddings hold NaN or infinities, the first in row 2", embeddings=hole)
+    refused("4 embeddings but labels of shape", embeddings=good, y_true=np.arange(3))
+    refused("no array named 'embeddings'", features=good)
+    refused(r"shape \(n, d\)", embeddings=good[0])
+    refused("numbers", embeddings=np.array([["a", "b"]]))
+    refused(r"shape \(n, d\)", embeddings=np.ones((0, 3)))
+    ragged = np.empty(2, object)
+    ragged[:] = [np.ones(3), np.ones(4)]
+    refused("unequal lengths", embeddings=ragged)
+    with pytest.raises(EmbeddingsError, match="unequal lengths"):
+        check_embeddings(ragged, "array")
+    np.savez(path, embeddings=np.ones((400, 30)))
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(EmbeddingsError, match="cut short"):
+        load_npz(path)
+    with pytest.raises(EmbeddingsError, match="does not exist"):
+        load_npz(tmp_path / "absent.npz")
+    np.save(tmp_path / "plain.npy", good)
+    with pytest.raises(EmbeddingsError, match="no array named"):
+        load_npz(tmp_path / "plain.npy")
+
+
+def test_labels_survive_the_cache_as_strings(tmp_path):
+    names = ["01", "nan", "NA", "a,b", "", "é"]
+    folder = tmp_path / "images"
+    for name in filter(None, names):
+        (folder / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(folder / name / "x.png")
+    dataset = open_folder(folder)
+    _, settings = describe_encoder("raw_pixels")
+    found = embed(
+        dataset, settings, lambda: load_encoder("raw_pixels"), cache=tmp_path, progress=False
+    )
+    assert found.labels["class"].to_list() == sorted(filter(None, names))
+
+
+def test_file_names():
+    assert file_name("digits") == "digits"
+    assert file_name("folder:/some/where/my photos") == "folder_my_photos"
+    assert file_name("timm:resnet18.a1_in1k") == "timm_resnet18.a1_in1k"
+
+
+def test_atomic_path_leaves_the_old_content_when_writing_fails(tmp_path):
+    target = tmp_path / "file.txt"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), atomic_path(target) as draft:
+        draft.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_array_folder_is_a_mapping(tmp_path):
+    arrays = ArrayFolder(tmp_path / "arrays")
+    assert "a" not in arrays and len(arrays) == 0
+    arrays["a"] = np.arange(3)
+    assert list(arrays) == ["a"] and np.array_equal(arrays["a"], [0, 1, 2])
+    del arrays["a"]
+    with pytest.raises(KeyError):
+        arrays["a"]
+
+
+def test_code_fingerprint_ignores_comments_and_docstrings(tmp_path, monkeypatch):
+    import importlib.util
+
+    def module(name, text):
+        path = tmp_path / f"{name}.py"
+        path.write_text(text)
+        spec = importlib.util.spec_from_file_location(name, path)
+        return importlib.util.module_from_spec(spec)
+
+    plain = module("one", "def f(x):\n    return x + 1\n")
+    told = module("two", '"""Doc."""\n\ndef f(x):\n    """Doc."""\n    return x + 1  # why\n')
+    other = module("three", "def f(x):\n    return x + 2\n")
+    assert code_fingerprint(plain) == code_fingerprint(told) != code_fingerprint(other)
+
+
+def test_fingerprint_does_not_depend_on_order():
+    assert fingerprint({"a": 1, "b": [2]}) == fingerprint({"b": [2], "a": 1})
+    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
+
+
+def test_meta_names_the_settings(cached):
+    run, _, dataset, cache = cached
+    run()
+    meta = json.loads(embeddings_file(cache, "meta.json").read_text())
+    assert meta["dataset"] == dataset.fingerprint
+    assert meta["encoder"]["torch"] and meta["device"] == "cpu"
+    assert pd.read_csv(embeddings_file(cache, "labels.csv")).shape[0] == 40

