@@ -171,11 +171,13 @@ def test_same_seed_same_clusters(blobs):
 
 def test_what_does_not_converge_says_so():
     X = np.random.default_rng(0).normal(size=(60, 5))
-    result = cluster(X, "affinity_propagation", Task(60, 3), {"damping": 0.5})
-    assert (result.status == "ok") == (result.reason == "")
-    # Two samples, identical: no exemplar is better than the other, ever.
-    hopeless = cluster(np.array([[1.0, 0], [-1, 0], [0, 1]]), "affinity_propagation", Task(3, 2))
-    assert hopeless.status in ("ok", "not_converged")
+    # So much damping that a thousand iterations do not raise one exemplar.
+    result = cluster(X, "affinity_propagation", Task(60, 3), {"damping": 0.999})
+    assert result.status == "not_converged" and "did not converge" in result.reason
+    assert set(result.labels) == {-1}
+    twins = np.repeat(np.eye(2), 5, axis=0)
+    result = cluster(twins, "kmeans", Task(10, 3))
+    assert result.status == "not_converged" and "duplicate points" in result.reason
 
 
 def test_kmeans_that_runs_out_of_iterations(monkeypatch, blobs):

@@ -48,7 +48,7 @@ def encoders(means: pd.DataFrame, differences: pd.DataFrame, reference: str) -> 
             second = ranked.iloc[1]
             sentence += f", then {second['mean']:.1f} % ({second['encoder_name']})"
         sentences.append(sentence + ".")
-    display = means.set_index("encoder")["encoder_name"]
+    display = means.drop_duplicates("encoder").set_index("encoder")["encoder_name"]
     for group, rows in differences.groupby("group", sort=False):
         above = [
             f"{row.encoder_name} by {row.mean:.1f}{spread(row.se)}"

@@ -1,0 +1,168 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from zsc_utils import analysis, findings
+
+NAMES = {"ref": "Reference", "good": "Good", "rand": "Random"}
+
+
+def rows(dataset, group, encoder, amis, method="X-Ent", **columns):
+    """One result a clusterer."""
+    return [
+        {
+            "dataset": dataset,
+            "dataset_name": dataset.title(),
+            "group": group,
+            "encoder": encoder,
+            "encoder_name": NAMES[encoder],
+            "backbone": "net",
+            "method": method,
+            "clusterer": f"c{i}",
+            "clusterer_name": f"C{i}",
+            "seed": 1,
+            "status": "ok",
+            "reason": "",
+            "ami": ami,
+            **{name: values[i] for name, values in columns.items()},
+        }
+        for i, ami in enumerate(amis)
+    ]
+
+
+@pytest.fixture
+def table():
+    """Two datasets near, one far; two encoders and two clusterers; worked out by hand below."""
+    return pd.DataFrame(
+        rows("a", "Near", "ref", [0.2, 0.4])
+        + rows("a", "Near", "good", [0.5, 0.3])
+        + rows("b", "Near", "ref", [0.1, 0.1])
+        + rows("b", "Near", "good", [0.3, 0.7])
+        + rows("c", "Far", "ref", [0.6, 0.6])
+        + rows("c", "Far", "good", [0.2, np.nan])
+    )
+
+
+def test_ami_by_encoder(table):
+    means = analysis.ami_by_encoder(table).set_index(["dataset", "encoder"])
+    assert means.loc[("a", "ref"), ["mean", "n"]].tolist() == pytest.approx([30, 2])
+    # Sample standard deviation of 20 and 40, over the square root of two.
+    assert means.loc[("a", "ref"), "se"] == pytest.approx(10)
+    assert means.loc[("c", "good"), ["mean", "n"]].tolist() == pytest.approx([20, 1])
+    assert np.isnan(means.loc[("c", "good"), "se"])
+
+
+def test_ami_tables(table):
+    matrix = analysis.ami_matrix(table)
+    assert matrix.columns.tolist() == ["Reference", "Good"]
+    assert matrix.index.tolist() == [("Near", "A"), ("Near", "B"), ("Far", "C")]
+    assert matrix.loc[("Near", "B")].tolist() == pytest.approx([10, 50])
+    by_clusterer = analysis.ami_by_clusterer(table)
+    assert by_clusterer.loc["Reference"].tolist() == pytest.approx([30, 110 / 3])
+
+
+def test_differences_pair_clusterers(table):
+    found = analysis.differences(table, "ref").set_index("dataset")["difference"]
+    # In c one clusterer of the other encoder has no score: the pair does not count.
+    assert found.to_dict() == pytest.approx({"a": 10, "b": 40, "c": -40})
+
+
+def test_group_differences(table):
+    found = analysis.group_differences(table, "ref").set_index("group")
+    assert found.loc["Near", ["mean", "se", "n"]].tolist() == pytest.approx([25, 15, 2])
+    assert found.loc["Far", ["mean", "n"]].tolist() == pytest.approx([-40, 1])
+    assert np.isnan(found.loc["Far", "se"])
+
+
+def test_unscored(table):
+    table.loc[0, ["status", "reason"]] = ["not_converged", "too few steps"]
+    assert len(analysis.unscored(table)) == 2
+    assert len(analysis.with_score(table)) == 11
+    sentence = findings.cells(table)
+    assert "12 results: 3 datasets × 2 encoders × 2 clusterers" in sentence
+    assert "1 of c0 (not converged)" in sentence
+
+
+def test_ami_by_level():
+    levels = [{"coarse": 0.2, "fine": 0.4}, {"coarse": 0.4, "fine": 0.5}]
+    table = pd.DataFrame(rows("a", "Near", "ref", [0.4, 0.5], ami_by_level=levels))
+    means = analysis.ami_by_level(table, "a")
+    assert means["level"].tolist() == ["coarse", "fine"]
+    assert means["mean"].tolist() == pytest.approx([30, 45])
+    assert means["se"].tolist() == pytest.approx([10, 5])
+    sentence = findings.levels(means, ["coarse", "fine"])
+    assert "AMI highest at fine (45.0 %); from coarse to fine it rises by 15.0 points" in sentence
+
+
+def test_variance_curve():
+    curve = analysis.variance_curve(np.array([0.6, 0.3, 0.1]), n_dims=6)
+    assert curve["dims"].tolist() == [1, 2, 3]
+    assert curve["relative"].tolist() == pytest.approx([1 / 6, 2 / 6, 3 / 6])
+    assert curve["variance"].tolist() == pytest.approx([0.6, 0.9, 1.0])
+    curves = curve.assign(encoder="ref", encoder_name="Reference", dataset_name="A")
+    dims = analysis.dims_for_variance(curves, (0.5, 0.9, 0.95))
+    assert dims["dims"].tolist() == [1, 2, 3]
+    assert "90% of the variance in 2 dimensions" in findings.variance(dims)
+
+
+@pytest.fixture
+def silhouettes():
+    """Eight datasets; one clusterer whose UMAP silhouette follows AMI, and random weights."""
+    rng = np.random.default_rng(0)
+    parts = []
+    for i, ami in enumerate(np.linspace(0.1, 0.8, 8)):
+        shared = {
+            "silhouette_umap": [ami / 2, -ami],
+            "silhouette_original": rng.normal(size=2),
+        }
+        parts += rows(f"d{i}", "Far", "ref", [ami, ami], **shared)
+        wrong = {"silhouette_umap": [-9, 9], "silhouette_original": [0, 0]}
+        parts += rows(f"d{i}", "Far", "rand", [ami, ami], method="random", **wrong)
+    return pd.DataFrame(parts)
+
+
+def test_silhouette_correlation(silhouettes):
+    found = analysis.silhouette_correlation(silhouettes, resamples=200)
+    found = found.set_index(["space", "clusterer"])
+    umap = found.loc["silhouette_umap"]
+    assert umap["rho"].tolist() == pytest.approx([1, -1])
+    assert umap.loc["c0", ["low", "high"]].tolist() == pytest.approx([1, 1])
+    assert umap["n"].tolist() == [8, 8]
+    mine = silhouettes.query("encoder == 'ref' and clusterer == 'c0'")
+    expected = spearmanr(mine["ami"], mine["silhouette_original"]).statistic
+    original = found.loc[("silhouette_original", "c0")]
+    assert original["rho"] == pytest.approx(expected)
+    assert -1 <= original["low"] < original["rho"] < original["high"] <= 1
+    again = analysis.silhouette_correlation(silhouettes, resamples=200)
+    assert again.equals(found.reset_index()[again.columns])
+
+
+def test_silhouette_correlation_of_too_little(silhouettes):
+    few = silhouettes[silhouettes["dataset"].isin(["d0", "d1"])]
+    assert analysis.silhouette_correlation(few, resamples=20)["rho"].isna().all()
+    silhouettes["silhouette_umap"] = np.nan
+    found = analysis.silhouette_correlation(silhouettes, resamples=20)
+    assert found.loc[found["space"] == "silhouette_umap", "n"].eq(0).all()
+
+
+def test_silhouette_ranks(silhouettes):
+    ranks = analysis.silhouette_ranks(silhouettes)
+    assert set(ranks["encoder"]) == {"ref"}
+    chosen = ranks[(ranks["space"] == "silhouette_umap") & (ranks["clusterer"] == "c1")]
+    assert chosen["ami_rank"].tolist() == list(range(1, 9))
+    assert chosen["silhouette_rank"].tolist() == list(range(8, 0, -1))
+
+
+def test_sentences_about_encoders(table):
+    means = analysis.ami_by_encoder(table)
+    text = findings.encoders(means, analysis.group_differences(table, "ref"), "ref")
+    assert "**A**: highest AMI 40.0 % (Good), then 30.0 % (Reference)." in text
+    assert "**Near** (2 datasets): above Reference on average: Good by 25.0 ± 15.0 points." in text
+    assert "**Far** (1 dataset): above Reference there is none." in text
+
+
+def test_sentences_about_silhouettes(silhouettes):
+    text = findings.silhouettes(analysis.silhouette_correlation(silhouettes, resamples=200))
+    assert "**Silhouette in the UMAP space**: median ρ = 0.00 over 2 clusterers" in text
+    assert "above zero for 1 of them" in text

@@ -1,0 +1,140 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from zsc_utils.cli import RESULT_COLUMNS, app
+
+COLUMNS = "clusterer ami ari n_clusters fraction_clustered silhouette_original silhouette_umap"
+
+
+@pytest.fixture
+def zsc(tmp_path, monkeypatch):
+    """Call the command line; return exit code, output and error output."""
+    monkeypatch.setenv("ZSC_BUILD", str(tmp_path / "build"))
+
+    def call(*args):
+        result = CliRunner().invoke(app, [str(arg) for arg in args])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.stdout, result.stderr
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("encoders", "efficientnet_lite2"),
+        ("datasets", "glyphs"),
+        ("clusterers", "hdbscan"),
+        ("profiles", "mini"),
+    ],
+)
+def test_list(zsc, kind, name):
+    code, out, _ = zsc("list", kind)
+    assert code == 0 and name in out
+    code, out, _ = zsc("list", kind, "--json")
+    assert code == 0 and name in [row["name"] for row in json.loads(out)]
+
+
+def test_embed_and_cluster(zsc, class_folders, tmp_path):
+    out = tmp_path / "own.npz"
+    code, printed, _ = zsc(
+        "embed", "--encoder", "raw_pixels", "--images", class_folders, "--out", out
+    )
+    assert code == 0 and "12 embeddings of 3072 dimensions" in printed
+    csv = tmp_path / "results.csv"
+    code, printed, _ = zsc(
+        "cluster-embeddings", out, "--recipe", "raw_pixels", "--clusterers", "kmeans,ac_with_c",
+        "--out", csv,
+    )  # fmt: skip
+    assert code == 0
+    table = pd.read_csv(csv)
+    assert list(table.columns) == RESULT_COLUMNS
+    assert RESULT_COLUMNS[:9] == [*COLUMNS.split(), "seconds", "status"]
+    assert table["clusterer"].tolist() == ["kmeans", "ac_with_c"]
+    assert (table["ami"] == 1).all() and (table["status"] == "ok").all()
+
+
+def test_cluster_embeddings_of_any_origin(zsc, blobs, tmp_path):
+    X, y = blobs
+    path = tmp_path / "mine.npz"
+    np.savez(path, embeddings=X, y_true=y)
+    csv = tmp_path / "results.csv"
+    code, _, _ = zsc("cluster-embeddings", path, "--recipe", "dino_vitb16", "--out", csv)
+    table = pd.read_csv(csv).set_index("clusterer")
+    assert code == 0 and len(table) == 6
+    assert table.loc["kmeans", "ami"] == 1
+    first = table.drop(columns="seconds")
+    zsc("cluster-embeddings", path, "--recipe", "dino_vitb16", "--out", csv)
+    again = pd.read_csv(csv).set_index("clusterer").drop(columns="seconds")
+    pd.testing.assert_frame_equal(first, again)
+
+
+def test_cluster_embeddings_without_labels(zsc, blobs, tmp_path):
+    path, csv = tmp_path / "mine.npz", tmp_path / "results.csv"
+    np.savez(path, embeddings=blobs[0])
+    clusterers = ("--recipe", "xent_resnet50", "--clusterers", "kmeans,ac_without_c")
+    zsc("cluster-embeddings", path, *clusterers, "--out", csv)
+    table = pd.read_csv(csv).set_index("clusterer")
+    assert table["status"].to_dict() == {"kmeans": "skipped", "ac_without_c": "ok"}
+    assert table["ami"].isna().all() and table.loc["ac_without_c", "silhouette_umap"] > 0
+    zsc("cluster-embeddings", path, *clusterers, "--n-classes", 3, "--out", csv)
+    assert pd.read_csv(csv)["n_clusters"].iloc[0] == 3
+
+
+def test_skip_unreadable(zsc, class_folders, tmp_path):
+    (class_folders / "pears" / "2.png").write_text("no image")
+    command = (
+        "embed",
+        "--encoder",
+        "raw_pixels",
+        "--images",
+        class_folders,
+        "--out",
+        tmp_path / "o.npz",
+    )
+    code, _, err = zsc(*command)
+    assert code == 2 and "pears/2.png" in err and not (tmp_path / "o.npz").exists()
+    code, out, err = zsc(*command, "--skip-unreadable")
+    assert code == 0 and "1 unreadable images left out" in out and "pears/2.png" in err
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("embed --encoder efficientnet --images {images} --out o.npz", "did you mean efficientnet"),
+        ("embed --encoder raw_pixels --images /absent --out o.npz", "/absent is not a folder"),
+        ("embed --encoder raw_pixels --images {images} --out o.npz --checkpoint x", "takes no"),
+        ("cluster-embeddings absent.npz --recipe raw_pixels", "does not exist"),
+        ("cluster-embeddings absent.npz --recipe dino_vitb61", "did you mean dino_vitb16"),
+        (
+            "cluster-embeddings absent.npz --recipe raw_pixels --clusterers kmean",
+            "did you mean kmeans",
+        ),
+        ("sweep --profile minni", "did you mean mini"),
+        ("sweep --profile smoke --datasets digts", "did you mean digits"),
+        ("status --profile minni", "did you mean mini"),
+    ],
+)
+def test_mistakes_get_one_line_and_no_traceback(zsc, class_folders, command, message):
+    parts = [part.format(images=class_folders) for part in command.split(" ")]
+    code, _, err = zsc(*parts)
+    assert code == 2
+    assert err.startswith("error: ") and message in err and err.count("\n") == 1
+
+
+def test_sweep_dry_run_and_status(zsc):
+    narrow = ("--encoders", "raw_pixels", "--datasets", "digits", "--clusterers", "kmeans")
+    code, out, _ = zsc("sweep", "--profile", "smoke", *narrow, "--dry-run")
+    assert code == 0 and "would compute 1 of 1 cells and 1 embeddings (80 images)" in out
+    code, out, _ = zsc("sweep", "--profile", "smoke", *narrow)
+    assert code == 0 and "1 cells: 1 ok" in out
+    code, out, _ = zsc("status", "--profile", "smoke", "--json")
+    report = json.loads(out)
+    assert code == 0 and (report["total"], report["ok"], report["missing"]) == (24, 1, 23)
+    code, out, _ = zsc("status", "--profile", "smoke")
+    assert "24 cells: 1 ok, 0 not converged, 0 failed, 23 missing" in out

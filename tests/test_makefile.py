@@ -1,0 +1,133 @@
+"""The Makefile, on a copy of the project with one small profile and two small notebooks."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+
+import nbformat
+import pytest
+from conftest import ROOT
+from nbformat.v4 import new_code_cell, new_notebook
+
+PARAMETERS = 'profile = "tiny"\njobs = 1\nseed = None'
+DRAW = """
+import matplotlib.pyplot as plt
+from zsc_utils.files import figures_folder
+figures_folder(profile).mkdir(parents=True, exist_ok=True)
+for kind in ("pdf", "png"):
+    plt.figure().savefig(figures_folder(profile) / "{number}_figure.%s" % kind)
+print("seed", seed)
+"""
+
+
+def write_notebook(path, *sources):
+    cells = [new_code_cell(PARAMETERS), *map(new_code_cell, sources)]
+    cells[0].metadata["tags"] = ["parameters"]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    metadata = {"kernelspec": kernel}
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project whose environment is this one."""
+    if not (ROOT / ".venv" / ".installed").exists():
+        pytest.skip("needs the environment that make builds")
+    root = tmp_path_factory.mktemp("project")
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        shutil.copy2(ROOT / name, root / name)
+        # Older than the environment, whatever was edited since: the copy must not install itself.
+        os.utime(root / name, (0, 0))
+    shutil.copytree(ROOT / "zsc_utils", root / "zsc_utils", ignore=lambda *_: ["__pycache__"])
+    (root / ".venv").symlink_to(ROOT / ".venv")
+    (root / "profiles").mkdir()
+    (root / "profiles" / "tiny.yaml").write_text(
+        "description: tiny\ndatasets: [digits]\nencoders: [raw_pixels]\n"
+        "clusterers: [kmeans]\nmax_samples: 40\nreference: raw_pixels\n"
+    )
+    (root / "notebooks").mkdir()
+    for number in ("01", "02"):
+        write_notebook(root / "notebooks" / f"{number}_test.ipynb", DRAW.format(number=number))
+    return root
+
+
+def make(project, *args):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    return subprocess.run(
+        ["make", "PROFILE=tiny", *args],
+        cwd=project,
+        env=environment | {"PYTHONPATH": str(project)},
+        capture_output=True,
+        text=True,
+    )
+
+
+def times(project):
+    files = [*(project / "build" / "tiny").glob("*.ipynb"), *(project / "figures").rglob("*.*")]
+    return {path.name: path.stat().st_mtime_ns for path in files if not path.is_dir()}
+
+
+def executed(output):
+    return [line.split("/")[1][:2] for line in output.splitlines() if line.startswith("executing")]
+
+
+def test_all_then_nothing_then_what_changed(project):
+    first = make(project, "all")
+    assert first.returncode == 0, first.stderr[-3000:]
+    assert executed(first.stdout) == ["01", "02"]
+    names = {"01_test.ipynb", "02_test.ipynb"}
+    names |= {f"{number}_figure.{kind}" for number in ("01", "02") for kind in ("pdf", "png")}
+    before = times(project)
+    assert set(before) == names
+
+    start = time.monotonic()
+    second = make(project, "all")
+    assert time.monotonic() - start < 2
+    assert second.returncode == 0 and executed(second.stdout) == [] and times(project) == before
+
+    (project / "notebooks" / "02_test.ipynb").touch()
+    assert executed(make(project, "all").stdout) == ["02"]
+    assert {k: v for k, v in times(project).items() if k.startswith("01")} == {
+        k: v for k, v in before.items() if k.startswith("01")
+    }
+    for changed in ("zsc_utils/score.py", "profiles/tiny.yaml"):
+        (project / changed).touch()
+        assert executed(make(project, "all", "--dry-run").stdout.replace("echo '", "")) == [
+            "01",
+            "02",
+        ]
+
+
+def test_another_seed_reruns(project):
+    done = make(project, "01", "SEED=5")
+    assert done.returncode == 0 and executed(done.stdout) == ["01"]
+    cells = json.loads((project / "build" / "tiny" / "01_test.ipynb").read_text())["cells"]
+    assert "seed 5" in json.dumps(cells[-1]["outputs"])
+    # The other notebook's figures are of another seed: gone until it is executed again.
+    assert not list((project / "figures" / "tiny").glob("02_*"))
+
+
+def test_a_failing_notebook(project):
+    assert make(project, "all").returncode == 0
+    broken = project / "notebooks" / "01_test.ipynb"
+    write_notebook(broken, DRAW.format(number="01"), "raise RuntimeError('on purpose')")
+    (project / "notebooks" / "02_test.ipynb").touch()
+    failed = make(project, "all")
+    assert failed.returncode != 0 and "01_test.partial.ipynb" in failed.stdout
+    partial = json.loads((project / "build" / "tiny" / "01_test.partial.ipynb").read_text())
+    assert "on purpose" in json.dumps(partial["cells"][-1]["outputs"])
+    # No figure is left that looks current: neither the broken notebook's nor the stale other's.
+    assert times(project).keys() == {"01_test.partial.ipynb"}
+    write_notebook(broken, DRAW.format(number="01"))
+    assert make(project, "all").returncode == 0
+    assert len(times(project)) == 6
+
+
+def test_help_names_every_target(project):
+    text = make(project, "help").stdout
+    for target in "env all test lab status lint format clean 01 02".split():
+        assert f"make {target}" in text
+    for variable in ("PROFILE", "JOBS", "SEED", "DATA_ROOT"):
+        assert variable in text

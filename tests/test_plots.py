@@ -1,0 +1,135 @@
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from PIL import Image
+from test_analysis import NAMES, silhouettes, table  # noqa: F401  (fixtures)
+
+from zsc_utils import analysis, plots
+from zsc_utils.datasets import load_dataset
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def legend_texts(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def bars(axes):
+    """Mean and half-length of each error bar."""
+    found = []
+    for container in axes.containers:
+        points = container.lines[0].get_ydata()
+        segments = container.lines[2][0].get_segments()
+        found += [
+            (y, (high - low) / 2) for y, ((_, low), (_, high)) in zip(points, segments, strict=True)
+        ]
+    return found
+
+
+def test_styles_are_by_method_and_backbone():
+    facts = [
+        ("a", "A", "ResNet", "DINO"),
+        ("b", "B", "ViT", "DINO"),
+        ("c", "C", "ViT", "random"),
+        ("d", "D", "ViT", "something new"),
+    ]
+    frame = pd.DataFrame(facts, columns=["encoder", "encoder_name", "backbone", "method"])
+    styles = plots.encoder_styles(frame)
+    assert styles["a"]["color"] == styles["b"]["color"] != styles["c"]["color"]
+    assert styles["b"]["marker"] == styles["c"]["marker"] != styles["a"]["marker"]
+    assert styles["a"]["linestyle"] != styles["b"]["linestyle"]
+    assert styles["d"]["color"] == plots.OTHER_METHOD
+
+
+def test_ami_by_dataset(table):  # noqa: F811
+    means = analysis.ami_by_encoder(table)
+    figure = plots.ami_by_dataset(means, plots.encoder_styles(table))
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["A", "B", "C"]
+    assert legend_texts(figure) == ["Reference", "Good"]
+    assert "± 1 SE" in axes.get_ylabel() and "AMI (%)" in axes.get_ylabel()
+    assert bars(axes)[0] == pytest.approx((30, 10))
+
+
+def test_difference_by_group(table):  # noqa: F811
+    found = analysis.group_differences(table, "ref")
+    figure = plots.difference_by_group(found, plots.encoder_styles(table), "ref")
+    (axes,) = figure.axes
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels == ["Near\n(2 datasets)", "Far\n(1 dataset)"]
+    assert bars(axes) == [pytest.approx((25, 15)), pytest.approx((-40, 0))]
+    assert "Reference" in axes.get_ylabel() and legend_texts(figure) == ["Good"]
+
+
+def test_ami_levels():
+    means = pd.DataFrame(
+        {
+            "encoder": "ref",
+            "level": ["coarse", "fine", "other"],
+            "mean": [10.0, 20.0, 5.0],
+            "se": [1.0, 2.0, 0.5],
+        }
+    )
+    style = {"color": "k", "marker": "o", "linestyle": "-", "label": "Reference"}
+    figure = plots.ami_levels(means, {"ref": style}, ["coarse", "fine"], ["other"])
+    tree, apart = figure.axes
+    assert bars(tree) == [pytest.approx((10, 1)), pytest.approx((20, 2))]
+    assert bars(apart) == [pytest.approx((5, 0.5))]
+    assert len(plots.ami_levels(means, {"ref": style}, ["coarse", "fine"]).axes) == 1
+
+
+def test_variance_curves():
+    curve = analysis.variance_curve([0.6, 0.3, 0.1], 6)
+    curves = pd.concat(
+        [curve.assign(dataset_name=name, encoder="ref") for name in ("A", "B")], ignore_index=True
+    )
+    style = {"color": "k", "marker": "o", "linestyle": "-", "label": "Reference"}
+    figure = plots.variance_curves(curves, {"ref": style})
+    assert len(figure.axes) == 4
+    absolute, relative = figure.axes[:2]
+    assert absolute.get_xscale() == "log" and relative.get_xscale() == "linear"
+    assert relative.lines[0].get_xdata()[-1] == pytest.approx(0.5)
+    assert absolute.lines[0].get_ydata()[-1] == pytest.approx(1)
+
+
+def test_silhouette_ranks(silhouettes):  # noqa: F811
+    correlation = analysis.silhouette_correlation(silhouettes, resamples=50)
+    ranks = analysis.silhouette_ranks(silhouettes)
+    figure = plots.silhouette_ranks(ranks, correlation, plots.encoder_styles(silhouettes))
+    assert len(figure.axes) == 4
+    assert figure.axes[2].get_title().startswith("ρ = 1.00")
+    assert figure.axes[3].get_title().startswith("ρ = -1.00")
+    assert "original" in figure.axes[0].get_ylabel() and "UMAP" in figure.axes[2].get_ylabel()
+    assert len(figure.axes[2].collections[0].get_offsets()) == 8
+    assert legend_texts(figure) == [NAMES["ref"]]
+
+
+def test_contact_sheet():
+    figure = plots.contact_sheet(load_dataset("digits").subset(60), 5, 2, "digit")
+    titles = [axes.get_title() for axes in figure.axes]
+    assert len(titles) == 10 and titles == sorted(titles) and len(set(titles)) > 5
+
+
+def test_saved_figures_are_the_same_bytes_each_time(tmp_path):
+    def draw(folder):
+        figure, axes = plt.subplots()
+        axes.plot([1, 2])
+        return plots.save(figure, "01_line", tmp_path / folder)
+
+    first, second = draw("one"), draw("two")
+    assert [path.suffix for path in first] == [".pdf", ".png"]
+    assert [a.read_bytes() == b.read_bytes() for a, b in zip(first, second, strict=True)] == [
+        True
+    ] * 2
+    assert Image.open(first[1]).size[0] > 500
+
+
+def test_saved_table(tmp_path):
+    frame = pd.DataFrame({"A": [12.345]}, index=pd.Index(["x"], name="name"))
+    csv, markdown = plots.save_table(frame, "01_t", tmp_path)
+    assert pd.read_csv(csv).loc[0, "A"] == 12.345
+    assert markdown.read_text().splitlines()[-1].split() == ["|", "x", "|", "12.3", "|"]

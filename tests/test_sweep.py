@@ -1,0 +1,202 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import run_zsc
+
+from zsc_utils.errors import CacheDamagedError, ProfileError, UnknownNameError
+from zsc_utils.profiles import PROFILES, load_profile, profile_names
+from zsc_utils.recipes import STUDY_TABLE
+from zsc_utils.store import Cell, pack_clusters, read_result, unpack_clusters, write_result
+from zsc_utils.sweep import plan, progress_report, sweep
+
+
+def quick(**changes):
+    """A profile of few cells: digits by raw pixels, K-means and AC."""
+    changes = {"datasets": ["digits"], "encoders": ["raw_pixels"]} | changes
+    return load_profile("smoke", **({"clusterers": ["kmeans", "ac_with_c"]} | changes))
+
+
+def result_files(build):
+    return sorted((build / "results").rglob("*.json"))
+
+
+def test_profiles_that_come_with_the_project():
+    assert {"smoke", "mini"} <= set(profile_names())
+    for name in profile_names():
+        profile = load_profile(name)
+        assert profile.reference in profile.encoders
+        assert len(profile.clusterers) == 6
+
+
+def test_profile_errors(tmp_path):
+    with pytest.raises(UnknownNameError, match="unknown profile 'smok'; did you mean smoke"):
+        load_profile("smok")
+    fields = yaml.safe_load((PROFILES / "smoke.yaml").read_text())
+    path = tmp_path / "own.yaml"
+
+    def refused(error, match, **changes):
+        path.write_text(yaml.safe_dump(fields | changes))
+        with pytest.raises(error, match=match):
+            load_profile(str(path))
+
+    refused(UnknownNameError, "unknown dataset 'digit'; did you mean digits", datasets=["digit"])
+    refused(UnknownNameError, "unknown encoder 'raw'", encoders=["raw"])
+    refused(UnknownNameError, "unknown clusterer 'hdbscn'; .*hdbscan", clusterers=["hdbscn"])
+    refused(ProfileError, "own.yaml: datset: Extra inputs", datset=["digits"])
+    refused(ProfileError, "max_samples", max_samples="many")
+    refused(ProfileError, "encoders", encoders=[])
+    path.write_text("- just\n- a list\n")
+    with pytest.raises(ProfileError, match="no YAML mapping"):
+        load_profile(str(path))
+
+
+def test_clusters_survive_the_file():
+    clusters = np.array([-1, 0, 5, 100_000], np.int32)
+    assert np.array_equal(unpack_clusters(pack_clusters(clusters)), clusters)
+
+
+def test_store(tmp_path):
+    cell = Cell("folder:/a/b", "timm:resnet18", "kmeans", 1, "abc")
+    assert read_result(cell, tmp_path) is None
+    write_result(cell, tmp_path, {"ami": float("nan"), "ari": 0.5}, np.array([0, 1]))
+    row, clusters = read_result(cell, tmp_path)
+    assert row == {"ami": None, "ari": 0.5} and clusters.tolist() == [0, 1]
+    path = cell.path(tmp_path)
+    assert path.relative_to(tmp_path).as_posix() == "folder_b/timm_resnet18/kmeans-seed1-abc.json"
+    for damage in (path.read_text()[:40], "[]", '{"row": {}}'):
+        path.write_text(damage)
+        with pytest.raises(CacheDamagedError, match="cut short or damaged"):
+            read_result(cell, tmp_path)
+
+
+def test_smoke_is_complete(smoke):
+    profile = load_profile("smoke")
+    planned = plan(profile)
+    report = progress_report(planned, smoke)
+    assert report["total"] == 24 and report["missing"] == 0 and report["failed"] == 0
+    table = sweep(profile, build=smoke, progress=False)
+    assert len(table) == 24
+    assert not table.duplicated(["dataset", "encoder", "clusterer", "seed"]).any()
+    told = table["clusterer"].isin(["kmeans", "spectral", "ac_with_c"])
+    assert (table.loc[told, "n_clusters"] == table.loc[told, "n_classes"]).all()
+    assert table["ami"].between(-0.1, 1).all()
+    digits = table[(table["dataset"] == "digits") & (table["encoder"] == "raw_pixels")]
+    assert digits["ami"].mean() > 0.4
+
+
+def test_number_of_jobs_does_not_change_results(smoke, tmp_path):
+    profile = load_profile("smoke", datasets=["glyphs"], encoders=["raw_pixels"])
+    alone = sweep(profile, jobs=1, build=tmp_path, progress=False)
+    together = sweep(profile, build=smoke, progress=False)
+    pd.testing.assert_frame_equal(alone.drop(columns="seconds"), together.drop(columns="seconds"))
+
+
+def test_embeddings_and_reductions_are_shared(smoke):
+    for folder in (smoke / "cache" / "reductions").iterdir():
+        names = [path.name.split("-")[0] for path in folder.iterdir()]
+        # PCA scores and ratios at most once; UMAP once for each of the seeds 1 and 42.
+        assert names.count("umap50") == 2
+        assert names.count("pca") <= 2
+    assert len(list((smoke / "cache" / "embeddings").glob("*/*"))) == 4
+
+
+def test_second_sweep_computes_nothing(tmp_path):
+    profile = quick()
+    sweep(profile, build=tmp_path, progress=False)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    sweep(profile, build=tmp_path, progress=False)
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    assert before == after
+
+
+def test_changed_settings_do_not_read_stale_results(tmp_path):
+    sweep(quick(), build=tmp_path, progress=False)
+    table = pd.read_csv(STUDY_TABLE)
+    chosen = (table["clusterer"] == "kmeans") & (table["encoder"] == "raw_pixels")
+    table.loc[chosen, "pca_variance"] = 0.5
+    own = tmp_path / "recipes.csv"
+    table.to_csv(own, index=False)
+    changed = quick().model_copy(update={"recipes": own})
+    assert progress_report(plan(changed), tmp_path)["missing"] == 1
+    rows = sweep(changed, build=tmp_path, progress=False).set_index("clusterer")
+    plain = sweep(quick(), build=tmp_path, progress=False).set_index("clusterer")
+    assert rows.loc["kmeans", "n_dims"] < plain.loc["kmeans", "n_dims"]
+    assert rows.loc["ac_with_c", "ami"] == plain.loc["ac_with_c", "ami"]
+    for other in (quick(seeds=[2]), quick().model_copy(update={"max_samples": 70})):
+        assert progress_report(plan(other), tmp_path)["missing"] == 2
+
+
+def test_a_damaged_result_is_computed_again(tmp_path, caplog):
+    before = sweep(quick(), build=tmp_path, progress=False)
+    path = result_files(tmp_path)[0]
+    path.write_text(path.read_text()[:50])
+    after = sweep(quick(), build=tmp_path, progress=False)
+    assert str(path) in caplog.text
+    assert after["ami"].tolist() == before["ami"].tolist()
+
+
+def test_a_failed_cell_does_not_end_the_sweep_and_can_be_retried(tmp_path, monkeypatch):
+    from zsc_utils import cluster
+
+    maker = cluster._MAKERS["kmeans"]
+
+    def explode(*args):
+        raise ValueError("on purpose")
+
+    monkeypatch.setitem(cluster._MAKERS, "kmeans", (maker[0], explode))
+    table = sweep(quick(), build=tmp_path, progress=False).set_index("clusterer")
+    assert table.loc["kmeans", "status"] == "failed"
+    assert table.loc["kmeans", "reason"] == "ValueError: on purpose"
+    assert table.loc["ac_with_c", "status"] == "ok"
+    report = progress_report(plan(quick()), tmp_path)
+    assert report["failed"] == 1 and report["missing"] == 0
+    assert report["problems"][0]["reason"] == "ValueError: on purpose"
+    monkeypatch.setitem(cluster._MAKERS, "kmeans", maker)
+    kept = sweep(quick(), build=tmp_path, progress=False).set_index("clusterer")
+    assert kept.loc["kmeans", "status"] == "failed"
+    again = sweep(quick(), build=tmp_path, retry_failed=True, progress=False)
+    assert (again["status"] == "ok").all()
+
+
+def test_a_killed_sweep_resumes(tmp_path):
+    """Kill a sweep once some results are there: they are kept, and the rest is computed."""
+    code = "from zsc_utils.cli import main; main()"
+    arguments = ["sweep", "--profile", "smoke", "--encoders", "raw_pixels", "--seed", "7"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        env=os.environ | {"ZSC_BUILD": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while len(result_files(tmp_path)) < 2 and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    finished = {path: path.stat().st_mtime_ns for path in result_files(tmp_path)}
+    assert 2 <= len(finished) < 12
+    run_zsc(*arguments, build=tmp_path)
+    files = result_files(tmp_path)
+    assert len(files) == 12
+    assert all(path.stat().st_mtime_ns == time for path, time in finished.items())
+    table = sweep(
+        load_profile("smoke", encoders=["raw_pixels"], seeds=[7]), build=tmp_path, progress=False
+    )
+    assert (table["status"] == "ok").all() and len(table) == 12
+
+
+def test_folder_of_own_images(class_folders, tmp_path):
+    profile = quick(datasets=[f"folder:{class_folders}"])
+    table = sweep(profile, build=tmp_path, progress=False)
+    assert (table["ami"] > 0.9).all() and (table["group"] == "Own images").all()
+    assert table["silhouette_umap"].isna().all()
+    assert table["reason"].str.contains("needs more than 51 samples").all()
