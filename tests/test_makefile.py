@@ -15,9 +15,10 @@ PARAMETERS = 'profile = "tiny"\njobs = 1\nseed = None'
 DRAW = """
 import matplotlib.pyplot as plt
 from zsc_utils.files import figures_folder
-figures_folder(profile).mkdir(parents=True, exist_ok=True)
-for kind in ("pdf", "png"):
-    plt.figure().savefig(figures_folder(profile) / "{number}_figure.%s" % kind)
+folder = figures_folder(profile)
+folder.mkdir(parents=True, exist_ok=True)
+plt.figure().savefig(folder / "{number}_figure.pdf")
+plt.figure().savefig(folder / "{number}_figure.png")
 print("seed", seed)
 """
 
