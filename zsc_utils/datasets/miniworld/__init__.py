@@ -1,0 +1,11 @@
+"""The miniature: a rendered world with a source domain and target datasets in five groups."""
+
+from __future__ import annotations
+
+from zsc_utils.datasets.miniworld import (  # noqa: F401  (importing registers them)
+    backgrounds,
+    depth,
+    novel,
+    renditions,
+    source,
+)

@@ -1,0 +1,39 @@
+"""What every dataset of the miniature returns when it is opened, and arrays to train on."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pandas as pd
+
+from zsc_utils.datasets.miniworld import (
+    camera,
+    collections,
+    creatures,
+    factors,
+    phylogeny,
+    scenes,
+    streams,
+    traits,
+)
+from zsc_utils.datasets.miniworld.collections import Collection
+from zsc_utils.datasets.miniworld.lazy import Render, RenderedImages
+from zsc_utils.files import code_fingerprint
+
+RENDERER = (camera, collections, creatures, factors, phylogeny, scenes, streams, traits)
+
+
+def opened(
+    collection: Collection,
+    labels: pd.DataFrame | None = None,
+    render: Render | None = None,
+    side: int = creatures.SIDE,
+):
+    """Make a builder's result (images, labels, side, content) of a collection; draws no pixels.
+
+    `labels` and `render` stand in for the collection's own.
+    """
+    images = RenderedImages(render or collection.render, collection.size)
+    labels = collection.labels() if labels is None else labels
+    return images, labels, side, {"renderer": code_fingerprint(*RENDERER)}
