@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zsc_utils.datasets import embedded, glyphs  # noqa: F401  (importing registers them)
+from zsc_utils.datasets import (  # noqa: F401  (importing registers them)
+    embedded,
+    glyphs,
+    miniworld,
+)
 from zsc_utils.datasets.base import DatasetFacts, ImageDataset, open_registered, registered
 from zsc_utils.datasets.folder import FileImages, open_folder
 from zsc_utils.files import data_folder

@@ -7,5 +7,9 @@ from zsc_utils.datasets.miniworld import (  # noqa: F401  (importing registers t
     depth,
     novel,
     renditions,
+    signals,
     source,
 )
+from zsc_utils.datasets.miniworld.arrays import rendered_arrays
+
+__all__ = ["rendered_arrays"]

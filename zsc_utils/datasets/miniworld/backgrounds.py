@@ -15,6 +15,7 @@ import numpy as np
 from zsc_utils.datasets.base import dataset
 from zsc_utils.datasets.miniworld import camera
 from zsc_utils.datasets.miniworld.collections import Collection, Layers, Style
+from zsc_utils.datasets.miniworld.factors import Nuisances
 from zsc_utils.datasets.miniworld.opening import opened
 from zsc_utils.datasets.miniworld.scenes import SCENE_NAMES
 from zsc_utils.datasets.miniworld.source import FAMILIES, GENERA
@@ -23,7 +24,8 @@ from zsc_utils.datasets.miniworld.streams import uniforms
 CLASSES = 9
 # Families in turn, so that every class has as many images.
 _SPECIES = tuple((*family, *species) for species in GENERA for family in FAMILIES[:CLASSES])
-ORIGINAL = Collection("mini-in9", 0, _SPECIES, 594)
+# Nothing stands in front, which would be neither foreground nor background.
+ORIGINAL = Collection("mini-in9", 0, _SPECIES, 594, Nuisances(occluded=0.0))
 
 
 def partners(indices: np.ndarray, same_class: bool) -> np.ndarray:

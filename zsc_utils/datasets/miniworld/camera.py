@@ -57,7 +57,9 @@ def occlude(image: np.ndarray, factors: pd.DataFrame, nuisances: Nuisances) -> N
 def illuminate(image: np.ndarray, factors: pd.DataFrame, nuisances: Nuisances) -> None:
     """Set the light's strength, fall-off and colour, in place."""
     angle = 2 * np.pi * factors["light_direction"].to_numpy()
-    slope = column(np.cos(angle)) * AXIS[None, None, :] + column(np.sin(angle)) * AXIS[None, :, None]
+    slope = (
+        column(np.cos(angle)) * AXIS[None, None, :] + column(np.sin(angle)) * AXIS[None, :, None]
+    )
     strength = column(1 + nuisances.light * (factors["light_strength"].to_numpy() * 2 - 1))
     light = strength + slope * (0.15 / SIDE)
     warmth = 0.1 * (factors["light_colour"].to_numpy() * 2 - 1)
@@ -66,9 +68,9 @@ def illuminate(image: np.ndarray, factors: pd.DataFrame, nuisances: Nuisances) -
 
 
 def blur(image: np.ndarray, factors: pd.DataFrame) -> None:
-    """Smooth some images, in place: a binomial kernel, twice or five times."""
+    """Smooth some images, in place: a binomial kernel, once or four times."""
     degree = factors["blur"].to_numpy()
-    for level, passes in ((1, 2), (2, 5)):
+    for level, passes in ((1, 1), (2, 4)):
         rows = np.flatnonzero(degree == level)
         if len(rows):
             soft = image[rows]

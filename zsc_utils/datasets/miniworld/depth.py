@@ -109,4 +109,3 @@ def mini_inat(root: Path, partition: str):
 def mini_bioscan(root: Path, partition: str):
     """Open specimens; label levels are order, family, genus, species and BIN."""
     return opened(SPECIMENS)
-

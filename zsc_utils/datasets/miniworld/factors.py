@@ -69,7 +69,9 @@ _COLUMNS = (
 )
 
 
-def draw_factors(name: str, seed: int, indices: np.ndarray, homes: np.ndarray, nuisances: Nuisances):
+def draw_factors(
+    name: str, seed: int, indices: np.ndarray, homes: np.ndarray, nuisances: Nuisances
+):
     """Draw the factors of images.
 
     Parameters

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import asdict
 
-import numpy as np
 import pandas as pd
 
 from zsc_utils.datasets.miniworld import (
@@ -36,4 +35,10 @@ def opened(
     """
     images = RenderedImages(render or collection.render, collection.size)
     labels = collection.labels() if labels is None else labels
-    return images, labels, side, {"renderer": code_fingerprint(*RENDERER)}
+    content = {
+        "renderer": code_fingerprint(*RENDERER),
+        "stream": [collection.name, collection.seed, collection.size],
+        "species": [list(path) for path in collection.paths],
+        "nuisances": asdict(collection.nuisances),
+    }
+    return images, labels, side, content

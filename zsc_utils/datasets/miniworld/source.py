@@ -14,7 +14,7 @@ from zsc_utils.datasets.miniworld.opening import opened
 from zsc_utils.datasets.miniworld.phylogeny import Path as Taxon
 
 # Five orders of two kingdoms and four phyla; two families each.
-ORDERS: tuple[Taxon, ...] = ((0, 0, 0, 0), (0, 0, 1, 0), (0, 1, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0))
+ORDERS: tuple[Taxon, ...] = ((0, 0, 0, 0), (0, 1, 0, 0), (0, 1, 1, 0), (1, 0, 0, 1), (1, 2, 0, 0))
 FAMILIES = tuple((*order, family) for order in ORDERS for family in range(2))
 # Five species a family: two genera of two, one of one.
 GENERA = ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0))
@@ -27,9 +27,7 @@ ANEW = Collection(
     1,
     SPECIES,
     600,
-    Nuisances(
-        *(0.6, 60.0, 10.0, (8.5, 15.5)), occluded=0.4, blurred=0.4, noise=0.08, light=0.35
-    ),
+    Nuisances(*(0.6, 60.0, 10.0, (8.5, 15.5)), occluded=0.4, blurred=0.4, noise=0.08, light=0.35),
 )
 SMALL = replace(TEST, name="mini-cifar")
 

@@ -1,0 +1,26 @@
+"""Images a second that one core renders, by dataset: `python benchmarks/bench_miniworld.py`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from zsc_utils.datasets.base import open_registered, registered
+
+COUNT = 320
+
+
+def main() -> None:
+    """Time each rendered dataset after one warm-up batch."""
+    for name, facts in registered().items():
+        if not facts.source.startswith("rendered"):
+            continue
+        images = open_registered(name, Path(), "test").images
+        images.span(0, 16)
+        start = time.perf_counter()
+        images.span(0, COUNT)
+        print(f"{name:22s} {COUNT / (time.perf_counter() - start):6.0f} images/s")
+
+
+if __name__ == "__main__":
+    main()
