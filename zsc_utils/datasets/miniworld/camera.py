@@ -62,7 +62,7 @@ def illuminate(image: np.ndarray, factors: pd.DataFrame, nuisances: Nuisances) -
     )
     strength = column(1 + nuisances.light * (factors["light_strength"].to_numpy() * 2 - 1))
     light = strength + slope * (0.15 / SIDE)
-    warmth = 0.1 * (factors["light_colour"].to_numpy() * 2 - 1)
+    warmth = nuisances.tint * (factors["light_colour"].to_numpy() * 2 - 1)
     for channel, response in enumerate((1.0, 0.1, -1.0)):
         image[:, channel] *= light * column(1 + response * warmth)
 

@@ -17,7 +17,7 @@ from zsc_utils.datasets.miniworld.factors import (
     pose_of,
     tell,
 )
-from zsc_utils.datasets.miniworld.phylogeny import Path, lineages
+from zsc_utils.datasets.miniworld.phylogeny import Path, genome, individuals, lineages
 from zsc_utils.datasets.miniworld.streams import grains
 from zsc_utils.datasets.miniworld.traits import express
 
@@ -107,7 +107,10 @@ class Collection:
     def layers(self, indices: np.ndarray) -> Layers:
         """Draw creatures and ground."""
         factors = self.factors(indices)
-        traits = express(list(self.paths)).take(self.species(indices))
+        species = [self.paths[place] for place in self.species(indices)]
+        genes = np.stack([genome(path) for path in species])
+        genes += individuals(self.name, self.seed, indices)
+        traits = express(genes, np.array([path[0] for path in species]))
         drawing = draw(traits, pose_of(factors, self.nuisances))
         creatures = camera.shade(drawing, factors)
         ground = self.ground(indices, factors)

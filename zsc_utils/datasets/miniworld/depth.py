@@ -20,7 +20,7 @@ from zsc_utils.datasets.miniworld.streams import uniforms
 # One class in depth, and of the rest of life a few species, so that no rank is constant.
 _IN_DEPTH = descend((0, 2, 0), 2, 2, 3, 3)
 _FROM_ELSEWHERE = [
-    *((0, 2, 1, 0, 0, 0, 0), (0, 3, 0, 0, 0, 0, 0), (1, 2, 0, 0, 0, 0, 0), (1, 2, 0, 0, 0, 1, 0)),
+    *((0, 2, 1, 0, 0, 0, 0), (0, 3, 0, 0, 0, 0, 0), (1, 4, 0, 0, 0, 0, 0), (1, 4, 0, 0, 0, 1, 0)),
     *((1, 3, 0, 0, 0, 0, 0), (2, 1, 0, 0, 0, 0, 0), (2, 1, 0, 0, 1, 0, 0), (2, 2, 0, 0, 0, 0, 0)),
 ]
 NATURALIST = Collection(

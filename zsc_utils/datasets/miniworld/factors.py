@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -50,16 +51,19 @@ class Nuisances:
         Largest standard deviation of the sensor's noise, of a full scale of 1.
     light
         How far the light's strength strays from 1.
+    tint
+        How far its colour strays from white.
     """
 
     habitat: float = 0.7
     rotation: float = 50.0
     shift: float = 9.0
-    radius: tuple[float, float] = (9.5, 16.5)
-    occluded: float = 0.3
+    radius: tuple[float, float] = (9.0, 16.0)
+    occluded: float = 0.35
     blurred: float = 0.3
     noise: float = 0.06
     light: float = 0.3
+    tint: float = 0.12
 
 
 _COLUMNS = (
@@ -71,7 +75,7 @@ _COLUMNS = (
 
 def draw_factors(
     name: str, seed: int, indices: np.ndarray, homes: np.ndarray, nuisances: Nuisances
-):
+) -> pd.DataFrame:
     """Draw the factors of images.
 
     Parameters
@@ -104,8 +108,15 @@ def draw_factors(
 
 
 def habitat(path: Path) -> int:
-    """Where a species lives: a position in `HABITATS`."""
-    return int(uniforms("habitat " + ".".join(map(str, path)), 0, [0], 1)[0, 0] * len(HABITATS))
+    """Where a species lives, a position in `HABITATS`: mostly where its family does."""
+    own, kept = _habitat_draws(path)
+    place = _habitat_draws(path[:5])[0] if kept < 0.55 else own
+    return int(place * len(HABITATS))
+
+
+@cache
+def _habitat_draws(path: Path) -> tuple[float, float]:
+    return tuple(uniforms("habitat " + ".".join(map(str, path)), 0, [0], 2)[0])
 
 
 def pose_of(factors: pd.DataFrame, nuisances: Nuisances) -> Pose:

@@ -56,7 +56,9 @@ class Landscapes(Collection):
         return camera.develop(image)
 
 
-PLACES = Landscapes("mini-scenes", 0, ((0,),), 600, Nuisances(blurred=0.5, noise=0.15, light=0.5))
+PLACES = Landscapes(
+    "mini-scenes", 0, ((0,),), 600, Nuisances(blurred=0.5, noise=0.15, light=0.55, tint=0.45)
+)
 
 
 @dataset(

@@ -21,13 +21,14 @@ SEED = 7
 
 Path = tuple[int, ...]
 
-# How strongly each rank (kingdom ... species, then BIN) perturbs a gene, by what the gene shapes.
+# How strongly each rank (kingdom ... species, then BIN) perturbs a gene, by what the gene shapes,
+# and, last, how much the individuals of a species vary.
 SCHEDULES = {
-    "plan": (1.0, 0.9, 0.7, 0.7, 0.0, 0.0, 0.0, 0.0),
-    "shape": (0.3, 0.5, 0.5, 0.6, 0.55, 0.35, 0.3, 0.06),
-    "marking": (0.0, 0.3, 0.3, 0.5, 0.9, 0.5, 0.0, 0.0),
-    "detail": (0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.5, 0.1),
-    "colour": (0.2, 0.3, 0.3, 0.45, 0.5, 0.45, 0.4, 0.08),
+    "plan": (1.0, 0.9, 0.7, 0.7, 0.0, 0.0, 0.0, 0.0, 0.0),
+    "shape": (0.3, 0.5, 0.5, 0.6, 0.55, 0.35, 0.22, 0.06, 0.12),
+    "marking": (0.0, 0.3, 0.3, 0.5, 0.9, 0.5, 0.0, 0.0, 0.0),
+    "detail": (0.1, 0.2, 0.3, 0.4, 0.5, 0.5, 0.4, 0.1, 0.15),
+    "colour": (0.2, 0.3, 0.3, 0.45, 0.55, 0.4, 0.28, 0.08, 0.06),
 }
 GENES = {
     "plan": ("symmetry", "limbs", "head", "wings", "tail"),
@@ -47,7 +48,7 @@ GENES = {
     ),
 }
 GENE_NAMES = tuple(gene for kind in GENES.values() for gene in kind)
-_WEIGHTS = np.array([SCHEDULES[kind] for kind, genes in GENES.items() for _ in genes]).T
+_WEIGHTS = 1.9 * np.array([SCHEDULES[kind] for kind, genes in GENES.items() for _ in genes]).T
 
 
 @cache
@@ -58,9 +59,14 @@ def genome(path: Path) -> np.ndarray:
     else:
         name = "taxon " + ".".join(map(str, path))
         step = uniforms(name, SEED, [0], len(GENE_NAMES))[0] * 2 - 1
-        genes = genome(path[:-1]) + 1.9 * _WEIGHTS[len(path) - 1] * step
+        genes = genome(path[:-1]) + _WEIGHTS[len(path) - 1] * step
     genes.setflags(write=False)
     return genes
+
+
+def individuals(name: str, seed: int, indices: np.ndarray) -> np.ndarray:
+    """Draw how individuals stray from their species' genes, float64 (n, genes)."""
+    return _WEIGHTS[-1] * (uniforms(f"{name} individuals", seed, indices, len(GENE_NAMES)) * 2 - 1)
 
 
 _ONSETS = ("b", "c", "d", "f", "g", "l", "m", "n", "p", "r", "s", "t", "v", "z", "tr", "ph", "gl")

@@ -15,7 +15,7 @@ from zsc_utils.datasets.miniworld.opening import opened
 from zsc_utils.datasets.miniworld.source import SPECIES
 
 # Artists choose the light and keep the subject in view.
-_ART = Nuisances(occluded=0.0, blurred=0.0, noise=0.02, light=0.1)
+_ART = Nuisances(occluded=0.0, blurred=0.0, noise=0.02, light=0.1, tint=0.04)
 
 
 def _grey(colour: np.ndarray) -> np.ndarray:
@@ -115,7 +115,7 @@ SUBJECTS = tuple(SPECIES[place] for place in range(50) if place % 5 in (0, 2, 4)
 
 
 def form_of(indices: np.ndarray) -> np.ndarray:
-    """Art form of images of `mini-imagenet-r`, positions in `FORMS`: all forms a species in turn."""
+    """Choose the art form of images of `mini-imagenet-r`: positions in `FORMS`, in turn."""
     return (indices // len(SUBJECTS) + indices) % len(FORMS)
 
 

@@ -37,8 +37,8 @@ SIGNALS = {
 # Colour maps at silence, half and full power.
 PALETTES = {
     "grey": ((0.0, 0.0, 0.0), (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)),
-    "paper": ((1.0, 1.0, 0.97), (0.55, 0.55, 0.6), (0.05, 0.05, 0.1)),
-    "viridis": ((0.27, 0.0, 0.33), (0.13, 0.57, 0.55), (0.99, 0.91, 0.14)),
+    "ice": ((0.02, 0.03, 0.1), (0.2, 0.45, 0.7), (0.95, 1.0, 1.0)),
+    "phosphor": ((0.0, 0.03, 0.0), (0.1, 0.55, 0.2), (0.8, 1.0, 0.8)),
     "magma": ((0.0, 0.0, 0.02), (0.72, 0.21, 0.47), (0.99, 0.99, 0.75)),
 }
 FACTORS = ("pitch", "steepness", "tempo", "phase", "loudness", "noise", "hum", "palette")
@@ -66,7 +66,7 @@ def render_signals(indices: np.ndarray) -> np.ndarray:
     power = _power(factors)
     static = grains(f"{NAME} static", 0, indices, SIDE * SIDE).reshape(power.shape) / 255.0
     # Products of uniform noise are speckled, as the power of noise in a spectrogram is.
-    power += column(0.1 + 0.5 * factors["noise"].to_numpy()) * static * static[:, ::-1, ::-1]
+    power += column(0.05 + 0.35 * factors["noise"].to_numpy()) * static * static[:, ::-1, ::-1]
     hum = np.clip(1 - np.abs(PITCH - 0.08) / 0.03, 0, 1)
     power += column(0.6 * np.maximum(factors["hum"].to_numpy() - 0.5, 0)) * hum
     return _colour(np.clip(power, 0, 1), factors["palette"].to_numpy())

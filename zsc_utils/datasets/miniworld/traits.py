@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zsc_utils.datasets.miniworld.phylogeny import GENE_NAMES, Path, genome
+from zsc_utils.datasets.miniworld.phylogeny import GENE_NAMES
 
 MARKINGS = ("plain", "bands", "stripes", "spots", "rings", "chequers")
 LIMBS = 3
@@ -47,18 +47,15 @@ class Traits:
     marks: np.ndarray
     colours: np.ndarray
 
-    def take(self, rows: np.ndarray) -> Traits:
-        """Repeat rows: the traits of many individuals from those of their species."""
-        return Traits(*(values[rows] for values in vars(self).values()))
 
+def express(genes: np.ndarray, kingdom: np.ndarray) -> Traits:
+    """Turn genes, (n, genes) in the order of `GENE_NAMES`, into traits.
 
-def express(paths: list[Path]) -> Traits:
-    """Turn the genes of taxa into traits, one row a path."""
-    genes = np.stack([genome(path) for path in paths])
+    `kingdom`, (n,), holds positions in `KINGDOMS`.
+    """
     # An algebraic sigmoid: square roots are exact to the last bit everywhere, exponentials are not.
     squashed = 0.5 + 0.5 * genes / np.sqrt(1 + genes**2)
     gene = dict(zip(GENE_NAMES, squashed.T, strict=True))
-    kingdom = np.array([path[0] for path in paths])
     symmetry = np.select(
         [kingdom == 0, kingdom == 1],
         [1, 3 + _choose(gene["symmetry"], 5)],
