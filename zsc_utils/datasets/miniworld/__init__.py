@@ -7,6 +7,7 @@ from zsc_utils.datasets.miniworld import (  # noqa: F401  (importing registers t
     depth,
     novel,
     renditions,
+    satellite,
     signals,
     source,
 )
