@@ -110,7 +110,7 @@ FORMS = {
     form.__name__: form
     for form in (sketch, charcoal, cartoon, negative, mosaic, poster, embroidery, woodcut)
 }
-# Every second species but one, 20 images of each.
+# Three of the five species of each family, 20 images of each.
 SUBJECTS = tuple(SPECIES[place] for place in range(50) if place % 5 in (0, 2, 4))
 
 

@@ -107,7 +107,7 @@ def _crops(number: np.ndarray, season: np.ndarray) -> np.ndarray:
 def fields(view: View) -> np.ndarray:
     """Rectangular fields with hedges and furrows."""
     pitch = _between(view.spacing, 14, 26)
-    u, v, number = _cells(view.u, view.v, pitch * _between(view.aspect, 1, 2), pitch)
+    _, v, number = _cells(view.u, view.v, pitch * _between(view.aspect, 1, 2), pitch)
     furrow = 4 * np.abs(view.v / 3 - np.rint(view.v / 3)) - 1
     image = _crops(number, view.season) * (1 + 0.05 * furrow + 0.05 * view.rough)[:, None]
     return _mix(image, (0.14, 0.24, 0.11), _line(np.abs(v) - pitch / 2, 1.2))
