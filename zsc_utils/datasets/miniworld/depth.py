@@ -43,12 +43,12 @@ def _barcodes() -> list[Taxon]:
 
 
 def long_tail(classes: int, size: int, seed: int) -> tuple[int, ...]:
-    """Deal images to classes such that the k-th most frequent has a share of about 1 / (k + 2).
+    """Deal images to classes such that the k-th most frequent has a share of about (k + 3)^-1.6.
 
     Which class is how frequent, and the images' order, are drawn from `seed`; each class has one
     image at least.
     """
-    weights = 1 / (np.arange(classes) + 2.0)
+    weights = (np.arange(classes) + 3.0) ** -1.6
     ends = np.rint(np.cumsum(weights / weights.sum()) * (size - classes)).astype(int)
     counts = np.diff(ends, prepend=0) + 1
     ranking = np.argsort(uniforms("long tail classes", seed, [0], classes)[0], kind="stable")
