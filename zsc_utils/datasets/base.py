@@ -83,18 +83,39 @@ class ImageDataset:
     def __len__(self) -> int:
         return len(self.images)
 
-    def subset(self, max_samples: int | None, seed: int = 0) -> ImageDataset:
-        """Take a seeded random sample of at most `max_samples` images, in their first order."""
+    def subset(
+        self, max_samples: int | None, seed: int = 0, stratify: bool = False
+    ) -> ImageDataset:
+        """Take a seeded random sample of at most `max_samples` images, in their first order.
+
+        Parameters
+        ----------
+        max_samples
+            Size of the sample; None for all.
+        seed
+            Random state.
+        stratify
+            Keep the shares of the classes.
+        """
         if max_samples is None or len(self) <= max_samples:
             return self
-        chosen = np.random.default_rng(seed).choice(len(self), max_samples, replace=False)
+        if stratify:
+            from sklearn.model_selection import train_test_split
+
+            classes = self.labels[self.facts.label]
+            chosen, _ = train_test_split(
+                np.arange(len(self)), train_size=max_samples, stratify=classes, random_state=seed
+            )
+        else:
+            chosen = np.random.default_rng(seed).choice(len(self), max_samples, replace=False)
         chosen.sort()
+        settings = {"max_samples": max_samples, "subset_seed": seed, "stratify": stratify}
         return ImageDataset(
             facts=self.facts,
             images=_Chosen(self.images, chosen),
             labels=self.labels.iloc[chosen].reset_index(drop=True),
             size=self.size,
-            fingerprint=self.fingerprint | {"max_samples": max_samples, "subset_seed": seed},
+            fingerprint=self.fingerprint | settings,
         )
 
 

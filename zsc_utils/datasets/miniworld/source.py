@@ -74,3 +74,39 @@ def mini_imagenetv2(root: Path, partition: str):
 def mini_cifar(root: Path, partition: str):
     """Open images of the source species shrunk to half their side; the label is the family."""
     return opened(SMALL, render=render_small, side=32)
+
+
+def part_of_train(chosen: range, n_images: int = 600):
+    """Open the first train images of some species, by their positions in `SPECIES`."""
+    # Species follow one another, image by image: the species of image i is i modulo their number.
+    rows = n_images // len(chosen)
+    indices = np.array([row * len(SPECIES) + kind for row in range(rows) for kind in chosen])
+    labels = TRAIN.labels().iloc[indices].reset_index(drop=True)
+    part = replace(TRAIN, size=len(indices))
+    return opened(part, labels=labels, render=lambda wanted: TRAIN.render(indices[wanted]))
+
+
+@dataset(
+    "mini-imagenette",
+    display="mini-Imagenette",
+    group="In-domain",
+    label="species",
+    source="rendered: ten source species that differ much, one a family; train images",
+    partitions=("train",),
+)
+def mini_imagenette(root: Path, partition: str):
+    """Open train images of one species from each family, to choose hyperparameters on."""
+    return part_of_train(range(0, len(SPECIES), len(GENERA)))
+
+
+@dataset(
+    "mini-imagewoof",
+    display="mini-Imagewoof",
+    group="In-domain",
+    label="species",
+    source="rendered: the ten source species of one order; train images",
+    partitions=("train",),
+)
+def mini_imagewoof(root: Path, partition: str):
+    """Open train images of the species of the first order, to choose hyperparameters on."""
+    return part_of_train(range(2 * len(GENERA)))

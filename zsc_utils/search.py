@@ -1,0 +1,287 @@
+"""Hyperparameter search: the recipes of a set of encoders, chosen on training images alone.
+
+For each encoder and clusterer, in two steps, as in the study: first the reduction, with the
+clusterer at common settings; then, with the best reduction, the clusterer's own settings. A choice
+is judged by AMI, averaged over the search's datasets.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache as remember
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+from zsc_utils.cluster import Task, cluster, clustering_fingerprint
+from zsc_utils.datasets import load_dataset
+from zsc_utils.embed import Embeddings, embed
+from zsc_utils.encoders import describe_encoder, load_encoder
+from zsc_utils.errors import ProfileError
+from zsc_utils.files import (
+    ArrayFolder,
+    atomic_path,
+    build_folder,
+    code_fingerprint,
+    fingerprint,
+)
+from zsc_utils.profiles import Profile
+from zsc_utils.recipes import REDUCTION_COLUMNS, SETTING_COLUMNS, Recipe, Reduction
+from zsc_utils.reduce import reduce, reduction_fingerprint
+from zsc_utils.score import adjusted_mutual_information, scoring_fingerprint
+
+# The study's seed for validation, and its seed for the part of the train images it searched on.
+SEARCH_SEED = 100
+SUBSET_SEED = 0
+N_IMAGES = 600
+
+REDUCTIONS = (
+    Reduction(),
+    Reduction(zscore=True),
+    *(Reduction("pca", n_components=n, zscore=True) for n in (10, 50, 100, 200)),
+    *(Reduction("pca", variance=v, zscore=True) for v in (0.7, 0.75, 0.8, 0.85, 0.9, 0.95)),
+    Reduction("umap", n_components=50),
+)
+# Settings of the first step; thresholds of the second are searched along with nothing else.
+COMMON = {
+    "kmeans": {},
+    "spectral": {"n_neighbors": 10},
+    "ac_with_c": {"linkage": "ward", "metric": "euclidean"},
+    "affinity_propagation": {"damping": 0.9},
+    "hdbscan": {"metric": "euclidean"},
+}
+SETTINGS = {
+    "kmeans": [{}],
+    "spectral": [{"n_neighbors": k} for k in (10, 20, 30, 50)],
+    "ac_with_c": [
+        {"linkage": "ward", "metric": "euclidean"},
+        *(
+            {"linkage": "average", "metric": metric}
+            for metric in ("euclidean", "l1", "chebyshev", "cosine")
+        ),
+    ],
+    "affinity_propagation": [
+        {"damping": d} for d in (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
+    ],
+    "hdbscan": [{"metric": metric} for metric in ("euclidean", "l1", "chebyshev", "arccos")],
+}
+THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.71, 1.0, 1.4, 2.0, 3.0, 5.0, 7.1, 10.0, 14.0, 20.0, 50.0)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One recipe tried with one encoder.
+
+    Parameters
+    ----------
+    encoder
+        Name of the encoder.
+    step
+        `reduction` or `settings`.
+    recipe
+        What was tried.
+    ami
+        On each dataset of the search; 0 where the clusterer failed.
+    """
+
+    encoder: str
+    step: str
+    recipe: Recipe
+    ami: dict[str, float]
+
+    @property
+    def mean(self) -> float:
+        """AMI, averaged over the datasets."""
+        return float(np.mean(list(self.ami.values())))
+
+    def as_row(self) -> dict:
+        """Return a row in the columns of a hyperparameter table, and the scores."""
+        reduction, settings = self.recipe.reduction, dict(self.recipe.settings)
+        return {
+            "clusterer": self.recipe.clusterer,
+            "encoder": self.encoder,
+            "reducer": reduction.method,
+            "n_components": reduction.n_components,
+            "pca_variance": reduction.variance,
+            "zscore": reduction.zscore,
+            **{name: settings.get(name) for name in SETTING_COLUMNS},
+            "step": self.step,
+            "ami": self.mean,
+            **{f"ami_{dataset}": ami for dataset, ami in self.ami.items()},
+        }
+
+
+@dataclass(frozen=True)
+class SearchSet:
+    """Embeddings to search on, with the reductions made of them so far."""
+
+    embeddings: Embeddings
+    memo: ArrayFolder
+
+    def ami(self, recipe: Recipe) -> float:
+        """Cluster as a recipe says and score; 0 where the clusterer fails."""
+        X, labels, facts = (getattr(self.embeddings, name) for name in ("array", "labels", "facts"))
+        truth = labels[facts.label]
+        task = Task(len(X), truth.nunique(), facts.min_cluster_size, SEARCH_SEED)
+        try:
+            reduced = reduce(X, recipe.reduction, seed=SEARCH_SEED, memo=self.memo)
+            found = cluster(reduced, recipe.clusterer, task, dict(recipe.settings))
+        # Some settings suit no embedding of some encoders; they lose, and the search goes on.
+        except Exception:
+            return 0.0
+        return adjusted_mutual_information(truth, found.labels)
+
+
+def try_all(
+    encoder: str, step: str, recipes: Iterable[Recipe], sets: dict[str, SearchSet]
+) -> list[Trial]:
+    """Try recipes on every dataset of the search."""
+    return [
+        Trial(encoder, step, recipe, {name: one.ami(recipe) for name, one in sets.items()})
+        for recipe in recipes
+    ]
+
+
+def best(trials: list[Trial]) -> Recipe:
+    """Recipe of the highest mean AMI; of equals the first, which is the simpler."""
+    return max(trials, key=lambda trial: trial.mean).recipe
+
+
+def search_encoder(encoder: str, sets: dict[str, SearchSet]) -> list[Trial]:
+    """Search the recipes of one encoder.
+
+    Agglomerative clustering without the number of classes takes reduction, linkage and metric of
+    the one with it; its threshold is all that is searched.
+    """
+    trials = []
+    for clusterer, common in COMMON.items():
+        reductions = [Recipe(clusterer, r, tuple(common.items())) for r in REDUCTIONS]
+        first = try_all(encoder, "reduction", reductions, sets)
+        reduction = best(first).reduction
+        settings = [Recipe(clusterer, reduction, tuple(s.items())) for s in SETTINGS[clusterer]]
+        second = try_all(encoder, "settings", settings, sets)
+        trials += first + second
+        if clusterer == "ac_with_c":
+            chosen = best(second)
+            thresholds = [
+                Recipe("ac_without_c", reduction, (*chosen.settings, ("distance_threshold", t)))
+                for t in THRESHOLDS
+            ]
+            trials += try_all(encoder, "settings", thresholds, sets)
+    return trials
+
+
+def chosen_recipes(report: pd.DataFrame) -> pd.DataFrame:
+    """Pick the best row of each encoder and clusterer, in the columns of a hyperparameter table."""
+    rows = report[report["step"] == "settings"]
+    picked = rows.loc[rows.groupby(["clusterer", "encoder"], sort=False)["ami"].idxmax()]
+    return picked[["clusterer", "encoder", *REDUCTION_COLUMNS, *SETTING_COLUMNS]]
+
+
+def search_key(embeddings_keys: list[str]) -> str:
+    """Fingerprint of everything the search of one encoder depends on."""
+    return fingerprint(
+        {
+            "embeddings": embeddings_keys,
+            "rooms": [
+                reduction_fingerprint(),
+                clustering_fingerprint(),
+                scoring_fingerprint(),
+                code_fingerprint(sys.modules[__name__]),
+            ],
+        }
+    )
+
+
+def run_search(encoder: str, embeddings: list[Embeddings], build: Path) -> pd.DataFrame:
+    """Search one encoder, or read the report where that was done before."""
+    key = search_key([one.key for one in embeddings])
+    file = build / "search" / f"{encoder.replace(':', '_')}-{key}.csv"
+    if not file.exists():
+        import hdbscan  # noqa: F401
+        import sklearn.cluster  # noqa: F401
+        import umap  # noqa: F401  (all three load the thread pools that are limited next)
+        from threadpoolctl import threadpool_limits
+
+        sets = {
+            one.facts.name: SearchSet(one, ArrayFolder(build / "cache" / "reductions" / one.key))
+            for one in embeddings
+        }
+        with threadpool_limits(1):
+            trials = search_encoder(encoder, sets)
+        with atomic_path(file) as draft:
+            pd.DataFrame([trial.as_row() for trial in trials]).to_csv(draft, index=False)
+    return pd.read_csv(file)
+
+
+def search_embeddings(
+    profile: Profile, build: Path, data_root: Path | None, device: str, progress: bool
+) -> Iterator[tuple[str, list[Embeddings]]]:
+    """Embed, for each encoder of a profile, the training images that it is searched on."""
+    sets = [
+        load_dataset(name, data_root, "train").subset(N_IMAGES, SUBSET_SEED, stratify=True)
+        for name in profile.search_on
+    ]
+    for name in tqdm(profile.encoders, desc="embed", unit="encoder", disable=not progress):
+        _, settings = describe_encoder(name)
+        make_encoder = remember(lambda name=name: load_encoder(name))
+        found = [
+            embed(
+                dataset,
+                settings,
+                make_encoder,
+                cache=build / "cache",
+                device=device,
+                progress=progress,
+            )
+            for dataset in sets
+        ]
+        yield name, found
+
+
+def search(
+    profile: Profile,
+    *,
+    jobs: int = 1,
+    build: Path | None = None,
+    data_root: Path | None = None,
+    device: str = "auto",
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Search the recipes of a profile's encoders on the training images of `profile.search_on`.
+
+    Parameters
+    ----------
+    profile
+        Whose encoders to search, and on what.
+    jobs
+        Encoders searched at the same time.
+    build
+        Folder of caches; a finished encoder is not searched again.
+    data_root, device, progress
+        As for `sweep.sweep`.
+
+    Returns
+    -------
+    DataFrame
+        Every trial: the columns of a hyperparameter table, `step`, mean `ami` and that of each
+        dataset. `chosen_recipes` makes the table of it.
+
+    Raises
+    ------
+    ProfileError
+        The profile names nothing to search on.
+    """
+    if not profile.search_on:
+        raise ProfileError(f"profile {profile.name} names no datasets to search on (search_on)")
+    build = build or build_folder()
+    ready = list(search_embeddings(profile, build, data_root, device, progress))
+    calls = [delayed(run_search)(name, embeddings, build) for name, embeddings in ready]
+    reports = Parallel(n_jobs=jobs, return_as="generator")(calls)
+    bar = tqdm(reports, total=len(calls), desc="search", unit="encoder", disable=not progress)
+    return pd.concat(bar, ignore_index=True)
