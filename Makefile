@@ -21,7 +21,7 @@ number     = $(firstword $(subst _, ,$*))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env all test lab status lint format lock clean FORCE $(NUMBERS)
+.PHONY: help env all pretrain test lab status lint format lock clean FORCE $(NUMBERS)
 
 help: ## say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ env: $(ENV) ## make .venv with the locked versions
 
 all: $(EXECUTED) ## compute what is missing and execute every notebook
 	@echo 'up to date: $(BUILD)/*.ipynb, $(FIGURES)/'
+
+pretrain: $(ENV) ## train the encoders of weights/mini that are not there yet (hours; resumes)
+	$(BIN)/zsc pretrain
 
 test: $(ENV) ## run the tests
 	$(BIN)/python -m pytest

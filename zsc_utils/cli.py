@@ -279,6 +279,51 @@ def status(
         typer.echo("  {dataset} / {encoder} / {clusterer}: {status}: {reason}".format(**problem))
 
 
+@app.command()
+@friendly
+def pretrain(
+    methods: Annotated[
+        str,
+        typer.Option(
+            help="Methods (xent, mocov3, dino, vicreg, mae, random, finetune) or names of weights "
+            "files, with commas; or all."
+        ),
+    ] = "all",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the weights; weights/mini by default.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs in place of each method's own.")
+    ] = None,
+    images: Annotated[
+        int | None, typer.Option(min=32, help="Train on this many images instead of all.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Random state.")] = 0,
+    device: DeviceOption = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the CPU to use.")] = None,
+):
+    """Train the miniature encoders that are not there yet; a run that was killed goes on."""
+    import torch
+
+    from zsc_utils.embed import choose_device
+    from zsc_utils.encoders.mini import FOLDER
+    from zsc_utils.training.pretrain import open_source
+    from zsc_utils.training.pretrain import pretrain as make
+    from zsc_utils.training.runs import select_runs
+
+    runs = select_runs(None if methods == "all" else split(methods), epochs)
+    if threads:
+        torch.set_num_threads(threads)
+    make(
+        runs,
+        open_source(images),
+        out or FOLDER,
+        seed=seed,
+        device=choose_device(device),
+        report=tqdm.write,
+    )
+
+
 def main():
     """Run the command line."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zsc_utils.encoders import baselines, efficientnet, timm_models  # noqa: F401  (they register)
+from zsc_utils.encoders import baselines, efficientnet, mini, timm_models  # noqa: F401  (they register)
 from zsc_utils.encoders.base import (
     Encoder,
     EncoderFacts,

@@ -41,6 +41,8 @@ class EncoderFacts:
         How it was pretrained: `none`, `random`, `X-Ent`, or a self-supervised method.
     labels
         Whether pretraining saw labels.
+    fine_tuned
+        Whether training with labels followed self-supervised pretraining.
     takes_checkpoint
         Whether weights can be given as a file.
     """
@@ -51,6 +53,7 @@ class EncoderFacts:
     family: str | None
     method: str
     labels: bool = False
+    fine_tuned: bool = False
     takes_checkpoint: bool = False
 
     @property
@@ -83,16 +86,19 @@ class Encoder:
 
 
 Builder = Callable[..., tuple["torch.nn.Module", Callable]]
+# Installed packages, by name, and files, by path, that decide an encoder's weights.
+Weights = tuple[str | Path, ...]
 
-_BUILDERS: dict[str, tuple[EncoderFacts, Builder, tuple[str, ...]]] = {}
+_BUILDERS: dict[str, tuple[EncoderFacts, Builder, Weights]] = {}
 
 
-def encoder(name: str, *, weights: tuple[str, ...] = (), **facts) -> Callable[[Builder], Builder]:
+def encoder(name: str, *, weights: Weights = (), **facts) -> Callable[[Builder], Builder]:
     """Register an encoder: decorate a function that builds it.
 
     The function takes the path of a checkpoint, or None for the encoder's own weights, and returns
-    the module and the transform (see `Encoder`). `weights` names installed packages whose versions
-    decide the weights. Other keyword arguments are those of `EncoderFacts`.
+    the module and the transform (see `Encoder`). `weights` says what decides the weights: names of
+    installed packages, whose versions count, and paths of files, whose content counts. Other
+    keyword arguments are those of `EncoderFacts`.
     """
 
     def register(builder: Builder) -> Builder:
@@ -107,7 +113,7 @@ def registered() -> dict[str, EncoderFacts]:
     return {name: facts for name, (facts, _, _) in _BUILDERS.items()}
 
 
-def find(name: str) -> tuple[EncoderFacts, Builder, tuple[str, ...]]:
+def find(name: str) -> tuple[EncoderFacts, Builder, Weights]:
     """Look up a registered encoder.
 
     Raises
@@ -121,29 +127,35 @@ def find(name: str) -> tuple[EncoderFacts, Builder, tuple[str, ...]]:
 
 
 def encoder_fingerprint(
-    facts: EncoderFacts, builder: Builder, weights: tuple[str, ...], checkpoint: Path | None
+    facts: EncoderFacts, builder: Builder, weights: Weights, checkpoint: Path | None
 ) -> dict:
     """Settings that change when the embeddings of an encoder would.
 
     Raises
     ------
     CheckpointError
-        A checkpoint is given to an encoder that takes none, or does not exist.
+        A checkpoint is given to an encoder that takes none, or a weights file does not exist.
     """
     if checkpoint is not None and not facts.takes_checkpoint:
         raise CheckpointError(f"encoder {facts.name} takes no checkpoint")
     if checkpoint is not None and not Path(checkpoint).is_file():
         raise CheckpointError(f"checkpoint {checkpoint} is not a file")
+    packages = [source for source in weights if isinstance(source, str)]
+    files = [source for source in weights if isinstance(source, Path)]
+    for file in files:
+        if not file.is_file():
+            raise CheckpointError(f"weights of encoder {facts.name} are missing: {file}")
     return {
         "encoder": facts.name,
         "code": code_fingerprint(sys.modules[builder.__module__], sys.modules[__name__]),
         "checkpoint": file_sha256(checkpoint) if checkpoint else None,
-        **versions("torch", "torchvision", "timm", *weights),
+        **versions("torch", "torchvision", "timm", *packages),
+        **{file.name: file_sha256(file) for file in files},
     }
 
 
 def build(
-    facts: EncoderFacts, builder: Builder, weights: tuple[str, ...], checkpoint: Path | None
+    facts: EncoderFacts, builder: Builder, weights: Weights, checkpoint: Path | None
 ) -> Encoder:
     """Build an encoder and put it into evaluation mode."""
     settings = encoder_fingerprint(facts, builder, weights, checkpoint)

@@ -1,0 +1,267 @@
+"""From source images to weights files with their cards: what is missing, and nothing twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from zsc_utils.encoders.mini import (
+    BACKBONES,
+    SIZE,
+    load_backbone,
+    make_backbone,
+    read_card,
+)
+from zsc_utils.errors import CheckpointError
+from zsc_utils.files import atomic_path, build_folder, file_sha256, fingerprint, versions
+from zsc_utils.training import methods
+from zsc_utils.training.loop import bfloat16_is_fast, train
+from zsc_utils.training.measure import embed_pixels, knn_accuracy, linear_accuracy
+from zsc_utils.training.runs import Run
+
+# A part of the train images is enough to watch kNN accuracy along the learning curve.
+GALLERY = 5000
+
+
+@dataclass(frozen=True)
+class Source:
+    """Labelled images of the source domain.
+
+    Parameters
+    ----------
+    pixels, y
+        Train images, uint8 (n, 64, 64, 3), and their classes from 0, int64 (n,).
+    test_pixels, test_y
+        The test part, likewise; never trained on.
+    """
+
+    pixels: np.ndarray
+    y: np.ndarray
+    test_pixels: np.ndarray
+    test_y: np.ndarray
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes of the train part."""
+        return int(self.y.max()) + 1
+
+    def sha256(self) -> str:
+        """SHA-256 of the train images and their classes."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.pixels))
+        digest.update(np.ascontiguousarray(self.y))
+        return digest.hexdigest()
+
+
+def open_source(n_images: int | None = None, level: str = "species") -> Source:
+    """Open `mini-imagenet`: its train part to learn from, its test part to measure with.
+
+    Parameters
+    ----------
+    n_images
+        Train on a seeded random part of at most this many images.
+    level
+        The label level that counts as the classes.
+    """
+    from zsc_utils.datasets import load_dataset
+
+    train_part = load_dataset("mini-imagenet", partition="train")
+    test_part = load_dataset("mini-imagenet", partition="test")
+    names = sorted(train_part.labels[level].unique())
+    codes = {name: code for code, name in enumerate(names)}
+    pixels, y = train_part.images.array, train_part.labels[level].map(codes).to_numpy(np.int64)
+    if n_images is not None and n_images < len(pixels):
+        chosen = np.sort(np.random.default_rng(0).choice(len(pixels), n_images, replace=False))
+        pixels, y = pixels[chosen], y[chosen]
+    test_y = test_part.labels[level].map(codes).to_numpy(np.int64)
+    return Source(pixels, y, test_part.images.array, test_y)
+
+
+def run_settings(run: Run, source: Source, seed: int, folder: Path) -> dict:
+    """Settings of a run that its weights depend on; threads and device are not among them."""
+    start = None
+    if run.start:
+        start_file = folder / f"{run.start}.safetensors"
+        read_card(start_file)
+        start = {"weights": run.start, "sha256": file_sha256(start_file)}
+    return {
+        "method": run.method,
+        "backbone": run.backbone,
+        "pool": run.pool,
+        "start": start,
+        "settings": json.loads(json.dumps(asdict(run.settings))),
+        "seed": seed,
+        "n_images": len(source.pixels),
+        "images_sha256": source.sha256(),
+    }
+
+
+def is_finished(file: Path, key: str) -> bool:
+    """Whether weights are there, whole, and came from the same settings."""
+    try:
+        return read_card(file).get("key") == key
+    except CheckpointError:
+        return False
+
+
+def pretrain(
+    runs: list[Run],
+    source: Source,
+    folder: Path,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: bool = True,
+    work: Path | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> list[dict]:
+    """Make the weights of each run that is not finished yet.
+
+    Parameters
+    ----------
+    runs
+        What to train, those first that others start from.
+    source
+        The images.
+    folder
+        Where weights and cards go.
+    seed
+        Of weights, order and augmentation.
+    device
+        Torch device.
+    progress
+        Whether to draw progress bars.
+    work
+        Folder of the checkpoints of unfinished runs; `build/pretrain` by default.
+    report
+        Called with one line for each run that is done.
+
+    Returns
+    -------
+    The cards, in the order of the runs.
+
+    Raises
+    ------
+    CheckpointError
+        A run starts from weights that are not there.
+    """
+    work = work or build_folder() / "pretrain"
+    cards = []
+    for run in runs:
+        settings = run_settings(run, source, seed, folder)
+        key = fingerprint(settings)
+        file = folder / f"{run.name}.safetensors"
+        if is_finished(file, key):
+            card, said = read_card(file), "finished before"
+        else:
+            card = _make(run, source, file, settings, key, device, progress, work)
+            said = f"{card['seconds']:.0f} s"
+        report(
+            f"{run.name}: kNN {card['knn_accuracy']:.3f}, linear {card['linear_accuracy']:.3f} "
+            f"({said})"
+        )
+        cards.append(card)
+    return cards
+
+
+def build_method(run: Run, n_classes: int, folder: Path, seed: int) -> methods.Method:
+    """Seed torch and make a run's method, from the weights it starts from."""
+    torch.manual_seed(seed)
+    if run.start:
+        start = folder / f"{run.start}.safetensors"
+        backbone = load_backbone(run.backbone, run.pool, start)
+    else:
+        backbone = make_backbone(run.backbone, run.pool)
+    return methods.find(run.method)(backbone, n_classes, **run.settings.options)
+
+
+def _make(run, source, file, settings, key, device, progress, work) -> dict:
+    """Train one run, write its weights, measure what was written, write its card."""
+    gallery = slice(None, GALLERY)
+
+    def watch(module):
+        train_part = embed_pixels(module, source.pixels[gallery])
+        test_part = embed_pixels(module, source.test_pixels)
+        return knn_accuracy(train_part, source.y[gallery], test_part, source.test_y)
+
+    checkpoint = work / f"{run.name}.pt"
+    with torch.random.fork_rng():
+        method = build_method(run, source.n_classes, file.parent, settings["seed"])
+        curve = train(
+            method,
+            source.pixels,
+            source.y,
+            run.settings,
+            checkpoint=checkpoint,
+            key=key,
+            device=device,
+            measure=watch,
+            measure_every=max(1, run.settings.epochs // 5),
+            progress=progress,
+            description=run.name,
+        )
+    save_weights(method.encoder, file)
+    card = {
+        "name": run.name,
+        "key": key,
+        **settings,
+        "network": BACKBONES[run.backbone],
+        "input": f"{SIZE} x {SIZE} pixels, ImageNet mean and standard deviation",
+        "parameters": sum(p.numel() for p in method.encoder.parameters()),
+        "dim": method.encoder.num_features,
+        "precision": "bfloat16 forward" if bfloat16_is_fast(device) else "float32",
+        "device": _device_name(device),
+        "threads": torch.get_num_threads(),
+        "versions": versions("torch", "timm", "lightly", "numpy"),
+        "seconds": round(sum(row["seconds"] for row in curve), 1),
+        **measure_weights(run, source, file),
+        "curve": curve,
+        "sha256": file_sha256(file),
+    }
+    with atomic_path(file.with_suffix(".json")) as draft:
+        draft.write_text(json.dumps(card, indent=1) + "\n")
+    checkpoint.unlink(missing_ok=True)
+    return card
+
+
+def save_weights(encoder: torch.nn.Module, file: Path) -> None:
+    """Write a network's weights in half precision."""
+    state = {
+        # Half precision for numbers that were learnt; counters stay integers.
+        name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
+        for name, value in encoder.state_dict().items()
+    }
+    with atomic_path(file) as draft:
+        save_file(state, draft)
+
+
+def measure_weights(run: Run, source: Source, file: Path) -> dict:
+    """Accuracies on the source test part of the weights as they were written.
+
+    For a masked autoencoder the main numbers are those of its CLS token; `knn_accuracy_avg` and
+    `linear_accuracy_avg` are those of the average.
+    """
+    found = {}
+    pools = ("token", "avg") if run.method == "mae" else (run.pool,)
+    for pool in pools:
+        module = load_backbone(run.backbone, pool, file, checked=False).eval()
+        train_part = embed_pixels(module, source.pixels)
+        test_part = embed_pixels(module, source.test_pixels)
+        arrays = (train_part, source.y, test_part, source.test_y)
+        suffix = "_avg" if pool != run.pool else ""
+        found[f"knn_accuracy{suffix}"] = round(knn_accuracy(*arrays), 4)
+        found[f"linear_accuracy{suffix}"] = round(linear_accuracy(*arrays), 4)
+    return found
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"{device}, {os.cpu_count()} cores"
