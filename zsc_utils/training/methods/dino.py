@@ -20,8 +20,8 @@ from zsc_utils.training.methods.base import Method, Settings, method
 
 @method(
     "dino",
-    resnet=Settings(epochs=20, lr=2e-3),
-    vit=Settings(epochs=14, lr=1e-3, options={"size": 48}),
+    resnet=Settings(epochs=14, lr=2e-3),
+    vit=Settings(epochs=12, lr=1e-3, options={"size": 48}),
 )
 class DINO(Method):
     """Self-distillation without labels; the teacher's backbone is the one that is kept.

@@ -17,7 +17,7 @@ from zsc_utils.training.augment import Augmentation
 from zsc_utils.training.methods.base import Method, Settings, method
 
 
-@method("mae", vit=Settings(epochs=40, lr=1.5e-3))
+@method("mae", vit=Settings(epochs=30, lr=1.5e-3))
 class MAE(Method):
     """Masked autoencoder with a light decoder, which is thrown away.
 

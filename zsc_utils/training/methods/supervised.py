@@ -25,7 +25,7 @@ class Random(Method):
 @method(
     "xent",
     resnet=Settings(epochs=16, lr=2e-3, options={"scale": (0.35, 1.0)}),
-    vit=Settings(epochs=10, lr=1e-3, batch_size=128, options={"scale": (0.35, 1.0)}),
+    vit=Settings(epochs=12, lr=1e-3, batch_size=128, options={"scale": (0.35, 1.0)}),
 )
 class CrossEntropy(Method):
     """Supervised training from scratch with smoothed labels.
