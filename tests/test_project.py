@@ -11,7 +11,7 @@ from conftest import ROOT
 
 # A room imports only rooms above it.
 ROOMS = """errors files recipes datasets encoders embed npz reduce cluster score evaluate store
-profiles sweep analysis findings plots cli""".split()
+profiles sweep search analysis findings plots training cli""".split()
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 

@@ -204,7 +204,9 @@ def test_same_seed_same_curve(source):
 
 
 def test_learning_rate_rises_then_falls(source):
-    _, curve = train_run(run_of("mini_xent_resnet", 6, batch_size=32, warmup=0.3), first(source, 64))
+    _, curve = train_run(
+        run_of("mini_xent_resnet", 6, batch_size=32, warmup=0.3), first(source, 64)
+    )
     rates = [row["lr"] for row in curve]
     assert rates[0] < max(rates) and rates[-1] < 0.01 * max(rates)
 

@@ -281,6 +281,30 @@ def status(
 
 @app.command()
 @friendly
+def search(
+    out: Annotated[Path, typer.Option(help="CSV file of the recipes to write.")],
+    profile: ProfileOption = "mini",
+    encoders: NamesOption = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Encoders to search at once.")] = 1,
+    data_root: DataOption = None,
+    device: DeviceOption = "auto",
+):
+    """Search recipes for a profile's encoders on training images; a profile can then name them."""
+    from zsc_utils.files import atomic_path
+    from zsc_utils.search import chosen_recipes
+    from zsc_utils.search import search as run_search
+
+    chosen = select_profile(profile, encoders, None, None, None)
+    report = run_search(chosen, jobs=jobs, data_root=data_root, device=device)
+    trials = out.with_name(f"{out.stem}_trials{out.suffix}")
+    for table, path in ((chosen_recipes(report), out), (report, trials)):
+        with atomic_path(path) as draft:
+            table.to_csv(draft, index=False)
+    typer.echo(f"{out}: recipes for {report['encoder'].nunique()} encoders; {trials}: all trials")
+
+
+@app.command()
+@friendly
 def pretrain(
     methods: Annotated[
         str,

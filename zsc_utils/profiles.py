@@ -35,6 +35,8 @@ class Profile(BaseModel):
         The supervised encoder that the others are compared with.
     recipes
         Hyperparameter table, relative to the project; the study's own by default.
+    search_on
+        Datasets with a train partition, on which recipes for the encoders can be searched.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +50,7 @@ class Profile(BaseModel):
     max_samples: int | None = Field(default=None, ge=2)
     reference: str
     recipes: Path | None = None
+    search_on: tuple[str, ...] = ()
 
     @property
     def recipe_table(self) -> Path:
@@ -98,7 +101,9 @@ def load_profile(name: str, **changes: Sequence | None) -> Profile:
             f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
         )
         raise ProfileError(f"profile {path}: {problems}") from error
-    check_names("dataset", profile.datasets, list(datasets.registered()), "folder:")
+    known = list(datasets.registered())
+    check_names("dataset", profile.datasets, known, "folder:")
+    check_names("dataset", profile.search_on, known, None)
     check_names("encoder", profile.encoders, list(encoders.registered()), "timm:")
     check_names("clusterer", profile.clusterers, list(cluster.registered()), None)
     return profile

@@ -1,0 +1,107 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from zsc_utils import search as room
+from zsc_utils.datasets import load_dataset
+from zsc_utils.embed import Embeddings
+from zsc_utils.errors import ProfileError
+from zsc_utils.profiles import load_profile
+from zsc_utils.recipes import Recipe, Reduction, recipe_for
+from zsc_utils.search import Trial, best, chosen_recipes, search
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """A profile whose one encoder is searched on two small sets of train images."""
+    profile = load_profile("smoke", encoders=["raw_pixels"])
+    return profile.model_copy(update={"search_on": ("mini-imagenette", "mini-imagewoof")})
+
+
+@pytest.fixture(scope="module")
+def found(tiny, tmp_path_factory):
+    """The report of a search over few choices, and its build folder."""
+    build = tmp_path_factory.mktemp("search")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "N_IMAGES", 80)
+        patch.setattr(
+            room, "REDUCTIONS", (Reduction(), Reduction("pca", n_components=10, zscore=True))
+        )
+        patch.setattr(room, "THRESHOLDS", (0.5, 5.0))
+        yield search(tiny, build=build, progress=False), build
+
+
+def test_search_sets_are_train_images():
+    ten = load_dataset("mini-imagenette", partition="train")
+    woof = load_dataset("mini-imagewoof", partition="train")
+    for dataset, families in ((ten, 10), (woof, 2)):
+        assert len(dataset) == 600
+        assert dataset.labels["species"].value_counts().tolist() == [60] * 10
+        assert dataset.labels["family"].nunique() == families
+    train = load_dataset("mini-imagenet", partition="train")
+    shown = dict(zip(train.labels["species"][:50], range(50), strict=True))
+    first = shown[ten.labels["species"][0]]
+    assert np.array_equal(np.asarray(ten.images[0]), np.asarray(train.images[first]))
+
+
+def test_stratified_subset_keeps_the_shares():
+    part = load_dataset("mini-imagewoof", partition="train").subset(100, stratify=True)
+    assert part.labels["species"].value_counts().tolist() == [10] * 10
+
+
+def test_every_clusterer_is_searched_in_two_steps(found):
+    report, _ = found
+    steps = report.groupby("clusterer")["step"].value_counts().unstack(fill_value=0)
+    assert (steps.drop("ac_without_c")["reduction"] == 2).all()
+    assert steps.loc["ac_without_c"].to_dict() == {"reduction": 0, "settings": 2}
+    assert steps.loc["spectral", "settings"] == 4 and steps.loc["hdbscan", "settings"] == 4
+    sets = report[["ami_mini-imagenette", "ami_mini-imagewoof"]]
+    assert np.allclose(report["ami"], sets.mean(axis=1))
+
+
+def test_the_chosen_recipes_are_the_best_and_can_be_read(found, tmp_path):
+    report, _ = found
+    table = chosen_recipes(report)
+    path = tmp_path / "own.csv"
+    table.to_csv(path, index=False)
+    for clusterer in room.COMMON.keys() | {"ac_without_c"}:
+        recipe = recipe_for("raw_pixels", clusterer, path=path)
+        rows = report[(report["clusterer"] == clusterer) & (report["step"] == "settings")]
+        winner = rows.loc[rows["ami"].idxmax()]
+        assert recipe.reduction.method == winner["reducer"]
+        assert dict(recipe.settings).get("damping") == (
+            winner["damping"] if clusterer == "affinity_propagation" else None
+        )
+    with_c = recipe_for("raw_pixels", "ac_with_c", path=path)
+    without_c = recipe_for("raw_pixels", "ac_without_c", path=path)
+    assert with_c.reduction == without_c.reduction
+    assert dict(with_c.settings).items() < dict(without_c.settings).items()
+
+
+def test_a_finished_search_is_read(found, tiny, monkeypatch):
+    report, build = found
+    monkeypatch.setattr(room, "search_encoder", None)
+    again = search(tiny, build=build, progress=False)
+    pd.testing.assert_frame_equal(again, report)
+
+
+def test_best_of_equals_is_the_first():
+    first, second = Recipe("kmeans", Reduction()), Recipe("kmeans", Reduction(zscore=True))
+    trials = [Trial("e", "reduction", r, {"a": 0.2, "b": 0.4}) for r in (first, second)]
+    assert best(trials) is first
+    better = Trial("e", "reduction", second, {"a": 0.6, "b": 0.1})
+    assert best([*trials, better]) is second
+
+
+def test_a_recipe_that_fails_scores_nothing(blobs):
+    X, y = blobs
+    labels = pd.DataFrame({"species": y.astype(str)})
+    facts = load_dataset("mini-imagenette", partition="train").facts
+    one = room.SearchSet(Embeddings(X, labels, facts, "key"), {})
+    assert one.ami(Recipe("kmeans", Reduction("umap", n_components=100))) == 0
+    assert one.ami(Recipe("kmeans", Reduction())) == 1
+
+
+def test_a_profile_that_names_nothing_to_search_on(tiny):
+    with pytest.raises(ProfileError, match="search_on"):
+        search(tiny.model_copy(update={"search_on": ()}))
