@@ -41,6 +41,10 @@ class CheckpointError(ZscError):
     """A weights file that cannot be read, or whose keys do not fit the network."""
 
 
+class TrainingError(ZscError):
+    """A training whose loss is no longer a finite number."""
+
+
 class EmbeddingsError(ZscError):
     """Embeddings that cannot be clustered: not finite, of unequal lengths, cut short."""
 

@@ -141,7 +141,8 @@ def encoder_fingerprint(
     if checkpoint is not None and not Path(checkpoint).is_file():
         raise CheckpointError(f"checkpoint {checkpoint} is not a file")
     packages = [source for source in weights if isinstance(source, str)]
-    files = [source for source in weights if isinstance(source, Path)]
+    # A checkpoint takes the place of the encoder's own files.
+    files = [source for source in weights if isinstance(source, Path) and not checkpoint]
     for file in files:
         if not file.is_file():
             raise CheckpointError(f"weights of encoder {facts.name} are missing: {file}")

@@ -12,6 +12,7 @@ import torch
 from lightly.utils.scheduler import cosine_warmup_schedule
 from tqdm.auto import tqdm
 
+from zsc_utils.errors import TrainingError
 from zsc_utils.files import atomic_path
 from zsc_utils.training.methods import Method, Progress, Settings
 
@@ -90,7 +91,7 @@ def train(
 
     Raises
     ------
-    FloatingPointError
+    TrainingError
         The loss is no longer finite.
     """
     method.to(device=device, memory_format=torch.channels_last).train()
@@ -134,7 +135,10 @@ def train(
             bar.update()
         row = {"epoch": epoch + 1, "loss": torch.stack(losses).mean().item(), "lr": rate}
         if not math.isfinite(row["loss"]):
-            raise FloatingPointError(f"{description}: the loss is {row['loss']}")
+            raise TrainingError(
+                f"{description}: the loss is {row['loss']} after epoch {epoch + 1}; a lower "
+                "learning rate may help"
+            )
         row["seconds"] = round(time.perf_counter() - started, 2)
         if measure and ((epoch + 1) % measure_every == 0 or epoch + 1 == settings.epochs):
             row["knn"] = round(measure(method.encoder), 4)

@@ -240,6 +240,7 @@ def save_weights(encoder: torch.nn.Module, file: Path) -> None:
     }
     with atomic_path(file) as draft:
         save_file(state, draft)
+        draft.chmod(0o644)  # safetensors writes files that only their owner can read
 
 
 def measure_weights(run: Run, source: Source, file: Path) -> dict:

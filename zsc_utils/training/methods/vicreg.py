@@ -23,16 +23,18 @@ class VICReg(Method):
         Maps (n, 3, h, w) to (n, d).
     n_classes
         Unused: the method sees no labels.
+    size
+        Side of the views in pixels.
     width
         Width of the projector's three layers (8192 in the paper).
     """
 
-    def __init__(self, backbone: nn.Module, n_classes: int, *, width: int = 512):
+    def __init__(self, backbone: nn.Module, n_classes: int, *, size: int = 64, width: int = 512):
         super().__init__()
         self.encoder = backbone
         self.head = VICRegProjectionHead(backbone.num_features, width, width, num_layers=3)
         self.criterion = VICRegLoss(lambda_param=25.0, mu_param=25.0, nu_param=1.0)
-        self.augment = Augmentation(solarise=0.1)
+        self.augment = Augmentation(size=size, solarise=0.1)
 
     def views(self, images):
         """Two views."""
