@@ -72,7 +72,7 @@ def test_raw_pixels_shrink_to_32_but_never_grow(size, side):
 
 
 def test_transform_crops_the_centre_of_a_resized_image():
-    from zsc_utils.encoders.base import image_transform
+    from zsc_utils.encoders.transforms import image_transform
 
     pixels = np.zeros((100, 200, 3), np.uint8)
     pixels[:, 50:150] = 255

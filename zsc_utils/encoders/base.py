@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zsc_utils.encoders import checkpoints, transforms
 from zsc_utils.errors import CheckpointError, UnknownNameError
 from zsc_utils.files import code_fingerprint, file_sha256, versions
 
 if TYPE_CHECKING:
     import torch
-
-# The study's input: ImageNet statistics, whatever the dataset.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -148,7 +145,7 @@ def encoder_fingerprint(
             raise CheckpointError(f"weights of encoder {facts.name} are missing: {file}")
     return {
         "encoder": facts.name,
-        "code": code_fingerprint(sys.modules[builder.__module__], sys.modules[__name__]),
+        "code": code_fingerprint(sys.modules[builder.__module__], checkpoints, transforms),
         "checkpoint": file_sha256(checkpoint) if checkpoint else None,
         **versions("torch", "torchvision", "timm", *packages),
         **{file.name: file_sha256(file) for file in files},
@@ -163,39 +160,3 @@ def build(
     module, transform = builder(checkpoint)
     module.eval().requires_grad_(False)
     return Encoder(facts, module, transform, settings)
-
-
-def image_transform(
-    size: int,
-    *,
-    resize: int | None = None,
-    interpolation: str = "bilinear",
-    mean: tuple[float, ...] = IMAGENET_MEAN,
-    std: tuple[float, ...] = IMAGENET_STD,
-) -> Callable:
-    """Resize the shorter side (antialiased), crop the centre, scale to [0, 1], normalise.
-
-    Parameters
-    ----------
-    size
-        Side of the crop in pixels.
-    resize
-        Length of the shorter side before the crop; the crop's by default, as in the study.
-    interpolation
-        `bilinear` or `bicubic`.
-    mean, std
-        Of each channel.
-    """
-    import torch
-    from torchvision.transforms import v2
-
-    return v2.Compose(
-        [
-            v2.Lambda(lambda image: image.convert("RGB")),
-            v2.Resize(resize or size, interpolation=v2.InterpolationMode(interpolation)),
-            v2.CenterCrop(size),
-            v2.ToImage(),
-            v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(mean, std),
-        ]
-    )

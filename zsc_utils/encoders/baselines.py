@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from zsc_utils.encoders.base import encoder, image_transform
+from zsc_utils.encoders.base import encoder
+from zsc_utils.encoders.transforms import image_transform
 
 RAW_SIZE = 32
 WEIGHT_SEED = 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-from zsc_utils.encoders.base import encoder, image_transform
+from zsc_utils.encoders.base import encoder
 from zsc_utils.encoders.checkpoints import fit_state_dict, read_state_dict
+from zsc_utils.encoders.transforms import image_transform
 from zsc_utils.errors import CheckpointError
 
 

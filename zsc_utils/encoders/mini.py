@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zsc_utils.encoders.base import encoder, image_transform
+from zsc_utils.encoders.base import encoder
 from zsc_utils.encoders.checkpoints import fit_state_dict, read_state_dict
+from zsc_utils.encoders.transforms import image_transform
 from zsc_utils.errors import CheckpointError
 from zsc_utils.files import ROOT, file_sha256
 

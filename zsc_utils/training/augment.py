@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from zsc_utils.encoders.base import IMAGENET_MEAN, IMAGENET_STD
+from zsc_utils.encoders.transforms import IMAGENET_MEAN, IMAGENET_STD
 
 LUMA = (0.299, 0.587, 0.114)
 # RGB to YIQ, where a turn of the last two axes is a turn of the hue that leaves greys alone.
