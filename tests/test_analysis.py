@@ -19,6 +19,7 @@ def rows(dataset, group, encoder, amis, method="X-Ent", **columns):
             "encoder_name": NAMES[encoder],
             "backbone": "net",
             "method": method,
+            "fine_tuned_from": None,
             "clusterer": f"c{i}",
             "clusterer_name": f"C{i}",
             "seed": 1,
@@ -63,7 +64,9 @@ def test_ami_tables(table):
 
 
 def test_differences_pair_clusterers(table):
-    found = analysis.differences(table, "ref").set_index("dataset")["difference"]
+    found = analysis.paired_differences(table, pd.Series("ref", index=table.index))
+    assert set(found["encoder"]) == {"good"} and set(found["reference"]) == {"ref"}
+    found = found.set_index("dataset")["difference"]
     # In c one clusterer of the other encoder has no score: the pair does not count.
     assert found.to_dict() == pytest.approx({"a": 10, "b": 40, "c": -40})
 
@@ -73,6 +76,26 @@ def test_group_differences(table):
     assert found.loc["Near", ["mean", "se", "n"]].tolist() == pytest.approx([25, 15, 2])
     assert found.loc["Far", ["mean", "n"]].tolist() == pytest.approx([-40, 1])
     assert np.isnan(found.loc["Far", "se"])
+
+
+def test_one_reference_for_each_backbone(table):
+    table.loc[table["dataset"] == "c", "backbone"] = "other net"
+    found = analysis.group_differences(table, {"net": "ref"})
+    assert found["group"].tolist() == ["Near"] and found["mean"].tolist() == pytest.approx([25])
+
+
+def test_fine_tuning_gains(table):
+    table.loc[table["encoder"] == "good", "fine_tuned_from"] = "ref"
+    gains = analysis.fine_tuning_gains(table)
+    assert gains["encoder"].tolist() == ["good", "good"]
+    assert gains["mean"].tolist() == pytest.approx([25, -40])
+    text = findings.fine_tuning(gains)
+    assert "**Near** (2 datasets): AMI rises for 1 of 1 encoders, by 25.0 points" in text
+    assert "Good by -40.0 points." in text
+
+
+def test_nothing_fine_tuned(table):
+    assert analysis.fine_tuning_gains(table).empty
 
 
 def test_unscored(table):
@@ -156,10 +179,10 @@ def test_silhouette_ranks(silhouettes):
 
 def test_sentences_about_encoders(table):
     means = analysis.ami_by_encoder(table)
-    text = findings.encoders(means, analysis.group_differences(table, "ref"), "ref")
+    text = findings.encoders(means, analysis.group_differences(table, "ref"))
     assert "**A**: highest AMI 40.0 % (Good), then 30.0 % (Reference)." in text
     assert "**Near** (2 datasets): above Reference on average: Good by 25.0 ± 15.0 points." in text
-    assert "**Far** (1 dataset): above Reference there is none." in text
+    assert "**Far** (1 dataset): above Reference on average: none." in text
 
 
 def test_sentences_about_silhouettes(silhouettes):

@@ -32,17 +32,19 @@ def bars(axes):
 
 def test_styles_are_by_method_and_backbone():
     facts = [
-        ("a", "A", "ResNet", "DINO"),
-        ("b", "B", "ViT", "DINO"),
-        ("c", "C", "ViT", "random"),
-        ("d", "D", "ViT", "something new"),
+        ("a", "A", "ResNet", "DINO", None),
+        ("b", "B", "ViT", "DINO", "a"),
+        ("c", "C", "ViT", "random", None),
+        ("d", "D", "ViT", "something new", None),
     ]
-    frame = pd.DataFrame(facts, columns=["encoder", "encoder_name", "backbone", "method"])
+    columns = ["encoder", "encoder_name", "backbone", "method", "fine_tuned_from"]
+    frame = pd.DataFrame(facts, columns=columns)
     styles = plots.encoder_styles(frame)
     assert styles["a"]["color"] == styles["b"]["color"] != styles["c"]["color"]
     assert styles["b"]["marker"] == styles["c"]["marker"] != styles["a"]["marker"]
     assert styles["a"]["linestyle"] != styles["b"]["linestyle"]
     assert styles["d"]["color"] == plots.OTHER_METHOD
+    assert styles["a"]["face"] == styles["a"]["color"] and styles["b"]["face"] == "white"
 
 
 def test_ami_by_dataset(table):  # noqa: F811
@@ -57,12 +59,30 @@ def test_ami_by_dataset(table):  # noqa: F811
 
 def test_difference_by_group(table):  # noqa: F811
     found = analysis.group_differences(table, "ref")
-    figure = plots.difference_by_group(found, plots.encoder_styles(table), "ref")
+    figure = plots.difference_by_group(found, plots.encoder_styles(table))
     (axes,) = figure.axes
     labels = [label.get_text() for label in axes.get_xticklabels()]
     assert labels == ["Near\n(2 datasets)", "Far\n(1 dataset)"]
     assert bars(axes) == [pytest.approx((25, 15)), pytest.approx((-40, 0))]
-    assert "Reference" in axes.get_ylabel() and legend_texts(figure) == ["Good"]
+    assert "Reference" in axes.get_ylabel()
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["Good"]
+
+
+def test_difference_by_group_has_a_panel_for_each_reference(table):  # noqa: F811
+    found = analysis.group_differences(table, "ref")
+    both = pd.concat([found, found.assign(reference="good", encoder="ref", mean=-found["mean"])])
+    figure = plots.difference_by_group(both, plots.encoder_styles(table))
+    assert len(figure.axes) == 2
+    assert "Reference" in figure.axes[0].get_ylabel() and "Good" in figure.axes[1].get_ylabel()
+    assert bars(figure.axes[1])[0] == pytest.approx((-25, 15))
+
+
+def test_gains_by_group(table):  # noqa: F811
+    table.loc[table["encoder"] == "good", "fine_tuned_from"] = "ref"
+    gains = analysis.fine_tuning_gains(table)
+    figure = plots.gains_by_group(gains, plots.encoder_styles(table))
+    assert bars(figure.axes[0]) == [pytest.approx((25, 15)), pytest.approx((-40, 0))]
+    assert "after − before" in figure.axes[0].get_ylabel()
 
 
 def test_ami_levels():
@@ -74,7 +94,7 @@ def test_ami_levels():
             "se": [1.0, 2.0, 0.5],
         }
     )
-    style = {"color": "k", "marker": "o", "linestyle": "-", "label": "Reference"}
+    style = {"color": "k", "face": "k", "marker": "o", "linestyle": "-", "label": "Reference"}
     figure = plots.ami_levels(means, {"ref": style}, ["coarse", "fine"], ["other"])
     tree, apart = figure.axes
     assert bars(tree) == [pytest.approx((10, 1)), pytest.approx((20, 2))]
@@ -87,7 +107,7 @@ def test_variance_curves():
     curves = pd.concat(
         [curve.assign(dataset_name=name, encoder="ref") for name in ("A", "B")], ignore_index=True
     )
-    style = {"color": "k", "marker": "o", "linestyle": "-", "label": "Reference"}
+    style = {"color": "k", "face": "k", "marker": "o", "linestyle": "-", "label": "Reference"}
     figure = plots.variance_curves(curves, {"ref": style})
     assert len(figure.axes) == 4
     absolute, relative = figure.axes[:2]

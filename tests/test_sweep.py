@@ -31,7 +31,9 @@ def test_profiles_that_come_with_the_project():
     assert {"smoke", "mini"} <= set(profile_names())
     for name in profile_names():
         profile = load_profile(name)
-        assert profile.reference in profile.encoders
+        references = profile.reference
+        names = {references} if isinstance(references, str) else set(references.values())
+        assert names <= set(profile.encoders)
         assert len(profile.clusterers) == 6
 
 

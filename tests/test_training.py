@@ -348,7 +348,7 @@ def test_roster_and_runs_name_the_same_weights():
     assert {row.file for row in ROSTER.values()} == set(all_runs())
     assert len(ROSTER) == 17
     facts = registered()
-    assert all(facts[name].fine_tuned == name.endswith("_ft") for name in ROSTER)
+    assert all((facts[name].fine_tuned_from is not None) == name.endswith("_ft") for name in ROSTER)
 
 
 def test_selection():

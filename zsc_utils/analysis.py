@@ -27,14 +27,10 @@ def unscored(table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[bad, ["dataset", "encoder", "clusterer", "status", "reason"]]
 
 
-def mean_and_error(values: pd.Series) -> pd.Series:
-    """Mean, standard error of the mean (NaN for one value) and number of values."""
-    return pd.Series({"mean": values.mean(), "se": values.sem(), "n": len(values)})
-
-
 def _mean_by(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
+    """Mean, standard error of the mean (NaN for one value) and number of values, by keys."""
     grouped = table.groupby(keys, sort=False, observed=True)[column]
-    return grouped.apply(mean_and_error).unstack().reset_index().astype({"n": int})
+    return grouped.agg(mean="mean", se="sem", n="size").reset_index()
 
 
 def ami_by_encoder(table: pd.DataFrame) -> pd.DataFrame:
@@ -69,43 +65,78 @@ def ami_by_clusterer(table: pd.DataFrame) -> pd.DataFrame:
     return 100 * means
 
 
-def differences(table: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """AMI of each encoder minus AMI of the reference, clusterer by clusterer, then averaged.
+def paired_differences(table: pd.DataFrame, other: pd.Series) -> pd.DataFrame:
+    """AMI of each encoder minus AMI of another, clusterer by clusterer, then averaged.
+
+    Parameters
+    ----------
+    table
+        Results.
+    other
+        For each row of the table the encoder to compare with; missing where there is none.
+
+    Returns
+    -------
+    DataFrame
+        One row for each dataset and encoder: their facts, `reference` (the other encoder) and
+        `difference` in percentage points. Only clusterers that have a result for both count.
+    """
+    keys = ["dataset", "clusterer", "seed"]
+    rows = with_score(table.assign(reference=other))
+    rows = rows[rows["reference"].notna() & (rows["reference"] != rows["encoder"])]
+    base = with_score(table)[[*keys, "encoder", "ami"]]
+    base = base.rename(columns={"encoder": "reference", "ami": "base"})
+    rows = rows.merge(base, on=[*keys, "reference"])
+    rows = rows.assign(difference=100 * (rows["ami"] - rows["base"]))
+    facts = ["group", "dataset", "dataset_name", "encoder", "encoder_name", "reference"]
+    return rows.groupby(facts, sort=False)["difference"].mean().reset_index()
+
+
+def average_by_group(differences: pd.DataFrame) -> pd.DataFrame:
+    """Average differences over the datasets of each group.
+
+    Returns
+    -------
+    DataFrame
+        Columns group, encoder, encoder_name, reference, `mean` and `se` over datasets in percentage
+        points (`se` NaN where a group has one dataset), `n` datasets.
+    """
+    keys = ["group", "encoder", "encoder_name", "reference"]
+    return _mean_by(differences, keys, "difference")
+
+
+def group_differences(table: pd.DataFrame, reference: str | dict[str, str]) -> pd.DataFrame:
+    """Compare every encoder with a supervised one, group by group (figure 1 of the study).
 
     Parameters
     ----------
     table
         Results.
     reference
-        Name of the encoder that the others are compared with.
+        The encoder to compare with, or one for each backbone: encoders on other backbones are left
+        out.
 
     Returns
     -------
     DataFrame
-        One row for each dataset and encoder but the reference; `difference` in percentage points.
-        Only clusterers that have a result for both encoders count.
+        As `average_by_group` gives it.
     """
-    keys = ["dataset", "clusterer", "seed"]
-    rows = with_score(table)
-    base = rows[rows["encoder"] == reference].set_index(keys)["ami"]
-    rows = rows[rows["encoder"] != reference].join(base.rename("reference"), on=keys, how="inner")
-    rows = rows.assign(difference=100 * (rows["ami"] - rows["reference"]))
-    facts = ["group", "dataset", "dataset_name", "encoder", "encoder_name"]
-    return rows.groupby(facts, sort=False)["difference"].mean().reset_index()
+    if isinstance(reference, str):
+        other = pd.Series(reference, index=table.index)
+    else:
+        other = table["backbone"].map(reference)
+    return average_by_group(paired_differences(table, other))
 
 
-def group_differences(table: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Average the differences over the datasets of each group (figure 1 of the study).
+def fine_tuning_gains(table: pd.DataFrame) -> pd.DataFrame:
+    """Compare every fine-tuned encoder with what it was before, group by group.
 
     Returns
     -------
     DataFrame
-        Columns group, encoder, encoder_name, `mean` and `se` over datasets in percentage points
-        (`se` NaN where a group has one dataset), `n` datasets.
+        As `average_by_group` gives it; `reference` is the encoder before fine-tuning.
     """
-    return _mean_by(
-        differences(table, reference), ["group", "encoder", "encoder_name"], "difference"
-    )
+    return average_by_group(paired_differences(table, table["fine_tuned_from"]))
 
 
 def ami_by_level(table: pd.DataFrame, dataset: str) -> pd.DataFrame:

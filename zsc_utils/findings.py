@@ -27,7 +27,7 @@ def cells(table: pd.DataFrame) -> str:
     return f"{sentence} Not as they should be: {', '.join(parts)}."
 
 
-def encoders(means: pd.DataFrame, differences: pd.DataFrame, reference: str) -> str:
+def encoders(means: pd.DataFrame, differences: pd.DataFrame) -> str:
     """Say which encoder is best on each dataset, and how the groups compare with the reference.
 
     Parameters
@@ -36,8 +36,6 @@ def encoders(means: pd.DataFrame, differences: pd.DataFrame, reference: str) -> 
         As `analysis.ami_by_encoder` gives it.
     differences
         As `analysis.group_differences` gives it.
-    reference
-        Name of the reference encoder.
     """
     sentences = []
     for dataset, rows in means.groupby("dataset_name", sort=False):
@@ -49,18 +47,45 @@ def encoders(means: pd.DataFrame, differences: pd.DataFrame, reference: str) -> 
             sentence += f", then {second['mean']:.1f} % ({second['encoder_name']})"
         sentences.append(sentence + ".")
     display = means.drop_duplicates("encoder").set_index("encoder")["encoder_name"]
-    for group, rows in differences.groupby("group", sort=False):
-        above = [
-            f"{row.encoder_name} by {row.mean:.1f}{spread(row.se)}"
-            for row in rows.itertuples(name="Row")
-            if row.mean > 0
-        ]
-        n = int(rows["n"].max())
+    for (group, reference), rows in differences.groupby(["group", "reference"], sort=False):
         sentences.append(
-            f"**{group}** ({n} dataset{'s' if n > 1 else ''}): above {display[reference]} "
-            + ("on average: " + ", ".join(above) + " points." if above else "there is none.")
+            f"**{group}** ({datasets(rows)}): above {display[reference]} "
+            f"on average: {points(rows[rows['mean'] > 0])}"
         )
     return bullets(sentences)
+
+
+def datasets(rows: pd.DataFrame) -> str:
+    """Write how many datasets averages are over."""
+    n = int(rows["n"].max())
+    return f"{n} dataset{'s' if n > 1 else ''}"
+
+
+def points(rows: pd.DataFrame) -> str:
+    """List encoders with their mean difference and its standard error."""
+    parts = [
+        f"{row['encoder_name']} by {row['mean']:.1f}{spread(row['se'])}"
+        for _, row in rows.iterrows()
+    ]
+    return "; ".join(parts) + " points." if parts else "none."
+
+
+def fine_tuning(gains: pd.DataFrame) -> str:
+    """Say for each group which encoders fine-tuning helped and which it harmed.
+
+    Parameters
+    ----------
+    gains
+        As `analysis.fine_tuning_gains` gives it.
+    """
+    return bullets(
+        [
+            f"**{group}** ({datasets(rows)}): AMI rises for {(rows['mean'] > 0).sum()} of "
+            f"{len(rows)} encoders, by {rows['mean'].mean():.1f} points on average; "
+            f"{points(rows)}"
+            for group, rows in gains.groupby("group", sort=False)
+        ]
+    )
 
 
 def spread(standard_error: float) -> str:

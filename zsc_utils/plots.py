@@ -23,7 +23,8 @@ METHOD_COLORS = {
     "MoCo-v3": _COLORS[1],
     "DINO": _COLORS[2],
     "VICReg": _COLORS[3],
-    "MAE": _COLORS[4],
+    "MAE (CLS)": _COLORS[4],
+    "MAE (avg)": _COLORS[5],
 }
 OTHER_METHOD = _COLORS[8]
 MARKERS = "os^Dvp*Xh"
@@ -33,6 +34,8 @@ DASHES = ["-", "--", ":", "-."]
 def encoder_styles(table: pd.DataFrame) -> dict[str, dict]:
     """Give each encoder its look: colour for the pretraining, marker and line for the backbone.
 
+    The markers of fine-tuned encoders are hollow.
+
     Parameters
     ----------
     table
@@ -41,13 +44,15 @@ def encoder_styles(table: pd.DataFrame) -> dict[str, dict]:
     Returns
     -------
     dict
-        `color`, `marker`, `linestyle` and `label` of each encoder.
+        `color`, `face`, `marker`, `linestyle` and `label` of each encoder.
     """
     facts = table.drop_duplicates("encoder")
     backbones = list(dict.fromkeys(facts["backbone"]))
+    colors = {method: METHOD_COLORS.get(method, OTHER_METHOD) for method in facts["method"]}
     return {
         row.encoder: {
-            "color": METHOD_COLORS.get(row.method, OTHER_METHOD),
+            "color": colors[row.method],
+            "face": "white" if pd.notna(row.fine_tuned_from) else colors[row.method],
             "marker": MARKERS[backbones.index(row.backbone) % len(MARKERS)],
             "linestyle": DASHES[backbones.index(row.backbone) % len(DASHES)],
             "label": row.encoder_name,
@@ -63,6 +68,7 @@ def _points(axes, x: np.ndarray, rows: pd.DataFrame, style: dict) -> None:
         rows["mean"],
         yerr=rows["se"].fillna(0),
         color=style["color"],
+        markerfacecolor=style["face"],
         marker=style["marker"],
         label=style["label"],
         linestyle="none",
@@ -111,27 +117,53 @@ def ami_by_dataset(means: pd.DataFrame, styles: dict[str, dict]) -> Figure:
     return figure
 
 
-def difference_by_group(
-    differences: pd.DataFrame, styles: dict[str, dict], reference: str
-) -> Figure:
-    """Draw AMI minus that of the reference encoder, mean over the datasets of a group ± 1 SE.
+def difference_by_group(differences: pd.DataFrame, styles: dict[str, dict]) -> Figure:
+    """Draw differences in AMI, mean over the datasets of a group ± 1 SE.
 
     Parameters
     ----------
     differences
-        As `analysis.group_differences` gives it. A group of one dataset has no error bar.
+        As `analysis.group_differences` gives it: a panel for each reference. A group of one dataset
+        has no error bar.
     styles
         As `encoder_styles` gives it.
-    reference
-        Name of the reference encoder.
     """
-    width = max(4.0, 1.6 * differences["group"].nunique())
-    figure, axes = plt.subplots(figsize=(width, 3), layout="constrained")
+    references = list(dict.fromkeys(differences["reference"]))
     counts = differences.groupby("group", sort=False)["n"].max()
+    figure, all_axes = plt.subplots(
+        len(references),
+        1,
+        figsize=(max(4.0, 1.6 * len(counts)), 0.6 + 2.4 * len(references)),
+        sharex=True,
+        squeeze=False,
+        layout="constrained",
+    )
     names = {group: f"{group}\n({n} dataset{'s' if n > 1 else ''})" for group, n in counts.items()}
-    _dodged(differences.assign(group=differences["group"].map(names)), "group", styles, axes)
+    for axes, reference in zip(all_axes[:, 0], references, strict=True):
+        rows = differences[differences["reference"] == reference]
+        _dodged(rows.assign(group=rows["group"].map(names)), "group", styles, axes)
+        axes.axhline(0, color="0.4", linewidth=0.8, zorder=0)
+        axes.set_ylabel(f"AMI − AMI of {styles[reference]['label']}\n(points, mean ± 1 SE)")
+        axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+def gains_by_group(gains: pd.DataFrame, styles: dict[str, dict]) -> Figure:
+    """Draw what fine-tuning adds to AMI, mean over the datasets of a group ± 1 SE.
+
+    Parameters
+    ----------
+    gains
+        As `analysis.fine_tuning_gains` gives it.
+    styles
+        As `encoder_styles` gives it.
+    """
+    width = max(4.0, 1.6 * gains["group"].nunique())
+    figure, axes = plt.subplots(figsize=(width, 3), layout="constrained")
+    _dodged(gains, "group", styles, axes)
     axes.axhline(0, color="0.4", linewidth=0.8, zorder=0)
-    axes.set_ylabel(f"ΔAMI to {styles[reference]['label']}\n(points, mean over datasets ± 1 SE)")
+    axes.set_ylabel("AMI after − before fine-tuning\n(points, mean over datasets ± 1 SE)")
     _legend_outside(figure, axes)
     sns.despine(figure)
     return figure
@@ -171,7 +203,11 @@ def ami_levels(
                 range(len(levels)),
                 rows["mean"],
                 yerr=rows["se"].fillna(0),
-                **(style | {"linestyle": line}),
+                color=style["color"],
+                markerfacecolor=style["face"],
+                marker=style["marker"],
+                label=style["label"],
+                linestyle=line,
                 markersize=4,
                 elinewidth=0.8,
             )
@@ -250,8 +286,16 @@ def silhouette_ranks(
             here = ranks[(ranks["space"] == space) & (ranks["clusterer"] == clusterer)]
             for name in dict.fromkeys(here["encoder"]):
                 part = here[here["encoder"] == name]
-                style = {key: styles[name][key] for key in ("color", "marker", "label")}
-                axes.scatter(part["ami_rank"], part["silhouette_rank"], s=14, **style)
+                style = styles[name]
+                axes.scatter(
+                    part["ami_rank"],
+                    part["silhouette_rank"],
+                    s=14,
+                    edgecolor=style["color"],
+                    facecolor=style["face"],
+                    marker=style["marker"],
+                    label=style["label"],
+                )
             chosen = (correlation["space"] == space) & (correlation["clusterer"] == clusterer)
             rho, low, high = correlation.loc[chosen, ["rho", "low", "high"]].iloc[0]
             axes.set_title(f"ρ = {rho:.2f}\n[{low:.2f}, {high:.2f}]", fontsize=8)

@@ -32,7 +32,7 @@ class Profile(BaseModel):
     max_samples
         Images to take of each dataset at most, by a seeded random choice; all by default.
     reference
-        The supervised encoder that the others are compared with.
+        The supervised encoder that the others are compared with; or one for each backbone.
     recipes
         Hyperparameter table, relative to the project; the study's own by default.
     search_on
@@ -48,7 +48,7 @@ class Profile(BaseModel):
     clusterers: tuple[str, ...] = Field(min_length=1)
     seeds: tuple[int, ...] = Field(default=(1,), min_length=1)
     max_samples: int | None = Field(default=None, ge=2)
-    reference: str
+    reference: str | dict[str, str]
     recipes: Path | None = None
     search_on: tuple[str, ...] = ()
 
@@ -104,6 +104,9 @@ def load_profile(name: str, **changes: Sequence | None) -> Profile:
     known = list(datasets.registered())
     check_names("dataset", profile.datasets, known, "folder:")
     check_names("dataset", profile.search_on, known, None)
-    check_names("encoder", profile.encoders, list(encoders.registered()), "timm:")
+    references = profile.reference
+    references = [references] if isinstance(references, str) else list(references.values())
+    named = [*profile.encoders, *references]
+    check_names("encoder", named, list(encoders.registered()), "timm:")
     check_names("clusterer", profile.clusterers, list(cluster.registered()), None)
     return profile

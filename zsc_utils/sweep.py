@@ -232,7 +232,7 @@ def results(planned: list[Job], build: Path) -> pd.DataFrame:
     DataFrame
         One row a finished cell: what `evaluate` gives, and the facts of dataset, encoder and
         clusterer that figures need (`group`, `dataset_name`, `encoder_name`, `backbone`, `method`,
-        `clusterer_name`). Rows stand in the order of the plan.
+        `fine_tuned_from`, `clusterer_name`). Rows stand in the order of the plan.
     """
     clusterers = registered_clusterers()
     rows = []
@@ -243,6 +243,7 @@ def results(planned: list[Job], build: Path) -> pd.DataFrame:
             "encoder_name": job.encoder.display,
             "backbone": job.encoder.backbone,
             "method": job.encoder.method,
+            "fine_tuned_from": job.encoder.fine_tuned_from,
         }
         for cell, _ in job.cells:
             found = read_result(cell, results_folder(build))

@@ -38,8 +38,8 @@ class EncoderFacts:
         How it was pretrained: `none`, `random`, `X-Ent`, or a self-supervised method.
     labels
         Whether pretraining saw labels.
-    fine_tuned
-        Whether training with labels followed self-supervised pretraining.
+    fine_tuned_from
+        The self-supervised encoder that was trained further with labels; None for others.
     takes_checkpoint
         Whether weights can be given as a file.
     """
@@ -50,7 +50,7 @@ class EncoderFacts:
     family: str | None
     method: str
     labels: bool = False
-    fine_tuned: bool = False
+    fine_tuned_from: str | None = None
     takes_checkpoint: bool = False
 
     @property

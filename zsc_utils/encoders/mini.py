@@ -43,8 +43,8 @@ class MiniEncoder:
         Stem of the weights file and its card.
     pool
         `token` for the CLS token, `avg` for the mean over the patch tokens; ViT only.
-    fine_tuned
-        Whether training with labels followed.
+    fine_tuned_from
+        The encoder that was trained further with labels.
     """
 
     name: str
@@ -52,15 +52,13 @@ class MiniEncoder:
     backbone: str
     file: str
     pool: str = "token"
-    fine_tuned: bool = False
+    fine_tuned_from: str | None = None
 
     @property
     def display(self) -> str:
         """The name that figures print."""
-        pooling = {"token": "CLS, ", "avg": "avg, "}[self.pool] if self.method == "MAE" else ""
         method = "Rand." if self.method == "random" else self.method
-        tuned = " [FT]" if self.fine_tuned else ""
-        return f"{method} ({pooling}{BACKBONES[self.backbone]}){tuned}"
+        return f"{method}{' [FT]' if self.fine_tuned_from else ''}, {BACKBONES[self.backbone]}"
 
 
 def _roster() -> list[MiniEncoder]:
@@ -76,12 +74,14 @@ def _roster() -> list[MiniEncoder]:
             rows.append(MiniEncoder(name, method, backbone, name))
             if key not in ("random", "xent"):
                 tuned = f"{name}_ft"
-                rows.append(MiniEncoder(tuned, method, backbone, tuned, fine_tuned=True))
+                rows.append(MiniEncoder(tuned, method, backbone, tuned, fine_tuned_from=name))
     rows += [
-        MiniEncoder("mini_mae_cls_vit", "MAE", "vit", "mini_mae_vit"),
-        MiniEncoder("mini_mae_avg_vit", "MAE", "vit", "mini_mae_vit", pool="avg"),
+        MiniEncoder("mini_mae_cls_vit", "MAE (CLS)", "vit", "mini_mae_vit"),
+        MiniEncoder("mini_mae_avg_vit", "MAE (avg)", "vit", "mini_mae_vit", pool="avg"),
         MiniEncoder(
-            "mini_mae_avg_vit_ft", "MAE", "vit", "mini_mae_avg_vit_ft", pool="avg", fine_tuned=True
+            *("mini_mae_avg_vit_ft", "MAE (avg)", "vit", "mini_mae_avg_vit_ft"),
+            pool="avg",
+            fine_tuned_from="mini_mae_avg_vit",
         ),
     ]
     return rows
@@ -217,7 +217,7 @@ for _row in ROSTER.values():
         backbone=BACKBONES[_row.backbone],
         family=FAMILIES[_row.backbone],
         method=_row.method,
-        labels=_row.method == "X-Ent" or _row.fine_tuned,
-        fine_tuned=_row.fine_tuned,
+        labels=_row.method == "X-Ent" or _row.fine_tuned_from is not None,
+        fine_tuned_from=_row.fine_tuned_from,
         takes_checkpoint=True,
     )(make_builder(_row))
