@@ -18,7 +18,11 @@ from zsc_utils.datasets.miniworld.source import SPECIES, TEST, TRAIN
 from zsc_utils.errors import UnknownNameError
 
 HASHES = json.loads((Path(__file__).parent / "miniworld_hashes.json").read_text())
-NAMES = sorted(n for n, facts in registered().items() if facts.source.startswith("rendered"))
+NAMES = sorted(
+    name
+    for name, facts in registered().items()
+    if facts.source.startswith("rendered") and "test" in facts.partitions
+)
 VARIANTS = [name for name in NAMES if name.startswith("mini-in9")]
 FACTORS = {"scene", *QUARTERS, "flipped", "occlusion", "blur"}
 
