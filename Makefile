@@ -72,6 +72,10 @@ $(ENV): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
+# Only for a profile that is not there: the command line names the near matches.
+profiles/%.yaml: | $(ENV)
+	@$(BIN)/zsc status --profile $*
+
 # Other settings make other numbers: the file changes when they do, and only then.
 $(BUILD)/.settings: FORCE
 	@mkdir -p $(@D)

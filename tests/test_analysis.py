@@ -78,6 +78,19 @@ def test_group_differences(table):
     assert np.isnan(found.loc["Far", "se"])
 
 
+def test_seeds_are_averaged_first(table):
+    table["ami_by_level"] = [{"coarse": ami, "fine": 2 * ami} for ami in table["ami"]]
+    table[list(analysis.SPACES)] = 0.5
+    again = table.assign(seed=2, ami=table["ami"] + 0.1)
+    both = pd.concat([table, again], ignore_index=True)
+    means = analysis.ami_by_encoder(both).set_index(["dataset", "encoder"])
+    # As many results as clusterers, not as clusterers and seeds.
+    assert means.loc[("a", "ref"), ["mean", "se", "n"]].tolist() == pytest.approx([35, 10, 2])
+    assert analysis.ami_by_level(both, "a")["n"].eq(2).all()
+    found = analysis.group_differences(both, "ref").set_index("group")
+    assert found.loc["Near", "mean"] == pytest.approx(25)
+
+
 def test_one_reference_for_each_backbone(table):
     table.loc[table["dataset"] == "c", "backbone"] = "other net"
     found = analysis.group_differences(table, {"net": "ref"})
@@ -159,6 +172,14 @@ def test_silhouette_correlation(silhouettes):
     assert -1 <= original["low"] < original["rho"] < original["high"] <= 1
     again = analysis.silhouette_correlation(silhouettes, resamples=200)
     assert again.equals(found.reset_index()[again.columns])
+
+
+def test_spearman_is_scipys_row_by_row():
+    rng = np.random.default_rng(1)
+    a, b = rng.integers(0, 6, (5, 12)).astype(float), rng.normal(size=(5, 12))
+    expected = [spearmanr(x, y).statistic for x, y in zip(a, b, strict=True)]
+    assert np.allclose(analysis.spearman(a, b), expected)
+    assert np.isnan(analysis.spearman(np.ones(5), np.arange(5.0)))
 
 
 def test_silhouette_correlation_of_too_little(silhouettes):

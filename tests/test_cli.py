@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -82,6 +83,11 @@ def test_cluster_embeddings_without_labels(zsc, blobs, tmp_path):
     table = pd.read_csv(csv).set_index("clusterer")
     assert table["status"].to_dict() == {"kmeans": "skipped", "ac_without_c": "ok"}
     assert table["ami"].isna().all() and table.loc["ac_without_c", "silhouette_umap"] > 0
+    np.savez(tmp_path / "labelled.npz", embeddings=blobs[0], y_true=blobs[1])
+    code, _, err = zsc(
+        "cluster-embeddings", tmp_path / "labelled.npz", *clusterers, "--n-classes", 3
+    )
+    assert code == 2 and "no --n-classes" in err
     zsc("cluster-embeddings", path, *clusterers, "--n-classes", 3, "--out", csv)
     assert pd.read_csv(csv)["n_clusters"].iloc[0] == 3
 
@@ -103,6 +109,20 @@ def test_skip_unreadable(zsc, class_folders, tmp_path):
     assert code == 0 and "1 unreadable images left out" in out and "pears/2.png" in err
 
 
+@pytest.mark.parametrize("kind", ["folder", "below a file", "read-only"])
+def test_out_is_checked_before_the_work(zsc, class_folders, tmp_path, kind, monkeypatch):
+    def work(*args, **kwargs):
+        raise AssertionError("embedding began")
+
+    monkeypatch.setattr("zsc_utils.embed.compute", work)
+    out = {"folder": tmp_path, "below a file": class_folders / "apples" / "0.png" / "o.npz"}
+    if kind == "read-only":
+        monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
+    command = ("embed", "--encoder", "raw_pixels", "--images", class_folders, "--out")
+    code, _, err = zsc(*command, out.get(kind, tmp_path / "o.npz"))
+    assert code == 2 and err.startswith("error: ") and err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [
@@ -115,12 +135,21 @@ def test_skip_unreadable(zsc, class_folders, tmp_path):
             "cluster-embeddings absent.npz --recipe raw_pixels --clusterers kmean",
             "did you mean kmeans",
         ),
+        ("cluster-embeddings absent.npz --recipe raw_pixels --clusterers ,", "no names given"),
+        (
+            "embed --encoder raw_pixels --images {images} --out o.npz --device gpu",
+            "device 'gpu' cannot be used",
+        ),
+        ("embed --encoder timm: --images {images} --out o.npz", "unknown timm model ''"),
         ("sweep --profile minni", "did you mean mini"),
         ("sweep --profile smoke --datasets digts", "did you mean digits"),
         ("status --profile minni", "did you mean mini"),
     ],
 )
-def test_mistakes_get_one_line_and_no_traceback(zsc, class_folders, command, message):
+def test_mistakes_get_one_line_and_no_traceback(
+    zsc, class_folders, command, message, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     parts = [part.format(images=class_folders) for part in command.split(" ")]
     code, _, err = zsc(*parts)
     assert code == 2

@@ -114,12 +114,10 @@ def test_folder_errors(class_folders, tmp_path):
         open_folder(class_folders)
 
 
-@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "CMYK", "1", "I;16", "I", "F"])
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "CMYK", "1", "I;16"])
 def test_any_mode_becomes_rgb(mode):
     if mode == "I;16":
         image = Image.fromarray(np.full((4, 4), 32896, np.uint16))
-    elif mode in ("I", "F"):
-        image = Image.new(mode, (4, 4), 32896)
     elif mode == "P":
         image = Image.new("RGB", (4, 4), (128, 128, 128)).quantize()
     else:
@@ -128,6 +126,52 @@ def test_any_mode_becomes_rgb(mode):
     assert rgb.mode == "RGB"
     if mode != "1":
         assert np.abs(np.asarray(rgb).astype(int) - 128).max() <= 1
+
+
+@pytest.mark.parametrize("top", [200, 65535])
+def test_dark_16_bit_images_keep_their_scale(tmp_path, top):
+    values = np.linspace(0, top, 64).astype(np.uint16).reshape(8, 8)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    pixels = np.asarray(read_image(tmp_path / "deep.png"))[..., 0]
+    assert np.array_equal(pixels, values // 257)
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_pixels_without_a_known_range_are_refused(tmp_path, mode):
+    Image.new(mode, (4, 4), 1).save(tmp_path / "numbers.tif")
+    with pytest.raises(UnreadableImageError, match="32-bit numbers"):
+        read_image(tmp_path / "numbers.tif")
+
+
+def test_photographs_are_turned_upright(tmp_path):
+    image = Image.new("RGB", (40, 20))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "phone.jpg", exif=exif)
+    assert read_image(tmp_path / "phone.jpg").size == (20, 40)
+
+
+def test_links_are_followed_once_and_hidden_folders_left_out(class_folders, tmp_path):
+    (class_folders / "quinces").symlink_to(class_folders / "pears", target_is_directory=True)
+    (class_folders / "apples" / "again").symlink_to(class_folders, target_is_directory=True)
+    hidden = class_folders / ".thumbnails"
+    hidden.mkdir()
+    Image.new("RGB", (9, 9)).save(hidden / "a.png")
+    (class_folders / "apples" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    dataset = open_folder(class_folders)
+    # A folder reached twice counts where it is met first.
+    assert dataset.labels["class"].value_counts().to_dict() == {"apples": 7, "pears": 6}
+    broken = [p.name for p in dataset.images.paths].index("gone.png")
+    with pytest.raises(UnreadableImageError, match=r"gone\.png"):
+        dataset.images[broken]
+
+
+def test_linked_class_folders(class_folders, tmp_path):
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for name in ("apples", "pears"):
+        (linked / name).symlink_to(class_folders / name, target_is_directory=True)
+    assert open_folder(linked).labels["class"].nunique() == 2
 
 
 def test_unreadable_images_are_named(tmp_path):

@@ -8,9 +8,16 @@ import torch
 from PIL import Image
 
 from zsc_utils.datasets import load_dataset, open_folder
-from zsc_utils.embed import check_embeddings, compute, embed, embeddings_key, file_name
+from zsc_utils.embed import (
+    check_embeddings,
+    choose_device,
+    compute,
+    embed,
+    embeddings_key,
+    file_name,
+)
 from zsc_utils.encoders import describe_encoder, load_encoder
-from zsc_utils.errors import EmbeddingsError, UnreadableImageError
+from zsc_utils.errors import DeviceError, EmbeddingsError, UnreadableImageError
 from zsc_utils.files import ArrayFolder, atomic_path, code_fingerprint, fingerprint
 from zsc_utils.npz import load_npz, save_npz
 
@@ -235,6 +242,31 @@ def test_code_fingerprint_ignores_comments_and_docstrings(tmp_path, monkeypatch)
 def test_fingerprint_does_not_depend_on_order():
     assert fingerprint({"a": 1, "b": [2]}) == fingerprint({"b": [2], "a": 1})
     assert fingerprint({"a": 1}) != fingerprint({"a": 2})
+
+
+def test_devices_that_are_not_there():
+    for name in ("gpu", "meta", "cuda:99"):
+        with pytest.raises(DeviceError, match=f"device '{name}' cannot be used"):
+            choose_device(name)
+    assert choose_device("cpu") == "cpu"
+
+
+def test_two_writers_of_the_same_folder(tmp_path):
+    target = tmp_path / "folder"
+    with atomic_path(target) as slow:
+        slow.mkdir()
+        (slow / "who").write_text("slow")
+        with atomic_path(target) as fast:
+            fast.mkdir()
+            (fast / "who").write_text("fast")
+    assert (target / "who").read_text() == "fast"
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_numbers_too_large_for_float32(tmp_path):
+    np.savez(tmp_path / "e.npz", embeddings=np.array([[1.0, 2.0], [1e300, 0.0]]))
+    with pytest.raises(EmbeddingsError, match="infinities, the first in row 1"):
+        load_npz(tmp_path / "e.npz")
 
 
 def test_meta_names_the_settings(cached):

@@ -5,7 +5,7 @@ import pytest
 import timm
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from skimage import data
 
 from zsc_utils.encoders import describe_encoder, load_encoder, registered
@@ -158,6 +158,28 @@ def test_checkpoint_whose_keys_do_not_fit(tmp_path):
     wide = torch.nn.Linear(3, 2)
     with pytest.raises(CheckpointError, match=r"of another shape \(weight\)"):
         fit_state_dict(wide, {"weight": torch.zeros(2, 4), "bias": torch.zeros(2)}, "f")
+
+
+def test_efficientnet_checkpoint_with_timms_names(tmp_path):
+    file = tmp_path / "own.safetensors"
+    network = classifier(0)
+    with torch.no_grad():
+        network.conv_stem.weight.mul_(2)
+    # Tensors in this format stand in the order of their names, not of the network.
+    save_file(network.state_dict(), file)
+    loaded = load_encoder("efficientnet_lite0", file).module.state_dict()
+    assert torch.equal(loaded["conv_stem.weight"], network.conv_stem.weight)
+    renamed = {f"other.{key}": value for key, value in load_file(file).items()}
+    save_file(renamed, file)
+    with pytest.raises(CheckpointError, match="stands where"):
+        load_encoder("efficientnet_lite0", file)
+
+
+@pytest.mark.parametrize("name", ["raw_pixels", "efficientnet_lite0"])
+def test_transforms_can_be_sent_to_other_processes(name):
+    transform = load_encoder(name).transform(None)
+    image = Image.fromarray(data.coffee())
+    assert torch.equal(pickle.loads(pickle.dumps(transform))(image), transform(image))
 
 
 def test_efficientnet_checkpoint_of_another_variant():

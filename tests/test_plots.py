@@ -77,6 +77,23 @@ def test_difference_by_group_has_a_panel_for_each_reference(table):  # noqa: F81
     assert bars(figure.axes[1])[0] == pytest.approx((-25, 15))
 
 
+def test_a_group_without_one_reference_keeps_its_place(table):  # noqa: F811
+    found = analysis.group_differences(table, "ref")
+    only_far = found[found["group"] == "Far"].assign(reference="good", encoder="ref")
+    figure = plots.difference_by_group(pd.concat([found, only_far]), plots.encoder_styles(table))
+    top, bottom = figure.axes
+    assert [label.get_text()[:3] for label in bottom.get_xticklabels()] == ["Nea", "Far"]
+    assert bottom.containers[0].lines[0].get_xdata()[0] == pytest.approx(1, abs=0.2)
+    assert top.get_xlim() == bottom.get_xlim() == (-0.5, 1.5)
+
+
+def test_nothing_to_compare(table):  # noqa: F811
+    styles = plots.encoder_styles(table)
+    none = analysis.group_differences(table, "absent")
+    for figure in (plots.difference_by_group(none, styles), plots.gains_by_group(none, styles)):
+        assert "no encoder" in figure.axes[0].texts[0].get_text()
+
+
 def test_gains_by_group(table):  # noqa: F811
     table.loc[table["encoder"] == "good", "fine_tuned_from"] = "ref"
     gains = analysis.fine_tuning_gains(table)

@@ -10,9 +10,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-# A room imports only rooms above it.
-ROOMS = """errors files recipes datasets encoders embed npz reduce cluster score evaluate store
-profiles sweep search analysis findings plots training cli""".split()
+from zsc_utils import ROOMS
+
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 

@@ -55,6 +55,24 @@ def test_a_table_without_the_clusterer_or_a_column(tmp_path):
         recipe_for("raw_pixels", "kmeans", path=tmp_path / "absent.csv")
 
 
+def test_tables_that_make_no_sense(tmp_path):
+    table = pd.read_csv(STUDY_TABLE)
+
+    def refused(match, rows):
+        path = tmp_path / f"{match.split()[1]}.csv"
+        rows.to_csv(path, index=False)
+        with pytest.raises(RecipeError, match=match):
+            recipe_for("raw_pixels", "kmeans", path=path)
+
+    refused("has twice kmeans with raw_pixels", pd.concat([table, table.head(1)]))
+    refused("no zscore to kmeans", table.assign(zscore=None))
+    refused("no known reducer to kmeans", table.assign(reducer="lda"))
+    empty = tmp_path / "empty.csv"
+    empty.write_text("")
+    with pytest.raises(RecipeError, match="cannot read"):
+        recipe_for("raw_pixels", "kmeans", path=empty)
+
+
 @pytest.mark.parametrize("fields", [{}, {"n_components": 5, "variance": 0.5}])
 def test_pca_needs_exactly_one_size(fields):
     with pytest.raises(RecipeError):

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
 
-from zsc_utils.score import cluster_counts, silhouette, truth_scores
+from zsc_utils.score import (
+    adjusted_mutual_information,
+    cluster_counts,
+    silhouette,
+    truth_scores,
+)
 
 
 def test_known_values():
@@ -54,6 +59,13 @@ def test_silhouette_is_scikit_learns(blobs):
     assert silhouette(X, with_noise) == pytest.approx(silhouette_score(X, with_noise))
 
 
-@pytest.mark.parametrize("labels", [np.zeros(6, int), np.full(6, -1), np.arange(6)])
+def test_no_classes_no_scores():
+    assert truth_scores([None, None], np.array([0, 1])) == {}
+    assert np.isnan(adjusted_mutual_information([None, None], np.array([0, 1])))
+
+
+@pytest.mark.parametrize(
+    "labels", [np.zeros(6, int), np.full(6, -1), np.arange(6), np.array([0, 0, 0, -1, -1, -1])]
+)
 def test_silhouette_is_undefined(labels):
     assert np.isnan(silhouette(np.random.default_rng(0).normal(size=(6, 2)), labels))

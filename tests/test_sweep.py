@@ -54,9 +54,14 @@ def test_profile_errors(tmp_path):
     refused(ProfileError, "own.yaml: datset: Extra inputs", datset=["digits"])
     refused(ProfileError, "max_samples", max_samples="many")
     refused(ProfileError, "encoders", encoders=[])
-    path.write_text("- just\n- a list\n")
-    with pytest.raises(ProfileError, match="no YAML mapping"):
-        load_profile(str(path))
+    refused(ProfileError, "seeds", seeds=[-1])
+    refused(ProfileError, "1 named more than once", seeds=[1, 1])
+    refused(ProfileError, "digits named more than once", datasets=["digits", "digits"])
+    refused(UnknownNameError, "unknown encoder 'lite'", reference="lite")
+    for content in (b"- just\n- a list\n", b"", b"name: \xff\xfe", b"a: [b"):
+        path.write_bytes(content)
+        with pytest.raises(ProfileError, match=r"own\.yaml"):
+            load_profile(str(path))
 
 
 def test_clusters_survive_the_file():
@@ -139,6 +144,7 @@ def test_a_damaged_result_is_computed_again(tmp_path, caplog):
     before = sweep(quick(), build=tmp_path, progress=False)
     path = result_files(tmp_path)[0]
     path.write_text(path.read_text()[:50])
+    assert progress_report(plan(quick()), tmp_path)["missing"] == 1
     after = sweep(quick(), build=tmp_path, progress=False)
     assert str(path) in caplog.text
     assert after["ami"].tolist() == before["ami"].tolist()
@@ -194,6 +200,51 @@ def test_a_killed_sweep_resumes(tmp_path):
         load_profile("smoke", encoders=["raw_pixels"], seeds=[7]), build=tmp_path, progress=False
     )
     assert (table["status"] == "ok").all() and len(table) == 12
+
+
+def test_a_killed_worker_is_reported_without_a_traceback(tmp_path):
+    code = (
+        "import os, signal, sys, time, threading, psutil\n"
+        "def kill():\n"
+        "    while True:\n"
+        "        for child in psutil.Process().children(recursive=True):\n"
+        "            if 'LokyProcess' in ' '.join(child.cmdline()):\n"
+        "                child.send_signal(signal.SIGKILL)\n"
+        "        time.sleep(0.05)\n"
+        "threading.Thread(target=kill, daemon=True).start()\n"
+        "from zsc_utils.cli import main\n"
+        "main()"
+    )
+    arguments = ["sweep", "--profile", "smoke", "--encoders", "raw_pixels", "--jobs", "2"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=os.environ | {"ZSC_BUILD": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "error: the system ended a worker process" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_all_cells_failed(class_folders, tmp_path):
+    from zsc_utils import analysis, findings
+
+    profile = quick(datasets=[f"folder:{class_folders}"], clusterers=["hdbscan"])
+    table = sweep(profile, build=tmp_path, progress=False)
+    assert table["status"].tolist() == ["failed"] and "51 samples" in table["reason"][0]
+    assert analysis.with_score(table).empty and len(analysis.unscored(table)) == 1
+    assert "1 of hdbscan (failed)" in findings.cells(table)
+
+
+def test_folders_of_the_same_name_are_told_apart(class_folders, tmp_path):
+    import shutil
+
+    other = tmp_path / "elsewhere" / class_folders.name
+    shutil.copytree(class_folders, other)
+    profile = quick(datasets=[f"folder:{class_folders}", f"folder:{other}", "digits"])
+    displays = [job.dataset.facts.display for job in plan(profile)]
+    assert displays == [str(class_folders), str(other), "Digits"]
 
 
 def test_folder_of_own_images(class_folders, tmp_path):

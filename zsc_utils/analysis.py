@@ -17,8 +17,25 @@ SPACES = {"silhouette_original": "original space", "silhouette_umap": "UMAP spac
 
 
 def with_score(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep the rows that have an AMI: a clusterer that did not converge may have one."""
-    return table[table["ami"].notna()]
+    """Keep the rows that have an AMI, and average those that differ in their seed alone.
+
+    A clusterer that did not converge may have an AMI.
+    """
+    rows = table[table["ami"].notna()]
+    if rows["seed"].nunique() < 2:
+        return rows
+    cell = ["dataset", "encoder", "clusterer"]
+    averaged = {"ami": "mean", **dict.fromkeys(SPACES, "mean"), "ami_by_level": _mean_of_dicts}
+    how = {
+        column: averaged.get(column, "first")
+        for column in rows.columns
+        if column not in (*cell, "seed")
+    }
+    return rows.groupby(cell, sort=False).agg(how).reset_index()
+
+
+def _mean_of_dicts(rows: pd.Series) -> dict:
+    return pd.DataFrame(rows.tolist()).mean().to_dict()
 
 
 def unscored(table: pd.DataFrame) -> pd.DataFrame:
@@ -81,7 +98,7 @@ def paired_differences(table: pd.DataFrame, other: pd.Series) -> pd.DataFrame:
         One row for each dataset and encoder: their facts, `reference` (the other encoder) and
         `difference` in percentage points. Only clusterers that have a result for both count.
     """
-    keys = ["dataset", "clusterer", "seed"]
+    keys = ["dataset", "clusterer"]
     rows = with_score(table.assign(reference=other))
     rows = rows[rows["reference"].notna() & (rows["reference"] != rows["encoder"])]
     base = with_score(table)[[*keys, "encoder", "ami"]]
@@ -232,13 +249,26 @@ def pretrained_only(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["method"] != "random"]
 
 
-def _spearman(ami: np.ndarray, silhouette: np.ndarray) -> float:
-    from scipy.stats import spearmanr
+def spearman(ami: np.ndarray, silhouette: np.ndarray) -> np.ndarray:
+    """Spearman's ρ along the last axis; NaN for fewer than three points, or without two ranks.
 
-    # A resample, or a clusterer, may give one value only: no ranks to correlate.
-    if len(ami) < 3 or np.ptp(ami) == 0 or np.ptp(silhouette) == 0:
-        return float("nan")
-    return float(spearmanr(ami, silhouette).statistic)
+    Parameters
+    ----------
+    ami, silhouette
+        float (..., n).
+
+    Returns
+    -------
+    ndarray
+        float (...).
+    """
+    from scipy.stats import rankdata
+
+    if ami.shape[-1] < 3:
+        return np.full(ami.shape[:-1], np.nan)
+    a, b = (rankdata(values, axis=-1) - (values.shape[-1] + 1) / 2 for values in (ami, silhouette))
+    with np.errstate(invalid="ignore"):
+        return (a * b).sum(-1) / np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
 
 
 def silhouette_correlation(
@@ -268,21 +298,22 @@ def silhouette_correlation(
         for (clusterer, name), part in pretrained_only(with_score(table)).groupby(
             ["clusterer", "clusterer_name"], sort=False
         ):
-            points = part[["ami", space]].dropna().to_numpy(float)
-            draws = rng.integers(0, len(points), (resamples, len(points))) if len(points) else []
-            resampled = [_spearman(*points[draw].T) for draw in draws]
-            finite = [rho for rho in resampled if rho == rho]
-            low, high = np.quantile(finite, [0.025, 0.975]) if finite else (np.nan, np.nan)
+            ami, silhouette = part[["ami", space]].dropna().to_numpy(float).T
+            draws = rng.integers(0, max(1, len(ami)), (resamples, len(ami)))
+            resampled = spearman(ami[draws], silhouette[draws])
+            # A resample of one point, over and over, has no ranks to correlate.
+            finite = resampled[np.isfinite(resampled)]
+            low, high = np.quantile(finite, [0.025, 0.975]) if len(finite) else (np.nan, np.nan)
             rows.append(
                 {
                     "space": space,
                     "space_name": space_name,
                     "clusterer": clusterer,
                     "clusterer_name": name,
-                    "rho": _spearman(*points.T),
+                    "rho": float(spearman(ami, silhouette)),
                     "low": low,
                     "high": high,
-                    "n": len(points),
+                    "n": len(ami),
                 }
             )
     return pd.DataFrame(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -17,7 +18,7 @@ import typer
 from tqdm.auto import tqdm
 
 from zsc_utils import cluster, datasets, encoders, profiles
-from zsc_utils.errors import UnknownNameError, ZscError
+from zsc_utils.errors import EmbeddingsError, ProfileError, UnknownNameError, ZscError
 from zsc_utils.files import build_folder
 from zsc_utils.recipes import encoders_with_recipes, recipe_for
 
@@ -72,7 +73,7 @@ def friendly(command: Callable) -> Callable:
     def run(*args, **kwargs):
         try:
             return command(*args, **kwargs)
-        except ZscError as error:
+        except (ZscError, OSError) as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(2) from error
 
@@ -80,8 +81,36 @@ def friendly(command: Callable) -> Callable:
 
 
 def split(names: str | None) -> list[str] | None:
-    """Split names at commas."""
-    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+    """Split names at commas, each once.
+
+    Raises
+    ------
+    ProfileError
+        There is no name.
+    """
+    if names is None:
+        return None
+    found = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    if not found:
+        raise ProfileError("no names given")
+    return found
+
+
+def check_writable(out: Path | None) -> None:
+    """Raise before the work, not after it, where a file cannot be written.
+
+    Raises
+    ------
+    OSError
+        The file is a folder, or its folder cannot be made or written to.
+    """
+    if out is None:
+        return
+    if out.is_dir():
+        raise IsADirectoryError(f"{out} is a folder; name a file to write")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(out.parent, os.W_OK):
+        raise PermissionError(f"cannot write to the folder {out.parent}")
 
 
 def select_profile(profile, encoders_, datasets_, clusterers, seed):
@@ -134,6 +163,7 @@ def embed(
     from zsc_utils.embed import compute
     from zsc_utils.npz import save_npz
 
+    check_writable(out)
     dataset = datasets.open_folder(images, need_classes=False)
     loaded = encoders.load_encoder(encoder, checkpoint)
     array, kept, errors = compute(dataset, loaded, device=device, skip_unreadable=skip_unreadable)
@@ -170,7 +200,7 @@ def cluster_embeddings(
     file: Annotated[Path, typer.Argument(help="An .npz file with `embeddings`, maybe `y_true`.")],
     recipe: Annotated[str, typer.Option(help="Encoder whose recipes to use.")],
     clusterers: Annotated[str, typer.Option(help="Names, with commas, or all.")] = "all",
-    seed: Annotated[int, typer.Option(help="Random state.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Random state.")] = 1,
     n_classes: Annotated[
         int | None, typer.Option(min=2, help="Number of classes to tell, where there is no y_true.")
     ] = None,
@@ -181,11 +211,14 @@ def cluster_embeddings(
     from zsc_utils.files import atomic_path
     from zsc_utils.npz import load_npz
 
+    check_writable(out)
     known = list(cluster.registered())
     names = known if clusterers == "all" else split(clusterers)
     profiles.check_names("clusterer", names, known, None)
     family = recipe_family(recipe)
     X, y_true = load_npz(file)
+    if y_true is not None and n_classes:
+        raise EmbeddingsError(f"{file} has y_true, which tells the number: no --n-classes")
     labels = pd.DataFrame(index=range(len(X)))
     if y_true is not None:
         labels["class"] = y_true
@@ -294,6 +327,7 @@ def search(
     from zsc_utils.search import chosen_recipes
     from zsc_utils.search import search as run_search
 
+    check_writable(out)
     chosen = select_profile(profile, encoders, None, None, None)
     report = run_search(chosen, jobs=jobs, data_root=data_root, device=device)
     trials = out.with_name(f"{out.stem}_trials{out.suffix}")

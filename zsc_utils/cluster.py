@@ -214,7 +214,8 @@ def hdbscan(task: Task, settings: dict):
     estimator = HDBSCAN(
         min_cluster_size=task.min_cluster_size,
         min_samples=task.min_cluster_size - 1,
-        max_cluster_size=int(0.2 * task.n_samples),
+        # 0 would mean any size.
+        max_cluster_size=max(1, int(0.2 * task.n_samples)),
         cluster_selection_method="eom",
         metric="euclidean" if metric == "arccos" else metric,
         approx_min_span_tree=False,

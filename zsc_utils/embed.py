@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import platform
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +18,12 @@ from tqdm.auto import tqdm
 
 from zsc_utils.datasets import DatasetFacts, ImageDataset
 from zsc_utils.encoders import Encoder
-from zsc_utils.errors import CacheDamagedError, EmbeddingsError, UnreadableImageError
+from zsc_utils.errors import (
+    CacheDamagedError,
+    DeviceError,
+    EmbeddingsError,
+    UnreadableImageError,
+)
 from zsc_utils.files import atomic_path, code_fingerprint, fingerprint, load_array
 
 log = logging.getLogger(__name__)
@@ -66,20 +73,34 @@ def check_embeddings(array: np.ndarray, source: str) -> np.ndarray:
             f"{source}: embeddings must be numbers of shape (n, d), "
             f"not {array.dtype} of shape {array.shape}"
         )
+    with np.errstate(over="ignore"):
+        array = np.ascontiguousarray(array, dtype=np.float32)
     bad = ~np.isfinite(array).all(axis=1)
     if bad.any():
         raise EmbeddingsError(
             f"{source}: {bad.sum()} of {len(array)} embeddings hold NaN or infinities, "
             f"the first in row {int(np.argmax(bad))}"
         )
-    return np.ascontiguousarray(array, dtype=np.float32)
+    return array
 
 
 def choose_device(name: str = "auto") -> str:
-    """Return the torch device: the one named, or CUDA, Apple's MPS, CPU, whichever is there."""
+    """Return the torch device: the one named, or CUDA, Apple's MPS, CPU, whichever is there.
+
+    Raises
+    ------
+    DeviceError
+        The named device does not exist here.
+    """
     import torch
 
     if name != "auto":
+        try:
+            # Asking for memory is the one test that all kinds of device answer.
+            torch.empty(1, device=name).cpu()
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise DeviceError(f"device {name!r} cannot be used: {reason}") from error
         return name
     if torch.cuda.is_available():
         return "cuda"
@@ -149,7 +170,7 @@ def compute(
         _Transformed(dataset.images, encoder.transform(dataset.size)),
         batch_size=BATCH_SIZE.get(kind, 64),
         collate_fn=list,
-        num_workers=0 if kind == "cpu" else 8,
+        num_workers=0 if kind == "cpu" else min(8, os.cpu_count() or 1),
     )
     bar = tqdm(
         total=len(dataset),
@@ -159,7 +180,9 @@ def compute(
         leave=False,
     )
     parts, kept, errors = [], [], []
-    with bar, torch.inference_mode():
+    # Full precision on GPUs too, where convolutions would otherwise round to 10 bits.
+    exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    with bar, exact, torch.inference_mode():
         for batch in loader:
             bad = [item for _, item in batch if isinstance(item, UnreadableImageError)]
             if bad and not skip_unreadable:
@@ -213,13 +236,12 @@ def read(folder: Path, facts: DatasetFacts, key: str) -> Embeddings | None:
         ).reset_index(drop=True)
     except (OSError, ValueError) as error:
         raise CacheDamagedError(
-            f"cached embeddings {folder} are incomplete or damaged ({error}); delete the folder "
-            "to compute them again"
+            f"cached embeddings {folder} are incomplete or damaged ({error})"
         ) from error
     if len(labels) != len(array):
         raise CacheDamagedError(
             f"cached embeddings {folder} hold {len(array)} embeddings but {len(labels)} rows of "
-            "labels; delete the folder to compute them again"
+            "labels"
         )
     skipped = tuple((path, reason) for path, reason in meta["skipped"])
     return Embeddings(array, labels, facts, key, skipped)
@@ -272,6 +294,7 @@ def embed(
         found = read(folder, dataset.facts, key)
     except CacheDamagedError as error:
         log.warning("%s: computing them again", error)
+        shutil.rmtree(folder)
         found = None
     if found is None:
         array, kept, errors = compute(

@@ -17,7 +17,10 @@ class UnknownNameError(ZscError):
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         message = f"unknown {kind} {name!r}"
-        message += f"; did you mean {', '.join(near)}?" if near else f"; known: {', '.join(known)}"
+        if near:
+            message += f"; did you mean {', '.join(near)}?"
+        elif len(known) <= 50:
+            message += f"; known: {', '.join(known)}"
         super().__init__(message + (f" ({hint})" if hint else ""))
 
 
@@ -45,12 +48,20 @@ class TrainingError(ZscError):
     """A training whose loss is no longer a finite number."""
 
 
+class DeviceError(ZscError):
+    """A device that torch does not know or that is not there."""
+
+
 class EmbeddingsError(ZscError):
     """Embeddings that cannot be clustered: not finite, of unequal lengths, cut short."""
 
 
 class CacheDamagedError(ZscError):
     """A cached file that is not what was written."""
+
+
+class WorkerError(ZscError):
+    """A process that the system ended."""
 
 
 class ProfileError(ZscError):

@@ -72,7 +72,7 @@ def evaluate(
     min_cluster_size
         Smallest cluster that HDBSCAN may make.
     n_classes
-        Number of classes that clusterers are told; that of the labels by default.
+        Number of classes that clusterers are told, where there are no labels.
     memo
         Where reductions of these embeddings are kept and looked up.
 

@@ -42,7 +42,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path that takes the place of `path` when the block ends without error.
 
     Works for a file or, where the block makes one, a folder. A reader sees the old content, the
-    new, or nothing; never a part.
+    new, or nothing; never a part. A folder that is there already stays: someone else was faster.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,9 +50,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
     draft = workspace / path.name
     try:
         yield draft
-        if draft.is_dir() and path.exists():
-            shutil.rmtree(path)
-        os.replace(draft, path)
+        if draft.is_dir():
+            try:
+                os.rename(draft, path)
+            except OSError:
+                if not path.is_dir():
+                    raise
+        else:
+            os.replace(draft, path)
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
 
@@ -110,9 +115,7 @@ def load_array(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise CacheDamagedError(
-            f"cached array {path} is cut short or damaged ({error}); delete it to compute it again"
-        ) from error
+        raise CacheDamagedError(f"cached array {path} is cut short or damaged ({error})") from error
 
 
 class ArrayFolder(MutableMapping):

@@ -69,6 +69,8 @@ def load_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     except (OSError, EOFError, BadZipFile) as error:
         raise EmbeddingsError(f"{path} is cut short or no .npz file ({error})") from error
     array = check_embeddings(array, str(path))
-    if y_true is not None and y_true.shape != (len(array),):
-        raise EmbeddingsError(f"{path}: {len(array)} embeddings but labels of shape {y_true.shape}")
+    if y_true is not None and (y_true.shape != (len(array),) or y_true.dtype.kind not in "biufUS"):
+        raise EmbeddingsError(
+            f"{path}: {len(array)} embeddings but labels of shape {y_true.shape} ({y_true.dtype})"
+        )
     return array, y_true

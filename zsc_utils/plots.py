@@ -78,9 +78,8 @@ def _points(axes, x: np.ndarray, rows: pd.DataFrame, style: dict) -> None:
     )
 
 
-def _dodged(means: pd.DataFrame, by: str, styles: dict[str, dict], axes) -> None:
+def _dodged(means: pd.DataFrame, by: str, categories: list, styles: dict, axes) -> None:
     """Draw the encoders of each category side by side."""
-    categories = list(dict.fromkeys(means[by]))
     encoders = [name for name in styles if name in set(means["encoder"])]
     for i, name in enumerate(encoders):
         rows = means[means["encoder"] == name]
@@ -91,6 +90,14 @@ def _dodged(means: pd.DataFrame, by: str, styles: dict[str, dict], axes) -> None
     for edge in np.arange(0.5, len(categories) - 1):
         axes.axvline(edge, color="0.85", linewidth=0.8, zorder=0)
     axes.set_xlim(-0.5, len(categories) - 0.5)
+
+
+def _nothing(why: str) -> Figure:
+    """Draw a figure that says why there is nothing to see."""
+    figure, axes = plt.subplots(figsize=(4, 1))
+    axes.text(0.5, 0.5, why, ha="center", va="center")
+    axes.set_axis_off()
+    return figure
 
 
 def _legend_outside(figure: Figure, axes) -> None:
@@ -110,7 +117,7 @@ def ami_by_dataset(means: pd.DataFrame, styles: dict[str, dict]) -> Figure:
     """
     width = max(4.0, 1.3 * means["dataset"].nunique())
     figure, axes = plt.subplots(figsize=(width, 3), layout="constrained")
-    _dodged(means, "dataset_name", styles, axes)
+    _dodged(means, "dataset_name", list(dict.fromkeys(means["dataset_name"])), styles, axes)
     axes.set(ylabel="AMI (%), mean over clusterers ± 1 SE", ylim=(min(0, axes.get_ylim()[0]), None))
     _legend_outside(figure, axes)
     sns.despine(figure)
@@ -128,6 +135,8 @@ def difference_by_group(differences: pd.DataFrame, styles: dict[str, dict]) -> F
     styles
         As `encoder_styles` gives it.
     """
+    if differences.empty:
+        return _nothing("no encoder but the reference has results")
     references = list(dict.fromkeys(differences["reference"]))
     counts = differences.groupby("group", sort=False)["n"].max()
     figure, all_axes = plt.subplots(
@@ -141,7 +150,8 @@ def difference_by_group(differences: pd.DataFrame, styles: dict[str, dict]) -> F
     names = {group: f"{group}\n({n} dataset{'s' if n > 1 else ''})" for group, n in counts.items()}
     for axes, reference in zip(all_axes[:, 0], references, strict=True):
         rows = differences[differences["reference"] == reference]
-        _dodged(rows.assign(group=rows["group"].map(names)), "group", styles, axes)
+        rows = rows.assign(group=rows["group"].map(names))
+        _dodged(rows, "group", list(names.values()), styles, axes)
         axes.axhline(0, color="0.4", linewidth=0.8, zorder=0)
         axes.set_ylabel(f"AMI − AMI of {styles[reference]['label']}\n(points, mean ± 1 SE)")
         axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
@@ -159,9 +169,11 @@ def gains_by_group(gains: pd.DataFrame, styles: dict[str, dict]) -> Figure:
     styles
         As `encoder_styles` gives it.
     """
+    if gains.empty:
+        return _nothing("no encoder has results from before and after fine-tuning")
     width = max(4.0, 1.6 * gains["group"].nunique())
     figure, axes = plt.subplots(figsize=(width, 3), layout="constrained")
-    _dodged(gains, "group", styles, axes)
+    _dodged(gains, "group", list(dict.fromkeys(gains["group"])), styles, axes)
     axes.axhline(0, color="0.4", linewidth=0.8, zorder=0)
     axes.set_ylabel("AMI after − before fine-tuning\n(points, mean over datasets ± 1 SE)")
     _legend_outside(figure, axes)

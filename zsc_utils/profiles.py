@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from zsc_utils import cluster, datasets, encoders
 from zsc_utils.errors import ProfileError, UnknownNameError
@@ -14,6 +15,19 @@ from zsc_utils.files import ROOT
 from zsc_utils.recipes import STUDY_TABLE
 
 PROFILES = ROOT / "profiles"
+
+
+def _no_duplicates(items: tuple) -> tuple:
+    twice = sorted({str(item) for item in items if items.count(item) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} named more than once")
+    return items
+
+
+Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_no_duplicates)]
+# What NumPy takes as a seed.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_no_duplicates)]
 
 
 class Profile(BaseModel):
@@ -43,10 +57,10 @@ class Profile(BaseModel):
 
     name: str
     description: str
-    datasets: tuple[str, ...] = Field(min_length=1)
-    encoders: tuple[str, ...] = Field(min_length=1)
-    clusterers: tuple[str, ...] = Field(min_length=1)
-    seeds: tuple[int, ...] = Field(default=(1,), min_length=1)
+    datasets: Names
+    encoders: Names
+    clusterers: Names
+    seeds: Seeds = (1,)
     max_samples: int | None = Field(default=None, ge=2)
     reference: str | dict[str, str]
     recipes: Path | None = None
@@ -91,11 +105,13 @@ def load_profile(name: str, **changes: Sequence | None) -> Profile:
     if not path.is_file():
         raise UnknownNameError("profile", name, profile_names())
     try:
-        fields = yaml.safe_load(path.read_text())
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(fields, dict):
+            raise ProfileError(f"profile {path} is no YAML mapping")
         changes = {field: tuple(value) for field, value in changes.items() if value is not None}
         profile = Profile(**{"name": path.stem} | fields | changes)
-    except (yaml.YAMLError, TypeError) as error:
-        raise ProfileError(f"profile {path} is no YAML mapping: {error}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
+        raise ProfileError(f"profile {path} cannot be read as YAML: {error}") from error
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()

@@ -20,6 +20,7 @@ STUDY_TABLE = TABLES / "hyperparameters.csv"
 # An encoder without rows of its own takes those of the supervised encoder of its family.
 FAMILY_ROWS = {"ResNet": "xent_resnet50", "ViT": "xent_vitb16"}
 
+REDUCTION_METHODS = ("none", "pca", "umap")
 REDUCTION_COLUMNS = ("reducer", "n_components", "pca_variance", "zscore")
 SETTING_COLUMNS = ("metric", "linkage", "distance_threshold", "damping", "n_neighbors")
 
@@ -91,15 +92,26 @@ def read_table(path: Path = STUDY_TABLE) -> pd.DataFrame:
     Raises
     ------
     RecipeError
-        The file does not exist or lacks a column.
+        The file cannot be read, lacks a column, or has a row twice or with an empty or unknown
+        reduction.
     """
     try:
         table = pd.read_csv(path)
-    except OSError as error:
-        raise RecipeError(f"cannot read the recipe table {path}: {error.strerror}") from error
+    # Besides files that are not there: no text, no rows, rows of unequal lengths.
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"cannot read the recipe table {path}: {error}") from error
     missing = {"clusterer", "encoder", *REDUCTION_COLUMNS, *SETTING_COLUMNS} - set(table.columns)
     if missing:
         raise RecipeError(f"recipe table {path} lacks the columns {', '.join(sorted(missing))}")
+    bad = {
+        "has twice": table.duplicated(["clusterer", "encoder"]),
+        "gives no zscore to": table["zscore"].isna(),
+        "gives no known reducer to": ~table["reducer"].isin(REDUCTION_METHODS),
+    }
+    for what, rows in bad.items():
+        if rows.any():
+            first = table.loc[rows, ["clusterer", "encoder"]].iloc[0]
+            raise RecipeError(f"recipe table {path} {what} {' with '.join(map(str, first))}")
     return table.set_index(["clusterer", "encoder"]).sort_index()
 
 

@@ -25,10 +25,17 @@ def adjusted_mutual_information(y_true, y_pred) -> float:
         (n,) classes, missing ones None or NaN.
     y_pred
         (n,) clusters; −1, left out, counts as one more cluster.
+
+    Returns
+    -------
+    float
+        NaN where no sample has a class.
     """
     from sklearn.metrics import adjusted_mutual_info_score
 
-    known = pd.notna(y_true)
+    known = np.asarray(pd.notna(y_true))
+    if not known.any():
+        return float("nan")
     truth = pd.factorize(np.asarray(y_true, dtype=object)[known])[0]
     return float(
         adjusted_mutual_info_score(truth, np.asarray(y_pred)[known], average_method="arithmetic")
@@ -49,11 +56,14 @@ def truth_scores(y_true, y_pred: np.ndarray) -> dict[str, float]:
     -------
     dict
         `ami`, `ari`, `fowlkes_mallows`, `homogeneity`, `completeness`, and `ami_clustered`: AMI
-        over the clustered samples alone, NaN where there are none.
+        over the clustered samples alone, NaN where there are none. Empty where no sample has a
+        class.
     """
     from sklearn import metrics
 
     known = np.asarray(pd.notna(y_true))
+    if not known.any():
+        return {}
     truth = pd.factorize(np.asarray(y_true, dtype=object)[known])[0]
     clusters = np.asarray(y_pred)[known]
     clustered = clusters >= 0
@@ -79,7 +89,9 @@ def cluster_counts(y_pred: np.ndarray) -> dict[str, float]:
 
 
 def silhouette(X: np.ndarray, y_pred: np.ndarray) -> float:
-    """Mean silhouette (Rousseeuw, 1987), euclidean; −1 counts as one more cluster, as in AMI.
+    """Mean silhouette (Rousseeuw, 1987), euclidean.
+
+    Samples that were left out count as one more cluster, as in AMI, where there are two or more.
 
     Parameters
     ----------
@@ -91,11 +103,12 @@ def silhouette(X: np.ndarray, y_pred: np.ndarray) -> float:
     Returns
     -------
     float
-        NaN where it is undefined: fewer than two clusters, or as many clusters as samples.
+        NaN where it is undefined: fewer than two clusters (−1 is none), or as many clusters as
+        samples.
     """
     from sklearn.metrics import silhouette_score
 
-    n_labels = len(np.unique(y_pred))
-    if n_labels < 2 or n_labels >= len(X):
+    labels = np.unique(y_pred)
+    if (labels >= 0).sum() < 2 or len(labels) >= len(X):
         return float("nan")
     return float(silhouette_score(X, y_pred, metric="euclidean"))

@@ -5,12 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from zsc_utils.embed import file_name
 from zsc_utils.errors import CacheDamagedError
@@ -43,15 +41,25 @@ def unpack_clusters(text: str) -> np.ndarray:
     return np.frombuffer(zlib.decompress(base64.b85decode(text)), "<i4")
 
 
+def without_nan(row: dict) -> dict:
+    """Put None in place of NaN, also in dicts inside."""
+    return {
+        key: without_nan(value) if isinstance(value, dict) else None if value != value else value
+        for key, value in row.items()
+    }
+
+
 def write_result(cell: Cell, results: Path, row: dict, clusters: np.ndarray | None) -> None:
     """Write one result: its row, and the clusters where there are any.
 
     NaN is written as null, so that the file is JSON to any reader.
     """
-    plain = {key: None if value != value else value for key, value in row.items()}
-    content = {"row": plain, "clusters": None if clusters is None else pack_clusters(clusters)}
+    content = {
+        "row": without_nan(row),
+        "clusters": None if clusters is None else pack_clusters(clusters),
+    }
     with atomic_path(cell.path(results)) as draft:
-        draft.write_text(json.dumps(content, indent=1, ensure_ascii=False))
+        draft.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def read_result(cell: Cell, results: Path) -> tuple[dict, np.ndarray | None] | None:
@@ -70,12 +78,4 @@ def read_result(cell: Cell, results: Path) -> tuple[dict, np.ndarray | None] | N
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, zlib.error) as error:
-        raise CacheDamagedError(
-            f"result {path} is cut short or damaged ({error}); delete it to compute it again"
-        ) from error
-
-
-def read_table(cells: Iterable[Cell], results: Path) -> pd.DataFrame:
-    """Read the results that are there as a tidy table, one row a cell."""
-    found = [read_result(cell, results) for cell in cells]
-    return pd.DataFrame([row for row, _ in filter(None, found)])
+        raise CacheDamagedError(f"result {path} is cut short or damaged ({error})") from error

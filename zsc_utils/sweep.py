@@ -5,20 +5,22 @@ from __future__ import annotations
 import gc
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache as remember
 from pathlib import Path
 
 import pandas as pd
 from joblib import Parallel, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm.auto import tqdm
 
 from zsc_utils.cluster import registered as registered_clusterers
 from zsc_utils.datasets import DatasetFacts, ImageDataset, load_dataset
 from zsc_utils.embed import Embeddings, embed, embeddings_folder, embeddings_key, read
 from zsc_utils.encoders import EncoderFacts, describe_encoder, load_encoder
-from zsc_utils.errors import CacheDamagedError
+from zsc_utils.errors import CacheDamagedError, EmbeddingsError, WorkerError
 from zsc_utils.evaluate import cell_key, evaluate
 from zsc_utils.files import ArrayFolder, build_folder
 from zsc_utils.profiles import Profile
@@ -26,6 +28,9 @@ from zsc_utils.recipes import Recipe, recipe_for
 from zsc_utils.store import Cell, read_result, write_result
 
 log = logging.getLogger(__name__)
+
+ROW = ("dataset", "encoder", "clusterer", "seed", "status", "reason", "n_skipped")
+SCORES = ("ami", "ami_by_level", "silhouette_original", "silhouette_umap", "n_clusters")
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,12 @@ def plan(profile: Profile, data_root: Path | None = None) -> list[Job]:
     opened = {
         name: load_dataset(name, data_root).subset(profile.max_samples) for name in profile.datasets
     }
+    displays = Counter(dataset.facts.display for dataset in opened.values())
+    for name, dataset in opened.items():
+        # Two folders of the same name are told apart by their paths.
+        if displays[dataset.facts.display] > 1:
+            facts = replace(dataset.facts, display=name.removeprefix("folder:"))
+            opened[name] = replace(dataset, facts=facts)
     described = {name: describe_encoder(name) for name in profile.encoders}
     return [
         make_job(profile, opened[dataset], *described[encoder])
@@ -98,12 +109,17 @@ def make_job(profile: Profile, dataset: ImageDataset, encoder: EncoderFacts, set
 
 def finished(cell: Cell, results: Path, retry_failed: bool = False) -> bool:
     """Tell whether a cell has a result; a damaged one is reported and counts as missing."""
-    try:
-        found = read_result(cell, results)
-    except CacheDamagedError as error:
-        log.warning("%s: computing it again", error)
-        return False
+    found = read_or_warn(cell, results)
     return found is not None and not (retry_failed and found[0]["status"] == "failed")
+
+
+def read_or_warn(cell: Cell, results: Path):
+    """Read a result; a damaged one is reported and counts as missing."""
+    try:
+        return read_result(cell, results)
+    except CacheDamagedError as error:
+        log.warning("%s: it counts as missing", error)
+        return None
 
 
 def missing(jobs: list[Job], build: Path, retry_failed: bool = False) -> list[Job]:
@@ -205,6 +221,12 @@ def sweep(
     -------
     DataFrame
         As `results` gives it.
+
+    Raises
+    ------
+    WorkerError
+        The system ended a process. Other errors of the input are those of `plan` and `embed`; a
+        clusterer that fails is none.
     """
     build = build or build_folder()
     planned = plan(profile, data_root)
@@ -219,8 +241,14 @@ def sweep(
         ]
         total = sum(len(job.cells) for job in left)
         with tqdm(total=total, desc="cluster", unit="cell", disable=not progress) as bar:
-            for done in Parallel(n_jobs=jobs, return_as="generator_unordered")(calls):
-                bar.update(done)
+            try:
+                for done in Parallel(n_jobs=jobs, return_as="generator_unordered")(calls):
+                    bar.update(done)
+            except TerminatedWorkerError as error:
+                raise WorkerError(
+                    "the system ended a worker process, most likely for want of memory; results "
+                    "so far are kept: run again with fewer jobs"
+                ) from error
     return results(planned, build)
 
 
@@ -246,11 +274,13 @@ def results(planned: list[Job], build: Path) -> pd.DataFrame:
             "fine_tuned_from": job.encoder.fine_tuned_from,
         }
         for cell, _ in job.cells:
-            found = read_result(cell, results_folder(build))
+            found = read_or_warn(cell, results_folder(build))
             if found:
                 name = {"clusterer_name": clusterers[cell.clusterer].display}
                 rows.append(found[0] | facts | name)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    # Columns are there even if every cell failed.
+    return table.reindex(columns=list(dict.fromkeys([*table.columns, *ROW, *SCORES])))
 
 
 def reductions_memo(build: Path, key: str) -> ArrayFolder:
@@ -263,11 +293,18 @@ def read_embeddings(
 ) -> Iterator[tuple[Job, Embeddings, ArrayFolder]]:
     """Read the embeddings of a plan, in its order, and open their reductions.
 
-    They must have been computed.
+    Raises
+    ------
+    EmbeddingsError
+        They were not computed yet.
     """
     build = build or build_folder()
     for job in planned:
         embeddings = read(job.embeddings_folder(build), job.dataset.facts, job.key)
+        if embeddings is None:
+            raise EmbeddingsError(
+                f"no embeddings of {job.dataset.facts.name} by {job.encoder.name}: sweep first"
+            )
         yield job, embeddings, reductions_memo(build, job.key)
 
 

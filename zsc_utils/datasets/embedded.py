@@ -61,7 +61,7 @@ def faces(root: Path, partition: str):
     crops = lfw_subset()
     grey = np.round(np.clip(crops, 0, 1) * 255).astype(np.uint8)
     labels = pd.DataFrame({"content": ["face"] * 100 + ["no face"] * (len(crops) - 100)})
-    return ArrayImages(grey), labels, crops.shape[1], versions("scikit-image")
+    return ArrayImages(grey), labels, crops.shape[1], versions("scikit-image", "pillow")
 
 
 @dataset(
@@ -88,4 +88,4 @@ def textures(root: Path, partition: str):
         cut = grid.swapaxes(1, 2).reshape(-1, PATCH, PATCH)
         patches.append(cut[np.linspace(0, len(cut) - 1, PATCHES_EACH).round().astype(int)])
     labels = pd.DataFrame({"photograph": np.repeat(list(PHOTOGRAPHS), PATCHES_EACH)})
-    return ArrayImages(np.concatenate(patches)), labels, PATCH, versions("scikit-image")
+    return ArrayImages(np.concatenate(patches)), labels, PATCH, versions("scikit-image", "pillow")

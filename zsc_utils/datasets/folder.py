@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from dataclasses import dataclass
@@ -9,31 +10,41 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+from PIL import Image, ImageOps
 
 from zsc_utils.datasets.base import DatasetFacts, ImageDataset
 from zsc_utils.errors import ImageFolderError, UnreadableImageError
-from zsc_utils.files import code_fingerprint
+from zsc_utils.files import ROOT, code_fingerprint, versions
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"}
+# Formats that Pillow decodes by itself: no EPS, which would run an interpreter.
+SUFFIXES = {
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".avif"),
+    *(".gif", ".ppm", ".pgm", ".pbm"),
+}
 
 # A file may claim any size; what would fill memory when decoded is refused from its header alone.
 MAX_PIXELS = 100_000_000
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any PIL image to RGB; 16-bit grey is scaled to 8 bits, not clipped."""
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
-        top = 65535 if values.max(initial=0) > 255 else 255
-        image = Image.fromarray(np.clip(values * (255 / top), 0, 255).astype(np.uint8))
+    """Convert a PIL image to RGB; 16-bit grey is scaled to 8 bits, not clipped.
+
+    Raises
+    ------
+    ValueError
+        The pixels are 32-bit numbers, which have no agreed range.
+    """
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image).astype(np.uint16) // 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("pixels are 32-bit numbers, of no agreed range: save it with 8 or 16 bits")
     if image.mode in ("P", "LA", "PA"):
         image = image.convert("RGBA")
     return image.convert("RGB")
 
 
 def read_image(path: Path) -> Image.Image:
-    """Decode an image file as RGB.
+    """Decode an image file as RGB, turned upright where its EXIF tags say how.
 
     Raises
     ------
@@ -49,7 +60,7 @@ def read_image(path: Path) -> Image.Image:
                     raise UnreadableImageError(
                         str(path), f"{width} x {height} pixels are more than {MAX_PIXELS:,}"
                     )
-                return to_rgb(image)
+                return to_rgb(ImageOps.exif_transpose(image))
     except UnreadableImageError:
         raise
     # Decoders raise many kinds of error on broken files; all mean that this image is unreadable.
@@ -71,12 +82,29 @@ class FileImages:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Image files below a folder, by suffix whatever its case, sorted; hidden ones left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
-    )
+    """Image files below a folder, by suffix whatever its case, sorted.
+
+    Hidden files and folders are left out; links are followed, each folder once.
+    """
+    found, seen = [], set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [
+            Path(parent, name)
+            for name in names
+            if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+        ]
+    return sorted(found)
+
+
+def file_stamp(path: Path) -> list[int]:
+    """Size and time of a file; nothing for a link that leads nowhere, which is unreadable later."""
+    return [path.stat().st_size, path.stat().st_mtime_ns] if path.exists() else []
 
 
 def open_folder(path: str | Path, *, need_classes: bool = True) -> ImageDataset:
@@ -85,7 +113,8 @@ def open_folder(path: str | Path, *, need_classes: bool = True) -> ImageDataset:
     Parameters
     ----------
     path
-        The folder. Each folder directly below it that holds images, at any depth, is a class.
+        The folder; relative to the working folder or, where it is not there, to the project. Each
+        folder directly below it that holds images, at any depth, is a class.
     need_classes
         Whether a folder that holds images directly is refused.
 
@@ -96,8 +125,11 @@ def open_folder(path: str | Path, *, need_classes: bool = True) -> ImageDataset:
         class only.
     """
     folder = Path(path).expanduser()
-    if not folder.is_dir():
-        raise ImageFolderError(f"{folder} is not a folder")
+    # Notebooks run in a folder of their own, where a profile's relative path leads nowhere.
+    if not folder.exists() and (ROOT / folder).exists():
+        folder = ROOT / folder
+    if not str(path) or not folder.is_dir():
+        raise ImageFolderError(f"{str(path) or 'an empty path'} is not a folder")
     files = image_files(folder)
     if not files:
         raise ImageFolderError(
@@ -117,7 +149,6 @@ def open_folder(path: str | Path, *, need_classes: bool = True) -> ImageDataset:
             f"{folder} has only one class folder, {classes[0]!r}: there is nothing to tell apart; "
             f"for images without labels, name the folder {folder / classes[0]} itself"
         )
-    stats = [(str(file.relative_to(folder)), file.stat()) for file in files]
     return ImageDataset(
         facts=DatasetFacts(
             name=f"folder:{path}",
@@ -132,6 +163,7 @@ def open_folder(path: str | Path, *, need_classes: bool = True) -> ImageDataset:
         fingerprint={
             "code": code_fingerprint(sys.modules[__name__]),
             "folder": str(folder.resolve()),
-            "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats],
+            "files": [[str(file.relative_to(folder)), *file_stamp(file)] for file in files],
+            **versions("pillow"),
         },
     )

@@ -53,11 +53,6 @@ class EncoderFacts:
     fine_tuned_from: str | None = None
     takes_checkpoint: bool = False
 
-    @property
-    def pretrained(self) -> bool:
-        """Whether the encoder learnt anything."""
-        return self.method not in ("none", "random")
-
 
 @dataclass(frozen=True)
 class Encoder:
@@ -147,7 +142,7 @@ def encoder_fingerprint(
         "encoder": facts.name,
         "code": code_fingerprint(sys.modules[builder.__module__], checkpoints, transforms),
         "checkpoint": file_sha256(checkpoint) if checkpoint else None,
-        **versions("torch", "torchvision", "timm", *packages),
+        **versions("torch", "torchvision", "timm", "pillow", "numpy", *packages),
         **{file.name: file_sha256(file) for file in files},
     }
 

@@ -31,7 +31,7 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     # Both libraries raise many kinds of error on files that are not theirs.
     except Exception as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or "no reason given").splitlines()[0]
         raise CheckpointError(
             f"cannot read checkpoint {path}: it is cut short, no weights file, or wants to run "
             f"code when loaded ({type(error).__name__}: {reason})"

@@ -17,7 +17,8 @@ def rename_by_order(state: dict, module, source) -> dict:
     Raises
     ------
     CheckpointError
-        The numbers of tensors differ, or a tensor has another shape than its counterpart.
+        The numbers of tensors differ, or a tensor has another shape or kind (weight, bias, running
+        mean, …) than its counterpart.
     """
     own = module.state_dict()
     if len(own) != len(state):
@@ -26,7 +27,8 @@ def rename_by_order(state: dict, module, source) -> dict:
             f"{len(own)}"
         )
     for (key, value), (own_key, own_value) in zip(state.items(), own.items(), strict=True):
-        if value.shape != own_value.shape:
+        same_kind = key.rpartition(".")[2] == own_key.rpartition(".")[2]
+        if not same_kind or value.shape != own_value.shape:
             raise CheckpointError(
                 f"checkpoint {source} does not fit the network: {key} {tuple(value.shape)} stands "
                 f"where {own_key} {tuple(own_value.shape)} should"
@@ -42,12 +44,18 @@ def packaged_weights(variant: int) -> Path:
 
 
 def classifier(variant: int, checkpoint: str | Path | None = None):
-    """Build timm's `tf_efficientnet_lite<variant>` with its 1000-class head and the weights."""
+    """Build timm's `tf_efficientnet_lite<variant>` with its 1000-class head and the weights.
+
+    A checkpoint has timm's names, or those of the package's file.
+    """
     import timm
 
     network = timm.create_model(f"tf_efficientnet_lite{variant}", pretrained=False)
     source = checkpoint or packaged_weights(variant)
-    fit_state_dict(network, rename_by_order(read_state_dict(source), network, source), source)
+    state = read_state_dict(source)
+    if state.keys() != network.state_dict().keys():
+        state = rename_by_order(state, network, source)
+    fit_state_dict(network, state, source)
     return network.eval()
 
 

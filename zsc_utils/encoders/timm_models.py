@@ -43,6 +43,7 @@ def make_builder(model_name: str) -> Builder:
 
     def build(checkpoint: Path | None):
         import timm
+        from torchvision.transforms import v2
 
         if checkpoint is None:
             network = download(model_name)
@@ -54,8 +55,8 @@ def make_builder(model_name: str) -> Builder:
             prefixes = tuple(f"{name}." for name in heads)
             fit_state_dict(network, read_state_dict(checkpoint), checkpoint, dropped=prefixes)
         data = timm.data.resolve_data_config(model=network)
-        transform = timm.data.create_transform(**data)
-        return network, lambda size: lambda image: transform(image.convert("RGB"))
+        transform = v2.Compose([v2.RGB(), timm.data.create_transform(**data)])
+        return network, lambda size: transform
 
     return build
 

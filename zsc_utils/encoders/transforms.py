@@ -35,7 +35,7 @@ def image_transform(
 
     return v2.Compose(
         [
-            v2.Lambda(lambda image: image.convert("RGB")),
+            v2.RGB(),
             v2.Resize(resize or size, interpolation=v2.InterpolationMode(interpolation)),
             v2.CenterCrop(size),
             v2.ToImage(),
