@@ -262,7 +262,7 @@ def variance_curves(curves: pd.DataFrame, styles: dict[str, dict]) -> Figure:
             row[1].plot(curve["relative"], curve["variance"], **line)
         row[0].set(xscale="log", ylabel=f"{dataset}\nfraction of variance", ylim=(0, 1.02))
     all_axes[-1, 0].set_xlabel("leading dimensions")
-    all_axes[-1, 1].set_xlabel("leading dimensions / all")
+    all_axes[-1, 1].set_xlabel("leading dimensions / dimensions")
     _legend_outside(figure, all_axes[0, 0])
     sns.despine(figure)
     return figure
