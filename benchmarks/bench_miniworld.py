@@ -15,7 +15,7 @@ def main() -> None:
     for name, facts in registered().items():
         if not facts.source.startswith("rendered"):
             continue
-        images = open_registered(name, Path(), "test").images
+        images = open_registered(name, Path(), facts.partitions[0]).images
         images.span(0, 16)
         start = time.process_time()
         images.span(0, COUNT)

@@ -11,6 +11,7 @@ import torch
 from typer.testing import CliRunner
 
 from zsc_utils.cli import app
+from zsc_utils.datasets import load_dataset
 from zsc_utils.encoders import load_encoder, registered
 from zsc_utils.encoders.mini import FOLDER, ROSTER, load_backbone, make_backbone, read_card
 from zsc_utils.errors import CheckpointError, TrainingError, UnknownNameError
@@ -20,7 +21,14 @@ from zsc_utils.training.augment import Augmentation, plain
 from zsc_utils.training.loop import train
 from zsc_utils.training.measure import embed_pixels, knn_accuracy
 from zsc_utils.training.methods import Settings
-from zsc_utils.training.pretrain import Source, build_method, is_finished, pretrain, run_settings
+from zsc_utils.training.pretrain import (
+    Source,
+    build_method,
+    is_finished,
+    open_source,
+    pretrain,
+    run_settings,
+)
 from zsc_utils.training.runs import all_runs, select_runs
 
 N_CLASSES = 8
@@ -349,6 +357,17 @@ def test_roster_and_runs_name_the_same_weights():
     assert len(ROSTER) == 17
     facts = registered()
     assert all((facts[name].fine_tuned_from is not None) == name.endswith("_ft") for name in ROSTER)
+
+
+def test_source_is_the_train_part_and_is_measured_on_the_test_part(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSC_BUILD", str(tmp_path))
+    source = open_source(100)
+    train_part = load_dataset("mini-imagenet", partition="train")
+    assert np.bincount(source.y).tolist() == [2] * 50 and source.pixels.flags.writeable
+    assert np.array_equal(source.pixels[37], np.asarray(train_part.images[37]))
+    assert len(source.test_y) == len(source.test_pixels) == 600
+    shown = {image.tobytes() for image in source.pixels}
+    assert not shown & {image.tobytes() for image in source.test_pixels}
 
 
 def test_selection():

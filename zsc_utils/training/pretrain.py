@@ -66,22 +66,21 @@ def open_source(n_images: int | None = None, level: str = "species") -> Source:
     Parameters
     ----------
     n_images
-        Train on a seeded random part of at most this many images.
+        Train on the first images only, of which there are as many for each species.
     level
         The label level that counts as the classes.
     """
     from zsc_utils.datasets import load_dataset
+    from zsc_utils.datasets.miniworld import rendered_arrays
 
-    train_part = load_dataset("mini-imagenet", partition="train")
-    test_part = load_dataset("mini-imagenet", partition="test")
-    names = sorted(train_part.labels[level].unique())
-    codes = {name: code for code, name in enumerate(names)}
-    pixels, y = train_part.images.array, train_part.labels[level].map(codes).to_numpy(np.int64)
-    if n_images is not None and n_images < len(pixels):
-        chosen = np.sort(np.random.default_rng(0).choice(len(pixels), n_images, replace=False))
-        pixels, y = pixels[chosen], y[chosen]
-    test_y = test_part.labels[level].map(codes).to_numpy(np.int64)
-    return Source(pixels, y, test_part.images.array, test_y)
+    pixels, labels = rendered_arrays("mini-imagenet", "train", stop=n_images)
+    test_part = load_dataset("mini-imagenet")
+    codes = {name: code for code, name in enumerate(sorted(labels[level].unique()))}
+    y, test_y = (
+        names.map(codes).to_numpy(np.int64) for names in (labels[level], test_part.labels[level])
+    )
+    # A copy: the kept array is a read-only map of a file, which torch does not take.
+    return Source(np.array(pixels), y, test_part.images.array, test_y)
 
 
 def run_settings(run: Run, source: Source, seed: int, folder: Path) -> dict:
