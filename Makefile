@@ -21,7 +21,7 @@ number     = $(firstword $(subst _, ,$*))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env all pretrain test lab status lint format lock clean FORCE $(NUMBERS)
+.PHONY: help env all pretrain sheets test lab status lint format lock clean FORCE $(NUMBERS)
 
 help: ## say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -36,6 +36,10 @@ all: $(EXECUTED) ## compute what is missing and execute every notebook
 
 pretrain: $(ENV) ## train the encoders of weights/mini that are not there yet (hours; resumes)
 	$(BIN)/zsc pretrain
+
+sheets: $(ENV) ## draw the contact sheets of docs/miniature.md anew
+	@for sheet in docs/miniature/*.jpg; do \
+		$(BIN)/zsc sheet "$$(basename "$$sheet" .jpg)" --out "$$sheet" --rows 2 --no-titles; done
 
 test: $(ENV) ## run the tests
 	$(BIN)/python -m pytest

@@ -4,6 +4,7 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from zsc_utils.cli import RESULT_COLUMNS, app
@@ -39,6 +40,13 @@ def test_list(zsc, kind, name):
     assert code == 0 and name in out
     code, out, _ = zsc("list", kind, "--json")
     assert code == 0 and name in [row["name"] for row in json.loads(out)]
+
+
+def test_sheet(zsc, class_folders, tmp_path):
+    out = tmp_path / "sheet.png"
+    code, _, _ = zsc("sheet", f"folder:{class_folders}", "--out", out, "--columns", 4, "--rows", 2)
+    width, height = Image.open(out).size
+    assert code == 0 and width > height > 50
 
 
 def test_embed_and_cluster(zsc, class_folders, tmp_path):

@@ -151,6 +151,11 @@ def test_contact_sheet():
     assert len(titles) == 10 and titles == sorted(titles) and len(set(titles)) > 5
 
 
+def test_contact_sheet_without_titles():
+    figure = plots.contact_sheet(load_dataset("digits").subset(60), 5, 2, "digit", titles=False)
+    assert not any(axes.get_title() for axes in figure.axes)
+
+
 def test_saved_figures_are_the_same_bytes_each_time(tmp_path):
     def draw(folder):
         figure, axes = plt.subplots()

@@ -11,6 +11,7 @@ import yaml
 from conftest import ROOT
 
 from zsc_utils import ROOMS
+from zsc_utils.datasets import registered
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -101,9 +102,19 @@ def test_readme_table_is_the_one_that_was_computed():
     assert shown.stdout.strip() in readme, "README's table is not figures/mini/01_ami.md: paste it"
 
 
-def test_readme_links_and_pictures_exist():
-    readme = (ROOT / "README.md").read_text()
-    targets = re.findall(r"\]\(([^)#]+)\)", readme)
+@pytest.mark.parametrize("page", ["README.md", "docs/miniature.md"])
+def test_links_and_pictures_exist(page):
+    page = ROOT / page
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text())
     local = [target for target in targets if "://" not in target]
     assert local
-    assert [target for target in local if not (ROOT / target).exists()] == []
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_every_dataset_of_the_miniature_has_its_sheet():
+    rendered = {
+        name
+        for name, facts in registered().items()
+        if facts.source.startswith("rendered") and "test" in facts.partitions
+    }
+    assert {path.stem for path in (ROOT / "docs" / "miniature").glob("*.jpg")} == rendered

@@ -151,6 +151,25 @@ def list_names(
 
 @app.command()
 @friendly
+def sheet(
+    dataset: Annotated[str, typer.Argument(help="Name of a dataset, or folder:<path>.")],
+    out: Annotated[Path, typer.Option(help="Picture to write: .png, .jpg or .pdf.")],
+    columns: Annotated[int, typer.Option(min=1)] = 12,
+    rows: Annotated[int, typer.Option(min=1)] = 3,
+    titles: Annotated[bool, typer.Option(help="Write the class over each image.")] = True,
+    data_root: DataOption = None,
+):
+    """Draw a contact sheet: images from all over a dataset's classes."""
+    check_writable(out)
+    opened = datasets.load_dataset(dataset, data_root)
+    from zsc_utils import plots
+
+    figure = plots.contact_sheet(opened, columns, rows, opened.facts.label, titles)
+    figure.savefig(out, dpi=110, bbox_inches="tight")
+
+
+@app.command()
+@friendly
 def embed(
     encoder: Annotated[str, typer.Option(help="Name of the encoder (see: zsc list encoders).")],
     images: Annotated[Path, typer.Option(help="Folder of images, or of class folders.")],
