@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 
 import nbformat
 import pytest
@@ -83,9 +82,7 @@ def test_all_then_nothing_then_what_changed(project):
     before = times(project)
     assert set(before) == names
 
-    start = time.monotonic()
     second = make(project, "all")
-    assert time.monotonic() - start < 2
     assert second.returncode == 0 and executed(second.stdout) == [] and times(project) == before
 
     (project / "notebooks" / "02_test.ipynb").touch()
