@@ -23,6 +23,7 @@ NAMES = sorted(
     for name, facts in registered().items()
     if facts.source.startswith("rendered") and "test" in facts.partitions
 )
+TRAIN_HASHES = HASHES.pop("mini-imagenet train")
 VARIANTS = [name for name in NAMES if name.startswith("mini-in9")]
 FACTORS = {"scene", *QUARTERS, "flipped", "occlusion", "blur"}
 
@@ -36,6 +37,12 @@ def test_pixels_are_the_same_on_every_machine(name):
     images = load_dataset(name).images
     hashes = {str(index): sha256(np.asarray(images[index])) for index in (0, 7, 301)}
     assert hashes == HASHES[name]
+
+
+def test_train_pixels_are_those_that_encoders_learnt_from():
+    images = load_dataset("mini-imagenet", partition="train").images
+    hashes = {index: sha256(np.asarray(images[int(index)])) for index in TRAIN_HASHES}
+    assert hashes == TRAIN_HASHES
 
 
 @pytest.mark.parametrize("name", NAMES)

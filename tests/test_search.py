@@ -5,7 +5,7 @@ import pytest
 from zsc_utils import search as room
 from zsc_utils.datasets import load_dataset
 from zsc_utils.embed import Embeddings
-from zsc_utils.errors import ProfileError
+from zsc_utils.errors import ProfileError, RecipeError
 from zsc_utils.profiles import load_profile
 from zsc_utils.recipes import Recipe, Reduction, recipe_for
 from zsc_utils.search import Trial, best, chosen_recipes, search
@@ -91,14 +91,18 @@ def test_best_of_equals_is_the_first():
     assert best(trials) is first
     better = Trial("e", "reduction", second, {"a": 0.6, "b": 0.1})
     assert best([*trials, better]) is second
+    failed = Trial("e", "reduction", first, {"a": float("nan"), "b": 0.9})
+    assert best([failed, better]) is second
+    with pytest.raises(RecipeError, match="no recipe of kmeans works with e"):
+        best([failed])
 
 
-def test_a_recipe_that_fails_scores_nothing(blobs):
+def test_a_recipe_that_fails_is_not_chosen(blobs):
     X, y = blobs
     labels = pd.DataFrame({"species": y.astype(str)})
     facts = load_dataset("mini-imagenette", partition="train").facts
     one = room.SearchSet(Embeddings(X, labels, facts, "key"), {})
-    assert one.ami(Recipe("kmeans", Reduction("umap", n_components=100))) == 0
+    assert np.isnan(one.ami(Recipe("kmeans", Reduction("umap", n_components=100))))
     assert one.ami(Recipe("kmeans", Reduction())) == 1
 
 

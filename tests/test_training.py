@@ -338,7 +338,7 @@ def test_command_trains_what_is_asked(source, tmp_path, monkeypatch):
         "zsc_utils.training.pretrain.open_source", lambda n: first(source, n or 384)
     )
     monkeypatch.setenv("ZSC_BUILD", str(tmp_path / "build"))
-    command = ["pretrain", "--methods", "random", "--images", "32", "--threads", "1"]
+    command = ["pretrain", "--methods", "random", "--images", "64", "--threads", "1"]
     result = CliRunner().invoke(app, [*command, "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert sorted(file.name for file in tmp_path.glob("mini_*.safetensors")) == [

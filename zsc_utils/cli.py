@@ -351,6 +351,10 @@ def search(
     report = run_search(chosen, jobs=jobs, data_root=data_root, device=device)
     trials = out.with_name(f"{out.stem}_trials{out.suffix}")
     for table, path in ((chosen_recipes(report), out), (report, trials)):
+        if path.exists():
+            # Rows of encoders that were not searched now stay.
+            before = pd.read_csv(path)
+            table = pd.concat([before[~before["encoder"].isin(table["encoder"])], table])
         with atomic_path(path) as draft:
             table.to_csv(draft, index=False)
     typer.echo(f"{out}: recipes for {report['encoder'].nunique()} encoders; {trials}: all trials")
@@ -373,7 +377,7 @@ def pretrain(
         int | None, typer.Option(min=1, help="Epochs in place of each method's own.")
     ] = None,
     images: Annotated[
-        int | None, typer.Option(min=32, help="Train on this many images instead of all.")
+        int | None, typer.Option(min=50, help="Train on this many images instead of all.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Random state.")] = 0,
     device: DeviceOption = "auto",

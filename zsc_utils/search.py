@@ -7,6 +7,7 @@ is judged by AMI, averaged over the search's datasets.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from zsc_utils.cluster import Task, cluster, clustering_fingerprint
 from zsc_utils.datasets import load_dataset
 from zsc_utils.embed import Embeddings, embed
 from zsc_utils.encoders import describe_encoder, load_encoder
-from zsc_utils.errors import ProfileError
+from zsc_utils.errors import ProfileError, RecipeError
 from zsc_utils.files import (
     ArrayFolder,
     atomic_path,
@@ -32,8 +33,10 @@ from zsc_utils.files import (
 )
 from zsc_utils.profiles import Profile
 from zsc_utils.recipes import REDUCTION_COLUMNS, SETTING_COLUMNS, Recipe, Reduction
-from zsc_utils.reduce import reduce, reduction_fingerprint
+from zsc_utils.reduce import ReductionError, reduce, reduction_fingerprint
 from zsc_utils.score import adjusted_mutual_information, scoring_fingerprint
+
+log = logging.getLogger(__name__)
 
 # The study's seed for validation, and its seed for the part of the train images it searched on.
 SEARCH_SEED = 100
@@ -70,7 +73,26 @@ SETTINGS = {
     ],
     "hdbscan": [{"metric": metric} for metric in ("euclidean", "l1", "chebyshev", "arccos")],
 }
-THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.71, 1.0, 1.4, 2.0, 3.0, 5.0, 7.1, 10.0, 14.0, 20.0, 50.0)
+THRESHOLDS = (
+    0.05,
+    0.1,
+    0.2,
+    0.3,
+    0.5,
+    0.71,
+    1.0,
+    1.4,
+    2.0,
+    3.0,
+    5.0,
+    7.1,
+    10.0,
+    14.0,
+    20.0,
+    30.0,
+    50.0,
+    100.0,
+)
 
 
 @dataclass(frozen=True)
@@ -86,7 +108,7 @@ class Trial:
     recipe
         What was tried.
     ami
-        On each dataset of the search; 0 where the clusterer failed.
+        On each dataset of the search; NaN where the recipe failed.
     """
 
     encoder: str
@@ -96,7 +118,7 @@ class Trial:
 
     @property
     def mean(self) -> float:
-        """AMI, averaged over the datasets."""
+        """AMI, averaged over the datasets; NaN if the recipe failed on any."""
         return float(np.mean(list(self.ami.values())))
 
     def as_row(self) -> dict:
@@ -124,7 +146,7 @@ class SearchSet:
     memo: ArrayFolder
 
     def ami(self, recipe: Recipe) -> float:
-        """Cluster as a recipe says and score; 0 where the clusterer fails."""
+        """Cluster as a recipe says and score; NaN where reduction or clusterer cannot."""
         X, labels, facts = (getattr(self.embeddings, name) for name in ("array", "labels", "facts"))
         truth = labels[facts.label]
         task = Task(len(X), truth.nunique(), facts.min_cluster_size, SEARCH_SEED)
@@ -132,8 +154,9 @@ class SearchSet:
             reduced = reduce(X, recipe.reduction, seed=SEARCH_SEED, memo=self.memo)
             found = cluster(reduced, recipe.clusterer, task, dict(recipe.settings))
         # Some settings suit no embedding of some encoders; they lose, and the search goes on.
-        except Exception:
-            return 0.0
+        except (ReductionError, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+            log.warning("%s failed: %s", recipe, error)
+            return float("nan")
         return adjusted_mutual_information(truth, found.labels)
 
 
@@ -148,8 +171,18 @@ def try_all(
 
 
 def best(trials: list[Trial]) -> Recipe:
-    """Recipe of the highest mean AMI; of equals the first, which is the simpler."""
-    return max(trials, key=lambda trial: trial.mean).recipe
+    """Recipe of the highest mean AMI; of equals the first, which is the simpler.
+
+    Raises
+    ------
+    RecipeError
+        Every recipe failed.
+    """
+    worked = [trial for trial in trials if trial.mean == trial.mean]
+    if not worked:
+        recipe = trials[0].recipe
+        raise RecipeError(f"no recipe of {recipe.clusterer} works with {trials[0].encoder}")
+    return max(worked, key=lambda trial: trial.mean).recipe
 
 
 def search_encoder(encoder: str, sets: dict[str, SearchSet]) -> list[Trial]:

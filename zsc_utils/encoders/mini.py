@@ -141,7 +141,7 @@ def make_vit(pool: str = "token") -> torch.nn.Module:
 
 def make_backbone(backbone: str, pool: str = "token") -> torch.nn.Module:
     """Build `resnet` or `vit` with random weights and no head."""
-    return make_resnet() if backbone == "resnet" else make_vit(pool)
+    return {"resnet": make_resnet, "vit": partial(make_vit, pool)}[backbone]()
 
 
 def read_card(file: Path) -> dict:

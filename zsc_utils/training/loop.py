@@ -118,7 +118,7 @@ def train(
         started, losses = time.perf_counter(), []
         order = torch.randperm(len(images)).to(device)
         for number, chosen in enumerate(order[: per_epoch * batch_size].split(batch_size)):
-            now = Progress(epoch * per_epoch + number, steps, epoch, settings.epochs)
+            now = Progress(epoch * per_epoch + number, steps)
             rate = learning_rate(now.step, steps, settings)
             for group in optimiser.param_groups:
                 group["lr"] = rate * group.get("lr_scale", 1.0)

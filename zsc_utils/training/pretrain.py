@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,8 +22,15 @@ from zsc_utils.encoders.mini import (
     read_card,
 )
 from zsc_utils.errors import CheckpointError
-from zsc_utils.files import atomic_path, build_folder, file_sha256, fingerprint, versions
-from zsc_utils.training import methods
+from zsc_utils.files import (
+    atomic_path,
+    build_folder,
+    code_fingerprint,
+    file_sha256,
+    fingerprint,
+    versions,
+)
+from zsc_utils.training import augment, loop, methods
 from zsc_utils.training.loop import bfloat16_is_fast, train
 from zsc_utils.training.measure import embed_pixels, knn_accuracy, linear_accuracy
 from zsc_utils.training.runs import Run
@@ -60,27 +68,37 @@ class Source:
         return digest.hexdigest()
 
 
-def open_source(n_images: int | None = None, level: str = "species") -> Source:
+def open_source(n_images: int | None = None) -> Source:
     """Open `mini-imagenet`: its train part to learn from, its test part to measure with.
 
     Parameters
     ----------
     n_images
-        Train on the first images only, of which there are as many for each species.
-    level
-        The label level that counts as the classes.
+        Train on the first images only, of which there are as many for each of the 50 species.
     """
     from zsc_utils.datasets import load_dataset
     from zsc_utils.datasets.miniworld import rendered_arrays
 
     pixels, labels = rendered_arrays("mini-imagenet", "train", stop=n_images)
     test_part = load_dataset("mini-imagenet")
-    codes = {name: code for code, name in enumerate(sorted(labels[level].unique()))}
-    y, test_y = (
-        names.map(codes).to_numpy(np.int64) for names in (labels[level], test_part.labels[level])
-    )
+    species = test_part.labels["species"]
+    codes = {name: code for code, name in enumerate(sorted(species.unique()))}
+    y, test_y = (names.map(codes).to_numpy(np.int64) for names in (labels["species"], species))
     # A copy: the kept array is a read-only map of a file, which torch does not take.
     return Source(np.array(pixels), y, test_part.images.array, test_y)
+
+
+def method_code(run: Run) -> str:
+    """Fingerprint of the code that trains a run: its method, augmentation and the loop."""
+    module = sys.modules[methods.find(run.method).__module__]
+    return code_fingerprint(module, methods.base, augment, loop)
+
+
+def architecture(run: Run) -> str:
+    """Fingerprint of a run's network: names and shapes of its weights."""
+    with torch.device("meta"):
+        state = make_backbone(run.backbone, run.pool).state_dict()
+    return fingerprint({name: list(value.shape) for name, value in state.items()})
 
 
 def run_settings(run: Run, source: Source, seed: int, folder: Path) -> dict:
@@ -96,6 +114,8 @@ def run_settings(run: Run, source: Source, seed: int, folder: Path) -> dict:
         "pool": run.pool,
         "start": start,
         "settings": json.loads(json.dumps(asdict(run.settings))),
+        "code": method_code(run),
+        "architecture": architecture(run),
         "seed": seed,
         "n_images": len(source.pixels),
         "images_sha256": source.sha256(),
@@ -190,7 +210,8 @@ def _make(run, source, file, settings, key, device, progress, work) -> dict:
         test_part = embed_pixels(module, source.test_pixels)
         return knn_accuracy(train_part, source.y[gallery], test_part, source.test_y)
 
-    checkpoint = work / f"{run.name}.pt"
+    # Named by the key: another setting must not write over hours of this one.
+    checkpoint = work / f"{run.name}-{key}.pt"
     with torch.random.fork_rng():
         method = build_method(run, source.n_classes, file.parent, settings["seed"])
         curve = train(

@@ -21,11 +21,11 @@ class Settings:
     epochs
         Passes over the images; 0 leaves the weights as they were initialised.
     lr
-        Peak learning rate of AdamW: a linear rise from 0, then half a cosine down to `min_lr`.
+        Peak learning rate of AdamW: a linear rise from `min_lr`, then half a cosine back to it.
     batch_size
         Images a step.
     weight_decay
-        Of matrices; vectors (biases, norms) have none.
+        Of weights of two and more axes; those of one (biases, norms) have none.
     warmup
         Share of the steps over which the learning rate rises.
     min_lr
@@ -45,12 +45,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training stands: the step and the epoch, counted from 0, out of how many."""
+    """Where training stands: the step, counted from 0, out of how many."""
 
     step: int
     steps: int
-    epoch: int
-    epochs: int
 
 
 class Method(nn.Module):

@@ -2,6 +2,9 @@
 
 Chen, Xie, He: An Empirical Study of Training Self-Supervised Vision Transformers
 (arXiv 2104.02057).
+
+At this size: AdamW for both backbones (the paper has LARS for the ResNet), the patch projection
+learns (the paper holds it still), and the transformer's views have 48 pixels a side.
 """
 
 from __future__ import annotations
