@@ -385,10 +385,41 @@ def test_settings_of_every_method_make_it():
             methods.find(name)(make_backbone(backbone), 3, **settings.options)
 
 
+SHIPPED = {file.stem: read_card(file) for file in sorted(FOLDER.glob("*.safetensors"))}
+
+
 def test_encoders_load_from_the_shipped_weights():
-    shipped = [n for n, row in ROSTER.items() if (FOLDER / f"{row.file}.safetensors").is_file()]
-    if not shipped:
-        pytest.skip("no weights were trained yet")
-    for name in shipped:
+    assert SHIPPED
+    for name in [name for name, row in ROSTER.items() if row.file in SHIPPED]:
         encoder = load_encoder(name)
         assert encoder.module(torch.zeros(1, 3, 64, 64)).shape[1] in (192, 256)
+    assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 45e6
+
+
+@pytest.mark.parametrize("name", [n for n, card in SHIPPED.items() if card["method"] != "random"])
+def test_shipped_weights_learnt_what_they_were_to_learn(name):
+    card = SHIPPED[name]
+    untrained = SHIPPED[f"mini_random_{card['backbone']}"]
+    assert card["knn_accuracy"] >= untrained["knn_accuracy"] + 0.15
+    assert card["curve"][-1]["loss"] < card["curve"][0]["loss"]
+    supervised = SHIPPED[f"mini_xent_{card['backbone']}"]
+    if card["method"] == "finetune":
+        before = SHIPPED[card["start"]["weights"]]
+        assert card["start"]["sha256"] == before["sha256"]
+        assert card["linear_accuracy"] > before["linear_accuracy"]
+        assert card["knn_accuracy"] > before["knn_accuracy"]
+    elif card["method"] != "xent":
+        assert card["knn_accuracy"] < supervised["knn_accuracy"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_weights_are_of_the_settings_in_the_code(name):
+    """What `zsc pretrain` would make today, so that it does not make it again."""
+    run, card = all_runs()[name], SHIPPED[name]
+    empty = np.empty((0, 64, 64, 3), np.uint8)
+    source = Source(empty, np.empty(0, np.int64), empty, np.empty(0, np.int64))
+    today = run_settings(run, source, card["seed"], FOLDER)
+    images = {"n_images", "images_sha256"}
+    assert {k: v for k, v in today.items() if k not in images} == {
+        k: card[k] for k in today if k not in images
+    }
