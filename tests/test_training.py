@@ -15,7 +15,7 @@ from zsc_utils.datasets import load_dataset
 from zsc_utils.encoders import load_encoder, registered
 from zsc_utils.encoders.mini import FOLDER, ROSTER, load_backbone, make_backbone, read_card
 from zsc_utils.errors import CheckpointError, TrainingError, UnknownNameError
-from zsc_utils.files import fingerprint
+from zsc_utils.files import ROOT, fingerprint
 from zsc_utils.training import methods
 from zsc_utils.training.augment import Augmentation, plain
 from zsc_utils.training.loop import train
@@ -410,6 +410,13 @@ def test_shipped_weights_learnt_what_they_were_to_learn(name):
         assert card["knn_accuracy"] > before["knn_accuracy"]
     elif card["method"] != "xent":
         assert card["knn_accuracy"] < supervised["knn_accuracy"]
+
+
+def test_the_page_shows_what_the_cards_say():
+    page = (ROOT / "docs" / "miniature.md").read_text()
+    for name, card in SHIPPED.items():
+        knn, linear = (100 * card[f"{kind}_accuracy"] for kind in ("knn", "linear"))
+        assert f"| `{name}` | {knn:.1f} | {linear:.1f} |" in page
 
 
 @pytest.mark.parametrize("name", SHIPPED)
