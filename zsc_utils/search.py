@@ -35,6 +35,7 @@ from zsc_utils.profiles import Profile
 from zsc_utils.recipes import REDUCTION_COLUMNS, SETTING_COLUMNS, Recipe, Reduction
 from zsc_utils.reduce import ReductionError, reduce, reduction_fingerprint
 from zsc_utils.score import adjusted_mutual_information, scoring_fingerprint
+from zsc_utils.sweep import one_thread, reductions_memo
 
 log = logging.getLogger(__name__)
 
@@ -236,16 +237,10 @@ def run_search(encoder: str, embeddings: list[Embeddings], build: Path) -> pd.Da
     key = search_key([one.key for one in embeddings])
     file = build / "search" / f"{encoder.replace(':', '_')}-{key}.csv"
     if not file.exists():
-        import hdbscan  # noqa: F401
-        import sklearn.cluster  # noqa: F401
-        import umap  # noqa: F401  (all three load the thread pools that are limited next)
-        from threadpoolctl import threadpool_limits
-
         sets = {
-            one.facts.name: SearchSet(one, ArrayFolder(build / "cache" / "reductions" / one.key))
-            for one in embeddings
+            one.facts.name: SearchSet(one, reductions_memo(build, one.key)) for one in embeddings
         }
-        with threadpool_limits(1):
+        with one_thread():
             trials = search_encoder(encoder, sets)
         with atomic_path(file) as draft:
             pd.DataFrame([trial.as_row() for trial in trials]).to_csv(draft, index=False)

@@ -7,6 +7,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache as remember
 from pathlib import Path
@@ -158,17 +159,26 @@ def embed_jobs(
         )
 
 
-def run_job(folder: Path, facts: DatasetFacts, key: str, cells, build: Path) -> int:
-    """Compute the cells of one job from its embeddings on disk, one file each; count them."""
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Limit every thread pool to one thread.
+
+    Sums in another order would make numbers depend on how many jobs run.
+    """
     import hdbscan  # noqa: F401
     import sklearn.cluster  # noqa: F401
-    import umap  # noqa: F401  (all three load the thread pools that are limited next)
+    import umap  # noqa: F401  (all three load pools, and only loaded ones can be limited)
     from threadpoolctl import threadpool_limits
 
+    with threadpool_limits(1):
+        yield
+
+
+def run_job(folder: Path, facts: DatasetFacts, key: str, cells, build: Path) -> int:
+    """Compute the cells of one job from its embeddings on disk, one file each; count them."""
     embeddings = read(folder, facts, key)
     memo = reductions_memo(build, key)
-    # One thread: sums in another order would make numbers depend on how many jobs run.
-    with threadpool_limits(1):
+    with one_thread():
         for cell, recipe in cells:
             row, clusters = evaluate(
                 embeddings.array,
