@@ -86,7 +86,7 @@ def test_seeds_are_averaged_first(table):
     means = analysis.ami_by_encoder(both).set_index(["dataset", "encoder"])
     # As many results as clusterers, not as clusterers and seeds.
     assert means.loc[("a", "ref"), ["mean", "se", "n"]].tolist() == pytest.approx([35, 10, 2])
-    assert analysis.ami_by_level(both, "a")["n"].eq(2).all()
+    assert analysis.ami_by_level(both, "a", ["coarse", "fine"])["n"].eq(2).all()
     found = analysis.group_differences(both, "ref").set_index("group")
     assert found.loc["Near", "mean"] == pytest.approx(25)
 
@@ -121,14 +121,56 @@ def test_unscored(table):
 
 
 def test_ami_by_level():
-    levels = [{"coarse": 0.2, "fine": 0.4}, {"coarse": 0.4, "fine": 0.5}]
+    levels = [{"fine": 0.4, "coarse": 0.2, "place": 0}, {"fine": 0.5, "coarse": 0.4, "place": 0}]
     table = pd.DataFrame(rows("a", "Near", "ref", [0.4, 0.5], ami_by_level=levels))
-    means = analysis.ami_by_level(table, "a")
+    means = analysis.ami_by_level(table, "a", ["coarse", "fine"])
     assert means["level"].tolist() == ["coarse", "fine"]
     assert means["mean"].tolist() == pytest.approx([30, 45])
     assert means["se"].tolist() == pytest.approx([10, 5])
-    sentence = findings.levels(means, ["coarse", "fine"])
-    assert "AMI highest at fine (45.0 %); from coarse to fine it rises by 15.0 points" in sentence
+    text = findings.levels("A", means)
+    assert "**A**: of 1 encoders AMI is highest at fine for 1." in text
+    assert "45.0 % (Reference, fine)" in text
+    assert "From coarse to fine AMI rises for 1 of them; the median change is 15.0 points." in text
+
+
+def test_ami_by_group(table):
+    found = analysis.ami_by_group(table).set_index(["group", "encoder"])
+    # Near: means over clusterers 30 and 10 of the reference, 40 and 50 of the other.
+    assert found.loc[("Near", "ref"), ["mean", "se", "n"]].tolist() == pytest.approx([20, 10, 2])
+    assert found.loc[("Near", "good"), ["mean", "se"]].tolist() == pytest.approx([45, 5])
+    assert np.isnan(found.loc[("Far", "ref"), "se"])
+    written = analysis.written_by_group(found.reset_index())
+    assert written.columns.tolist() == ["Near (2)", "Far (1)"]
+    assert written.loc["Reference"].tolist() == ["20.0 ± 10.0", "60.0"]
+
+
+def test_mean_ranks(table):
+    ranks = analysis.mean_ranks(table)
+    assert ranks.index.tolist() == ["Good", "Reference"]
+    assert ranks["mean rank"].tolist() == pytest.approx([4 / 3, 5 / 3])
+    assert ranks["best on"].tolist() == [2, 1]
+
+
+def test_who_is_compared(table):
+    table.loc[table["dataset"] == "a", "method"] = "random"
+    table.loc[table["dataset"] == "b", "method"] = "none"
+    assert set(analysis.without_baselines(table)["dataset"]) == {"c"}
+    table.loc[table["dataset"] == "b", "fine_tuned_from"] = "ref"
+    assert set(analysis.not_fine_tuned(table)["dataset"]) == {"a", "c"}
+
+
+def test_typical_curves():
+    def curve(dataset, variance):
+        dims = np.arange(1, len(variance) + 1)
+        columns = {"dims": dims, "relative": dims / 4, "variance": variance}
+        return pd.DataFrame(columns).assign(encoder="ref", dataset_name=dataset)
+
+    curves = pd.concat([curve("A", [0.5, 0.8, 1.0]), curve("B", [0.7, 1.0])], ignore_index=True)
+    found = analysis.typical_curves(curves)
+    # In B two components are all there are: its third point is 1.
+    assert found["median"].tolist() == pytest.approx([0.6, 0.9, 1.0])
+    assert found["low"].tolist() == pytest.approx([0.55, 0.85, 1.0])
+    assert found["relative"].tolist() == pytest.approx([0.25, 0.5, 0.75])
 
 
 def test_variance_curve():
@@ -199,9 +241,13 @@ def test_silhouette_ranks(silhouettes):
 
 
 def test_sentences_about_encoders(table):
-    means = analysis.ami_by_encoder(table)
-    text = findings.encoders(means, analysis.group_differences(table, "ref"))
-    assert "**A**: highest AMI 40.0 % (Good), then 30.0 % (Reference)." in text
+    text = findings.encoders(
+        analysis.ami_by_group(table),
+        analysis.mean_ranks(table),
+        analysis.group_differences(table, "ref"),
+    )
+    assert "**Good** ranks best: 1.3 on average among 2 encoders, highest AMI on 2 datasets" in text
+    assert "**Near** (2 datasets): highest mean AMI: Good 45.0 %; Reference 20.0 %." in text
     assert "**Near** (2 datasets): above Reference on average: Good by 25.0 ± 15.0 points." in text
     assert "**Far** (1 dataset): above Reference on average: none." in text
 

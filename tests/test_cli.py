@@ -172,6 +172,6 @@ def test_sweep_dry_run_and_status(zsc):
     assert code == 0 and "1 cells: 1 ok" in out
     code, out, _ = zsc("status", "--profile", "smoke", "--json")
     report = json.loads(out)
-    assert code == 0 and (report["total"], report["ok"], report["missing"]) == (24, 1, 23)
+    assert code == 0 and (report["total"], report["ok"], report["missing"]) == (72, 1, 71)
     code, out, _ = zsc("status", "--profile", "smoke")
-    assert "24 cells: 1 ok, 0 not converged, 0 failed, 23 missing" in out
+    assert "72 cells: 1 ok, 0 not converged, 0 failed, 71 missing" in out

@@ -47,14 +47,27 @@ def test_styles_are_by_method_and_backbone():
     assert styles["a"]["face"] == styles["a"]["color"] and styles["b"]["face"] == "white"
 
 
-def test_ami_by_dataset(table):  # noqa: F811
-    means = analysis.ami_by_encoder(table)
-    figure = plots.ami_by_dataset(means, plots.encoder_styles(table))
-    (axes,) = figure.axes
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["A", "B", "C"]
-    assert legend_texts(figure) == ["Reference", "Good"]
-    assert "± 1 SE" in axes.get_ylabel() and "AMI (%)" in axes.get_ylabel()
-    assert bars(axes)[0] == pytest.approx((30, 10))
+def test_ami_heatmap(table):  # noqa: F811
+    figure = plots.ami_heatmap(analysis.ami_matrix(table))
+    axes, bar = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["A", "B", "C"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["Reference", "Good"]
+    cells = {text.get_text(): text.get_fontweight() for text in axes.texts[:6]}
+    # Rows: 30 40, 10 50, 60 20.
+    assert cells == {
+        **dict.fromkeys(("40", "50", "60"), "bold"),
+        **dict.fromkeys(("30", "10", "20"), "normal"),
+    }
+    assert [text.get_text() for text in axes.texts[6:]] == ["Near", "Far"]
+    assert "AMI (%)" in bar.get_ylabel()
+
+
+def test_ami_heatmap_with_a_hole(table):  # noqa: F811
+    hole = (table["dataset"] == "a") & (table["encoder"] == "ref")
+    axes = plots.ami_heatmap(analysis.ami_matrix(table[~hole])).axes[0]
+    # Good is the only column, and so the best, in the first row.
+    found = [(text.get_text(), text.get_fontweight()) for text in axes.texts[:5]]
+    assert ("40", "bold") in found and ("50", "bold") in found and ("20", "normal") in found
 
 
 def test_difference_by_group(table):  # noqa: F811
@@ -102,35 +115,81 @@ def test_gains_by_group(table):  # noqa: F811
     assert "after − before" in figure.axes[0].get_ylabel()
 
 
+STYLE = {"color": "k", "face": "k", "marker": "o", "linestyle": "-"}
+STYLES = {
+    "ref": STYLE | {"label": "Reference", "backbone": "net"},
+    "tuned": STYLE | {"label": "Tuned", "backbone": "net", "face": "white"},
+    "raw": STYLE | {"label": "Raw", "backbone": "none"},
+    "other": STYLE | {"label": "Other", "backbone": "other net"},
+    "last": STYLE | {"label": "Last", "backbone": "other net"},
+}
+
+
+def test_rows_by_backbone():
+    assert plots.rows_by_backbone(STYLES) == {
+        "net": ["ref", "tuned", "raw"],
+        "other net": ["raw", "other", "last"],
+    }
+    alone = {name: STYLES[name] for name in ("ref", "raw")}
+    assert plots.rows_by_backbone(alone) == {"": ["ref", "raw"]}
+
+
 def test_ami_levels():
-    means = pd.DataFrame(
-        {
-            "encoder": "ref",
-            "level": ["coarse", "fine", "other"],
-            "mean": [10.0, 20.0, 5.0],
-            "se": [1.0, 2.0, 0.5],
-        }
-    )
-    style = {"color": "k", "face": "k", "marker": "o", "linestyle": "-", "label": "Reference"}
-    figure = plots.ami_levels(means, {"ref": style}, ["coarse", "fine"], ["other"])
-    tree, apart = figure.axes
-    assert bars(tree) == [pytest.approx((10, 1)), pytest.approx((20, 2))]
-    assert bars(apart) == [pytest.approx((5, 0.5))]
-    assert len(plots.ami_levels(means, {"ref": style}, ["coarse", "fine"]).axes) == 1
+    def means(levels, *encoders):
+        rows = [
+            {"encoder": encoder, "level": level, "mean": 10.0 * i + j, "se": 1.0}
+            for i, level in enumerate(levels, 1)
+            for j, encoder in enumerate(encoders)
+        ]
+        return pd.DataFrame(rows)
+
+    both = {
+        "Tree": means(["coarse", "fine"], *STYLES),
+        "Deep tree": means(["a", "b", "c"], *STYLES),
+    }
+    figure = plots.ami_levels(both, STYLES)
+    top_left, top_right, bottom_left, _ = figure.axes
+    assert [axes.get_title() for axes in (top_left, top_right)] == ["Tree", "Deep tree"]
+    assert "net" in top_left.get_ylabel() and "± 1 SE" in top_left.get_ylabel()
+    assert "other net" in bottom_left.get_ylabel()
+    assert bars(top_left)[:2] == [pytest.approx((10, 1)), pytest.approx((20, 1))]
+    assert len(bars(top_right)) == 3 * 3
+    legend = [text.get_text() for text in top_right.get_legend().get_texts()]
+    assert legend == ["Reference", "Tuned", "Raw"]
 
 
 def test_variance_curves():
     curve = analysis.variance_curve([0.6, 0.3, 0.1], 6)
-    curves = pd.concat(
-        [curve.assign(dataset_name=name, encoder="ref") for name in ("A", "B")], ignore_index=True
-    )
-    style = {"color": "k", "face": "k", "marker": "o", "linestyle": "-", "label": "Reference"}
-    figure = plots.variance_curves(curves, {"ref": style})
-    assert len(figure.axes) == 4
-    absolute, relative = figure.axes[:2]
+    curves = [
+        curve.assign(dataset_name=name, encoder=encoder)
+        for name in ("A", "B")
+        for encoder in ("ref", "tuned")
+    ]
+    typical = analysis.typical_curves(pd.concat(curves, ignore_index=True))
+    figure = plots.variance_curves(typical, {name: STYLES[name] for name in ("ref", "tuned")})
+    absolute, relative = figure.axes
     assert absolute.get_xscale() == "log" and relative.get_xscale() == "linear"
     assert relative.lines[0].get_xdata()[-1] == pytest.approx(0.5)
-    assert absolute.lines[0].get_ydata()[-1] == pytest.approx(1)
+    assert absolute.lines[0].get_ydata().tolist() == pytest.approx([0.6, 0.9, 1])
+    assert [line.get_linestyle() for line in absolute.lines] == ["-", "--"]
+    assert len(absolute.collections) == 2
+
+
+def test_learning_curves():
+    rows = [
+        ("ref", "net", "pretraining", 1, 1.0, None),
+        ("ref", "net", "pretraining", 2, 0.5, 40.0),
+        ("tuned", "net", "fine-tuning", 1, 1.0, 60.0),
+    ]
+    names = ["encoder", "backbone", "stage", "epoch", "relative_loss", "knn"]
+    figure = plots.learning_curves(pd.DataFrame(rows, columns=names), STYLES)
+    loss, tuned_loss, knn, tuned_knn = figure.axes
+    assert loss.get_title() == "pretraining,\nnet" and tuned_loss.get_title().startswith("fine")
+    assert loss.lines[0].get_ydata().tolist() == [1.0, 0.5]
+    assert knn.lines[0].get_xdata().tolist() == [2] and "kNN" in knn.get_ylabel()
+    assert tuned_knn.lines[0].get_markerfacecolor() == "white"
+    assert legend_texts(figure) == ["Reference", "Tuned"]
+    assert "no encoder" in plots.learning_curves(pd.DataFrame(), {}).axes[0].texts[0].get_text()
 
 
 def test_silhouette_ranks(silhouettes):  # noqa: F811

@@ -14,7 +14,7 @@ from zsc_utils.errors import CacheDamagedError, ProfileError, UnknownNameError
 from zsc_utils.profiles import PROFILES, load_profile, profile_names
 from zsc_utils.recipes import STUDY_TABLE
 from zsc_utils.store import Cell, pack_clusters, read_result, unpack_clusters, write_result
-from zsc_utils.sweep import plan, progress_report, sweep
+from zsc_utils.sweep import plan, progress_report, sweep, taxonomies
 
 
 def quick(**changes):
@@ -87,9 +87,9 @@ def test_smoke_is_complete(smoke):
     profile = load_profile("smoke")
     planned = plan(profile)
     report = progress_report(planned, smoke)
-    assert report["total"] == 24 and report["missing"] == 0 and report["failed"] == 0
+    assert report["total"] == 72 and report["missing"] == 0 and report["failed"] == 0
     table = sweep(profile, build=smoke, progress=False)
-    assert len(table) == 24
+    assert len(table) == 72
     assert not table.duplicated(["dataset", "encoder", "clusterer", "seed"]).any()
     told = table["clusterer"].isin(["kmeans", "spectral", "ac_with_c"])
     assert (table.loc[told, "n_clusters"] == table.loc[told, "n_classes"]).all()
@@ -98,8 +98,24 @@ def test_smoke_is_complete(smoke):
     assert digits["ami"].mean() > 0.4
 
 
+def test_taxonomies_are_those_of_the_profile():
+    profile = load_profile("smoke")
+    trees = taxonomies(profile)
+    assert list(trees) == ["mini-inat", "mini-bioscan"]
+    images = trees["mini-inat"]
+    assert len(images) == 80 and images.facts.taxonomy[-1] == "species"
+    for one in trees.values():
+        levels = one.labels[list(one.facts.taxonomy)]
+        # Each level refines the one before.
+        for coarse, fine in zip(levels, levels.columns[1:], strict=False):
+            assert levels.groupby(fine)[coarse].nunique().max() == 1
+    assert list(taxonomies(profile, ["mini-bioscan"])) == ["mini-bioscan"]
+    with pytest.raises(UnknownNameError, match="dataset with a taxonomy"):
+        taxonomies(profile, ["digits"])
+
+
 def test_number_of_jobs_does_not_change_results(smoke, tmp_path):
-    profile = load_profile("smoke", datasets=["glyphs"], encoders=["raw_pixels"])
+    profile = load_profile("smoke", datasets=["digits"], encoders=["raw_pixels"])
     alone = sweep(profile, jobs=1, build=tmp_path, progress=False)
     together = sweep(profile, build=smoke, progress=False)
     pd.testing.assert_frame_equal(alone.drop(columns="seconds"), together.drop(columns="seconds"))
@@ -111,7 +127,7 @@ def test_embeddings_and_reductions_are_shared(smoke):
         # PCA scores and ratios at most once; UMAP once for each of the seeds 1 and 42.
         assert names.count("umap50") == 2
         assert names.count("pca") <= 2
-    assert len(list((smoke / "cache" / "embeddings").glob("*/*"))) == 4
+    assert len(list((smoke / "cache" / "embeddings").glob("*/*"))) == 12
 
 
 def test_second_sweep_computes_nothing(tmp_path):
@@ -176,7 +192,8 @@ def test_a_failed_cell_does_not_end_the_sweep_and_can_be_retried(tmp_path, monke
 def test_a_killed_sweep_resumes(tmp_path):
     """Kill a sweep once some results are there: they are kept, and the rest is computed."""
     code = "from zsc_utils.cli import main; main()"
-    arguments = ["sweep", "--profile", "smoke", "--encoders", "raw_pixels", "--seed", "7"]
+    narrow = ["--encoders", "raw_pixels", "--datasets", "digits,mini-inat", "--seed", "7"]
+    arguments = ["sweep", "--profile", "smoke", *narrow]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         env=os.environ | {"ZSC_BUILD": str(tmp_path)},
@@ -196,9 +213,8 @@ def test_a_killed_sweep_resumes(tmp_path):
     files = result_files(tmp_path)
     assert len(files) == 12
     assert all(path.stat().st_mtime_ns == time for path, time in finished.items())
-    table = sweep(
-        load_profile("smoke", encoders=["raw_pixels"], seeds=[7]), build=tmp_path, progress=False
-    )
+    chosen = {"encoders": ["raw_pixels"], "datasets": ["digits", "mini-inat"], "seeds": [7]}
+    table = sweep(load_profile("smoke", **chosen), build=tmp_path, progress=False)
     assert (table["status"] == "ok").all() and len(table) == 12
 
 

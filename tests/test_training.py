@@ -24,6 +24,7 @@ from zsc_utils.training.methods import Settings
 from zsc_utils.training.pretrain import (
     Source,
     build_method,
+    fine_tune,
     is_finished,
     open_source,
     pretrain,
@@ -274,6 +275,18 @@ def test_fine_tuning_needs_its_start(source, tmp_path):
         pretrain(select_runs(["mini_dino_vit_ft"], 1), first(source, 64), tmp_path, work=tmp_path)
 
 
+def test_fine_tuning_now(source, tmp_path, monkeypatch):
+    monkeypatch.setattr("zsc_utils.training.pretrain.open_source", lambda n: first(source, n))
+    monkeypatch.setenv("ZSC_BUILD", str(tmp_path))
+    card = fine_tune("mini_vicreg_resnet", epochs=2, n_images=96, progress=False)
+    assert card["start"]["weights"] == "mini_vicreg_resnet" and card["n_images"] == 96
+    assert [row["epoch"] for row in card["curve"]] == [1, 2]
+    assert (tmp_path / "fine_tuned" / "mini_vicreg_resnet_ft.safetensors").exists()
+    assert fine_tune("mini_vicreg_resnet", epochs=2, n_images=96, progress=False) == card
+    with pytest.raises(UnknownNameError, match="encoder to fine-tune"):
+        fine_tune("mini_xent_resnet")
+
+
 def test_damaged_weights_are_refused(made, tmp_path):
     folder = made[0]
     for suffix in (".safetensors", ".json"):
@@ -400,16 +413,18 @@ def test_encoders_load_from_the_shipped_weights():
 def test_shipped_weights_learnt_what_they_were_to_learn(name):
     card = SHIPPED[name]
     untrained = SHIPPED[f"mini_random_{card['backbone']}"]
-    assert card["knn_accuracy"] >= untrained["knn_accuracy"] + 0.15
+    readings = [card["knn_accuracy"], card.get("knn_accuracy_avg", 1.0)]
+    assert min(readings) >= untrained["knn_accuracy"] + 0.15
     assert card["curve"][-1]["loss"] < card["curve"][0]["loss"]
     supervised = SHIPPED[f"mini_xent_{card['backbone']}"]
     if card["method"] == "finetune":
         before = SHIPPED[card["start"]["weights"]]
         assert card["start"]["sha256"] == before["sha256"]
-        assert card["linear_accuracy"] > before["linear_accuracy"]
-        assert card["knn_accuracy"] > before["knn_accuracy"]
+        for measure in ("knn_accuracy", "linear_accuracy"):
+            read_alike = f"{measure}_avg" if card["pool"] == "avg" else measure
+            assert card[measure] > before[read_alike]
     elif card["method"] != "xent":
-        assert card["knn_accuracy"] < supervised["knn_accuracy"]
+        assert max(readings[0], card.get("knn_accuracy_avg", 0)) < supervised["knn_accuracy"]
 
 
 def test_the_page_shows_what_the_cards_say():

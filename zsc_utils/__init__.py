@@ -5,6 +5,6 @@ ROOMS = (
     *("errors", "files"),  # the ground that all stand on
     *("recipes", "datasets", "encoders", "embed", "npz", "reduce", "cluster", "score"),
     *("evaluate", "store", "profiles", "sweep", "search"),
-    *("analysis", "findings", "plots"),
+    *("analysis", "cards", "findings", "plots"),
     *("training", "cli"),
 )

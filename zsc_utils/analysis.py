@@ -5,6 +5,7 @@ AMI is a fraction in the table of results, and in percent here, as in the study.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -74,12 +75,64 @@ def ami_matrix(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def ami_by_group(table: pd.DataFrame) -> pd.DataFrame:
+    """AMI of each encoder in each group: the mean over clusterers, then over datasets.
+
+    Returns
+    -------
+    DataFrame
+        Columns group, encoder, encoder_name, `mean` and `se` over datasets in percent (`se` NaN
+        where a group has one dataset), `n` datasets.
+    """
+    return _mean_by(ami_by_encoder(table), ["group", "encoder", "encoder_name"], "mean")
+
+
+def written_by_group(by_group: pd.DataFrame) -> pd.DataFrame:
+    """Write `ami_by_group` as text, mean ± SE: a row for each encoder, a column for each group."""
+    texts = [
+        f"{row.mean:.1f}" + ("" if np.isnan(row.se) else f" ± {row.se:.1f}")
+        for row in by_group[["mean", "se"]].itertuples(index=False, name="Cell")
+    ]
+    counts = by_group.groupby("group", sort=False)["n"].max()
+    columns = by_group["group"].map({group: f"{group} ({n})" for group, n in counts.items()})
+    cells = by_group.assign(text=texts, column=columns)
+    wide = cells.pivot(index="encoder_name", columns="column", values="text")
+    return wide.reindex(
+        index=by_group["encoder_name"].unique(), columns=columns.unique()
+    ).rename_axis(columns=None)
+
+
 def ami_by_clusterer(table: pd.DataFrame) -> pd.DataFrame:
     """AMI in percent, mean over datasets: a row for each encoder, a column for each clusterer."""
     means = with_score(table).pivot_table(
         index="encoder_name", columns="clusterer_name", values="ami", sort=False
     )
     return 100 * means
+
+
+def without_baselines(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out raw pixels and random weights: what figure 1 of the study compares is trained."""
+    return table[~table["method"].isin(["none", "random"])]
+
+
+def not_fine_tuned(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the fine-tuned encoders."""
+    return table[table["fine_tuned_from"].isna()]
+
+
+def mean_ranks(table: pd.DataFrame) -> pd.DataFrame:
+    """Rank the encoders on each dataset by AMI (mean over clusterers), 1 for the best.
+
+    Returns
+    -------
+    DataFrame
+        A row for each encoder, best first: `mean rank` over the datasets, `best on` how many of
+        them (ties count for each).
+    """
+    matrix = ami_matrix(table)
+    ranks = matrix.rank(axis=1, ascending=False, method="min")
+    found = pd.DataFrame({"mean rank": ranks.mean(), "best on": (ranks == 1).sum()})
+    return found.sort_values("mean rank", kind="stable")
 
 
 def paired_differences(table: pd.DataFrame, other: pd.Series) -> pd.DataFrame:
@@ -156,20 +209,29 @@ def fine_tuning_gains(table: pd.DataFrame) -> pd.DataFrame:
     return average_by_group(paired_differences(table, table["fine_tuned_from"]))
 
 
-def ami_by_level(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    """AMI of the same clusters against each label level of a dataset (figure 2 of the study).
+def ami_by_level(table: pd.DataFrame, dataset: str, levels: Sequence[str]) -> pd.DataFrame:
+    """AMI of the same clusters against several label levels of a dataset (figure 2 of the study).
+
+    Parameters
+    ----------
+    table
+        Results.
+    dataset
+        Name of the dataset.
+    levels
+        Label levels it has.
 
     Returns
     -------
     DataFrame
         Columns encoder, encoder_name, level, `mean` and `se` over clusterers in percent, `n`.
-        Levels stand in the order in which the dataset gives them.
+        Levels stand in the order in which they were asked for.
     """
     rows = with_score(table)
     rows = rows[rows["dataset"] == dataset]
-    scores = pd.DataFrame(rows["ami_by_level"].tolist(), index=rows.index)
-    levels = rows[["encoder", "encoder_name"]].join(100 * scores)
-    tidy = levels.melt(["encoder", "encoder_name"], var_name="level", value_name="ami")
+    scores = pd.DataFrame(rows["ami_by_level"].tolist(), index=rows.index)[list(levels)]
+    named = rows[["encoder", "encoder_name"]].join(100 * scores)
+    tidy = named.melt(["encoder", "encoder_name"], var_name="level", value_name="ami")
     return _mean_by(tidy, ["encoder", "encoder_name", "level"], "ami")
 
 
@@ -213,6 +275,27 @@ def variance_curves(planned: list[Job], build: Path | None = None) -> pd.DataFra
         curve = variance_curve(ratio, embeddings.array.shape[1])
         facts = {"encoder": job.encoder.name, "encoder_name": job.encoder.display}
         parts.append(curve.assign(**facts, dataset_name=job.dataset.facts.display))
+    return pd.concat(parts, ignore_index=True)
+
+
+def typical_curves(curves: pd.DataFrame) -> pd.DataFrame:
+    """Bring the `variance_curves` of each encoder together, dimension by dimension.
+
+    Returns
+    -------
+    DataFrame
+        Columns encoder, dims, relative; `median`, `low` and `high` (quartiles) of the variance over
+        the datasets. A curve that has reached 1 stays there: a dataset with few images has few
+        principal components.
+    """
+    parts = []
+    for encoder, rows in curves.groupby("encoder", sort=False):
+        wide = rows.pivot(index="dims", columns="dataset_name", values="variance").fillna(1.0)
+        low, median, high = wide.quantile([0.25, 0.5, 0.75], axis=1).to_numpy()
+        n_dims = (rows["dims"] / rows["relative"]).max()
+        dims = wide.index.to_numpy()
+        columns = {"dims": dims, "relative": dims / n_dims, "median": median}
+        parts.append(pd.DataFrame(columns | {"low": low, "high": high}).assign(encoder=encoder))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -93,9 +93,15 @@ def code_fingerprint(*modules: ModuleType) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+@cache
+def _version(package: str) -> str:
+    """Version of one package: kept, as reading it takes a millisecond and each cell asks twenty."""
+    return importlib.metadata.version(package)
+
+
 def versions(*packages: str) -> dict[str, str]:
     """Installed versions of packages, without importing them."""
-    return {package: importlib.metadata.version(package) for package in packages}
+    return {package: _version(package) for package in packages}
 
 
 def file_sha256(path: Path) -> str:

@@ -27,25 +27,30 @@ def cells(table: pd.DataFrame) -> str:
     return f"{sentence} Not as they should be: {', '.join(parts)}."
 
 
-def encoders(means: pd.DataFrame, differences: pd.DataFrame) -> str:
-    """Say which encoder is best on each dataset, and how the groups compare with the reference.
+def encoders(means: pd.DataFrame, ranks: pd.DataFrame, differences: pd.DataFrame) -> str:
+    """Say which encoders are best, and how the groups compare with the reference.
 
     Parameters
     ----------
     means
-        As `analysis.ami_by_encoder` gives it.
+        As `analysis.ami_by_group` gives it.
+    ranks
+        As `analysis.mean_ranks` gives it.
     differences
         As `analysis.group_differences` gives it.
     """
-    sentences = []
-    for dataset, rows in means.groupby("dataset_name", sort=False):
+    first = ranks.index[0]
+    sentences = [
+        f"Over all datasets **{first}** ranks best: {ranks['mean rank'].iloc[0]:.1f} on average "
+        f"among {len(ranks)} encoders, highest AMI on {ranks['best on'].iloc[0]} datasets."
+    ]
+    for group, rows in means.groupby("group", sort=False):
         ranked = rows.sort_values("mean", ascending=False)
-        best = ranked.iloc[0]
-        sentence = f"**{dataset}**: highest AMI {best['mean']:.1f} % ({best['encoder_name']})"
-        if len(ranked) > 1:
-            second = ranked.iloc[1]
-            sentence += f", then {second['mean']:.1f} % ({second['encoder_name']})"
-        sentences.append(sentence + ".")
+        best = "; ".join(
+            f"{row.encoder_name} {row.mean:.1f} %"
+            for row in ranked[["encoder_name", "mean"]].head(3).itertuples(name="Row", index=False)
+        )
+        sentences.append(f"**{group}** ({datasets(rows)}): highest mean AMI: {best}.")
     display = means.drop_duplicates("encoder").set_index("encoder")["encoder_name"]
     for (group, reference), rows in differences.groupby(["group", "reference"], sort=False):
         sentences.append(
@@ -88,31 +93,57 @@ def fine_tuning(gains: pd.DataFrame) -> str:
     )
 
 
+def live_fine_tuning(accuracy: pd.DataFrame, encoder: str, card: dict) -> str:
+    """Say what a short fine-tuning did to the accuracy on the source.
+
+    Parameters
+    ----------
+    accuracy
+        As `cards.source_accuracy` gives it.
+    encoder
+        Name of the encoder before.
+    card
+        As `training.pretrain.fine_tune` gives it.
+    """
+    before = accuracy.set_index("encoder").loc[encoder]
+    after = {measure: 100 * card[f"{measure}_accuracy"] for measure in ("knn", "linear")}
+    return (
+        f"**{before['encoder_name']}**, {card['settings']['epochs']} epochs on {card['n_images']} "
+        f"images in {card['seconds']:.0f} s: kNN accuracy from {before['knn']:.1f} % (with "
+        f"neighbours from all train images) to {after['knn']:.1f} % (from those trained on), "
+        f"linear from {before['linear']:.1f} % to {after['linear']:.1f} %."
+    )
+
+
 def spread(standard_error: float) -> str:
     """Write a standard error, nothing where there is none."""
     return "" if pd.isna(standard_error) else f" ± {standard_error:.1f}"
 
 
-def levels(means: pd.DataFrame, nested: list[str]) -> str:
-    """Say at which level of a tree each encoder's clusters agree best with the labels.
+def levels(dataset: str, means: pd.DataFrame) -> str:
+    """Say at which level of a tree the encoders' clusters agree best with the labels.
 
     Parameters
     ----------
+    dataset
+        The name to print.
     means
-        As `analysis.ami_by_level` gives it.
-    nested
-        Levels, coarse to fine.
+        As `analysis.ami_by_level` gives it for the levels of the tree, coarse to fine.
     """
-    sentences = []
-    for name, rows in means.groupby("encoder_name", sort=False):
-        scores = rows.set_index("level").loc[nested, "mean"]
-        change = scores.iloc[-1] - scores.iloc[0]
-        sentences.append(
-            f"**{name}**: AMI highest at {scores.idxmax()} ({scores.max():.1f} %); from "
-            f"{nested[0]} to {nested[-1]} it {'rises' if change > 0 else 'falls'} by "
-            f"{abs(change):.1f} points."
-        )
-    return bullets(sentences)
+    levels = list(dict.fromkeys(means["level"]))
+    wide = means.pivot(index="encoder_name", columns="level", values="mean")[levels]
+    best = wide.idxmax(axis=1).value_counts().reindex(levels).dropna().astype(int)
+    counts = ", ".join(f"at {level} for {n}" for level, n in best.items())
+    name, level = wide.stack().idxmax()
+    change = wide[levels[-1]] - wide[levels[0]]
+    return bullets(
+        [
+            f"**{dataset}**: of {len(wide)} encoders AMI is highest {counts}. The highest of all: "
+            f"{wide.loc[name, level]:.1f} % ({name}, {level}).",
+            f"From {levels[0]} to {levels[-1]} AMI rises for {(change > 0).sum()} of them; the "
+            f"median change is {change.median():.1f} points.",
+        ]
+    )
 
 
 def variance(dims: pd.DataFrame, fraction: float = 0.9) -> str:

@@ -44,7 +44,7 @@ def encoder_styles(table: pd.DataFrame) -> dict[str, dict]:
     Returns
     -------
     dict
-        `color`, `face`, `marker`, `linestyle` and `label` of each encoder.
+        `color`, `face`, `marker`, `linestyle`, `label` and `backbone` of each encoder.
     """
     facts = table.drop_duplicates("encoder")
     backbones = list(dict.fromkeys(facts["backbone"]))
@@ -56,12 +56,31 @@ def encoder_styles(table: pd.DataFrame) -> dict[str, dict]:
             "marker": MARKERS[backbones.index(row.backbone) % len(MARKERS)],
             "linestyle": DASHES[backbones.index(row.backbone) % len(DASHES)],
             "label": row.encoder_name,
+            "backbone": row.backbone,
         }
         for row in facts.itertuples()
     }
 
 
-def _points(axes, x: np.ndarray, rows: pd.DataFrame, style: dict) -> None:
+def rows_by_backbone(styles: dict[str, dict]) -> dict[str, list[str]]:
+    """Give each backbone that several encoders share a row of panels.
+
+    Encoders that are alone on their backbone, as raw pixels are, are drawn in every row. Where no
+    backbone is shared, all stand in one row without name.
+    """
+    backbones = [style["backbone"] for style in styles.values()]
+    shared = [name for name in dict.fromkeys(backbones) if backbones.count(name) > 1]
+    return {
+        row: [
+            n
+            for n, style in styles.items()
+            if style["backbone"] not in shared or style["backbone"] == row
+        ]
+        for row in shared or [""]
+    }
+
+
+def _points(axes, x, rows: pd.DataFrame, style: dict, linestyle: str = "none") -> None:
     """Draw means with a bar of one standard error on both sides."""
     axes.errorbar(
         x,
@@ -71,7 +90,8 @@ def _points(axes, x: np.ndarray, rows: pd.DataFrame, style: dict) -> None:
         markerfacecolor=style["face"],
         marker=style["marker"],
         label=style["label"],
-        linestyle="none",
+        linestyle=linestyle,
+        linewidth=1,
         markersize=4.5,
         elinewidth=1,
         capsize=0,
@@ -100,27 +120,54 @@ def _nothing(why: str) -> Figure:
     return figure
 
 
-def _legend_outside(figure: Figure, axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+def _legend_outside(figure: Figure, *all_axes) -> None:
+    """Write one legend for several axes; what stands in more than one is named once."""
+    handles = {}
+    for axes in all_axes:
+        handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(
+        handles.values(), handles.keys(), loc="center left", bbox_to_anchor=(1, 0.5), frameon=False
+    )
 
 
-def ami_by_dataset(means: pd.DataFrame, styles: dict[str, dict]) -> Figure:
-    """Draw AMI for each dataset and encoder, mean over clusterers ± 1 standard error.
+def ami_heatmap(matrix: pd.DataFrame) -> Figure:
+    """Draw AMI of each dataset (row) and encoder (column); the best of a row is bold.
 
     Parameters
     ----------
-    means
-        As `analysis.ami_by_encoder` gives it.
-    styles
-        As `encoder_styles` gives it.
+    matrix
+        As `analysis.ami_matrix` gives it: rows of one group stand together.
     """
-    width = max(4.0, 1.3 * means["dataset"].nunique())
-    figure, axes = plt.subplots(figsize=(width, 3), layout="constrained")
-    _dodged(means, "dataset_name", list(dict.fromkeys(means["dataset_name"])), styles, axes)
-    axes.set(ylabel="AMI (%), mean over clusterers ± 1 SE", ylim=(min(0, axes.get_ylim()[0]), None))
-    _legend_outside(figure, axes)
-    sns.despine(figure)
+    n_rows, n_columns = matrix.shape
+    size = (2.6 + 0.38 * n_columns, 1.6 + 0.26 * n_rows)
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    bar = {"label": "AMI (%), mean over clusterers", "shrink": 0.7}
+    plain = matrix.reset_index(level="group", drop=True)
+    look = {"cmap": "mako", "vmin": 0, "vmax": 100, "annot_kws": {"fontsize": 7}}
+    sns.heatmap(plain, ax=axes, annot=True, fmt=".0f", cbar_kws=bar, **look)
+    best = (matrix.rank(axis=1, ascending=False, method="min") == 1).to_numpy()
+    # The heat map writes a text for each cell that has a number, row by row.
+    for text, bold in zip(axes.texts, best[matrix.notna().to_numpy()], strict=True):
+        text.set_fontweight("bold" if bold else "normal")
+    groups = matrix.index.get_level_values("group")
+    for edge in [i for i in range(1, n_rows) if groups[i] != groups[i - 1]]:
+        axes.axhline(edge, color="white", linewidth=3)
+    axes.set(xlabel="", ylabel="")
+    axes.set_yticklabels([f"{name}" for name in plain.index], rotation=0)
+    axes.tick_params(length=0)
+    for group in dict.fromkeys(groups):
+        middle = np.flatnonzero(groups == group).mean() + 0.5
+        axes.annotate(
+            *(group, (1, middle)),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(8, 0),
+            textcoords="offset points",
+            rotation=270,
+            ha="center",
+            va="center",
+            fontsize=7,
+            fontweight="bold",
+        )
     return figure
 
 
@@ -181,55 +228,39 @@ def gains_by_group(gains: pd.DataFrame, styles: dict[str, dict]) -> Figure:
     return figure
 
 
-def ami_levels(
-    means: pd.DataFrame, styles: dict[str, dict], nested: list[str], apart: list[str] = ()
-) -> Figure:
-    """Draw AMI against each label level, one line an encoder, ± 1 standard error over clusterers.
+def ami_levels(means: dict[str, pd.DataFrame], styles: dict[str, dict]) -> Figure:
+    """Draw AMI against label level, one line an encoder, ± 1 standard error over clusterers.
 
     Parameters
     ----------
     means
-        As `analysis.ami_by_level` gives it.
+        For each dataset, by the name to print, `analysis.ami_by_level` of its nested levels, coarse
+        to fine: a column of panels. A backbone that encoders share has a row.
     styles
         As `encoder_styles` gives it.
-    nested
-        Levels of the tree, coarse to fine: joined by lines.
-    apart
-        Levels that are not part of it: a panel of their own.
     """
-    panels = [list(nested), *([list(apart)] if apart else [])]
+    rows = rows_by_backbone(styles)
+    levels = {name: list(dict.fromkeys(table["level"])) for name, table in means.items()}
     figure, all_axes = plt.subplots(
-        1,
-        len(panels),
-        figsize=(4 + 0.8 * len(apart), 3),
-        width_ratios=[max(len(levels), 1.2) for levels in panels],
-        sharey=True,
+        len(rows),
+        len(means),
+        figsize=(1 + 0.62 * sum(map(len, levels.values())), 0.6 + 2.3 * len(rows)),
+        width_ratios=[len(names) for names in levels.values()],
+        sharey="row",
+        sharex="col",
         squeeze=False,
         layout="constrained",
     )
-    for axes, levels in zip(all_axes[0], panels, strict=True):
-        for name, style in styles.items():
-            rows = means[means["encoder"] == name].set_index("level").reindex(levels)
-            line = style["linestyle"] if len(levels) > 1 else "none"
-            axes.errorbar(
-                range(len(levels)),
-                rows["mean"],
-                yerr=rows["se"].fillna(0),
-                color=style["color"],
-                markerfacecolor=style["face"],
-                marker=style["marker"],
-                label=style["label"],
-                linestyle=line,
-                markersize=4,
-                elinewidth=0.8,
-            )
-        axes.set_xticks(range(len(levels)), levels)
-        axes.margins(x=0.15)
-    all_axes[0, 0].set_ylabel("AMI (%), mean over clusterers ± 1 SE")
-    all_axes[0, 0].set_xlabel("label level, coarse to fine")
-    if apart:
-        all_axes[0, 1].set_xlabel("apart")
-    _legend_outside(figure, all_axes[0, 0])
+    for line, (backbone, encoders) in zip(all_axes, rows.items(), strict=True):
+        for axes, (dataset, table) in zip(line, means.items(), strict=True):
+            for name in encoders:
+                found = table[table["encoder"] == name].set_index("level").reindex(levels[dataset])
+                _points(axes, range(len(found)), found, styles[name], styles[name]["linestyle"])
+            axes.set_xticks(range(len(levels[dataset])), levels[dataset], rotation=30, ha="right")
+        line[0].set_ylabel(f"{backbone}\nAMI (%), ± 1 SE over clusterers".strip())
+        line[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    for axes, dataset in zip(all_axes[0], means, strict=True):
+        axes.set_title(dataset)
     sns.despine(figure)
     return figure
 
@@ -240,30 +271,85 @@ def variance_curves(curves: pd.DataFrame, styles: dict[str, dict]) -> Figure:
     Parameters
     ----------
     curves
-        `analysis.variance_curve`s with the columns `encoder` and `dataset_name`: a row of panels
-        for each dataset.
+        As `analysis.typical_curves` gives it: medians are lines, quartiles bands. A backbone that
+        encoders share has a row of panels.
     styles
         As `encoder_styles` gives it.
     """
-    datasets = list(dict.fromkeys(curves["dataset_name"]))
+    rows = rows_by_backbone(styles)
     figure, all_axes = plt.subplots(
-        len(datasets),
+        len(rows),
         2,
-        figsize=(5.5, 0.6 + 1.7 * len(datasets)),
+        figsize=(5.5, 0.6 + 2.1 * len(rows)),
         sharey=True,
+        sharex="col",
         squeeze=False,
         layout="constrained",
     )
-    for row, dataset in zip(all_axes, datasets, strict=True):
-        for name, style in styles.items():
-            curve = curves[(curves["dataset_name"] == dataset) & (curves["encoder"] == name)]
-            line = {key: style[key] for key in ("color", "linestyle", "label")}
-            row[0].plot(curve["dims"], curve["variance"], **line)
-            row[1].plot(curve["relative"], curve["variance"], **line)
-        row[0].set(xscale="log", ylabel=f"{dataset}\nfraction of variance", ylim=(0, 1.02))
+    for line, (backbone, encoders) in zip(all_axes, rows.items(), strict=True):
+        for name in encoders:
+            curve, style = curves[curves["encoder"] == name], styles[name]
+            # Hollow markers cannot tell fine-tuned encoders where there are no markers.
+            dashes = "--" if style["face"] == "white" else "-"
+            for axes, dims in zip(line, ("dims", "relative"), strict=True):
+                look = {"color": style["color"], "linestyle": dashes, "label": style["label"]}
+                axes.plot(curve[dims], curve["median"], **look)
+                axes.fill_between(
+                    *(curve[dims], curve["low"], curve["high"]),
+                    color=style["color"],
+                    alpha=0.1,
+                    linewidth=0,
+                )
+        line[0].set(xscale="log", ylim=(0, 1.02))
+        line[0].set_ylabel(f"{backbone}\nfraction of variance".strip())
+        line[1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
     all_axes[-1, 0].set_xlabel("leading dimensions")
     all_axes[-1, 1].set_xlabel("leading dimensions / dimensions")
-    _legend_outside(figure, all_axes[0, 0])
+    sns.despine(figure)
+    return figure
+
+
+def learning_curves(curves: pd.DataFrame, styles: dict[str, dict]) -> Figure:
+    """Draw loss and kNN accuracy against epochs: a column for each stage and backbone.
+
+    Parameters
+    ----------
+    curves
+        As `cards.learning_curves` gives it.
+    styles
+        As `encoder_styles` gives it.
+    """
+    if curves.empty:
+        return _nothing("no encoder of this profile has a learning curve")
+    columns = list(dict.fromkeys(curves[["stage", "backbone"]].itertuples(index=False, name=None)))
+    figure, all_axes = plt.subplots(
+        2,
+        len(columns),
+        figsize=(0.8 + 1.9 * len(columns), 4),
+        sharex="col",
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
+    )
+    for (loss, knn), (stage, backbone) in zip(all_axes.T, columns, strict=True):
+        here = curves[(curves["stage"] == stage) & (curves["backbone"] == backbone)]
+        for name, rows in here.groupby("encoder", sort=False):
+            style = styles[name]
+            loss.plot(rows["epoch"], rows["relative_loss"], color=style["color"])
+            measured = rows[rows["knn"].notna()]
+            knn.plot(
+                *(measured["epoch"], measured["knn"]),
+                color=style["color"],
+                markerfacecolor=style["face"],
+                marker=style["marker"],
+                markersize=4,
+                label=style["label"],
+            )
+        loss.set_title(f"{stage},\n{backbone}")
+        knn.set_xlabel("epoch")
+    all_axes[0, 0].set_ylabel("loss / loss of epoch 1")
+    all_axes[1, 0].set_ylabel("kNN accuracy (%)")
+    _legend_outside(figure, *all_axes[1])
     sns.despine(figure)
     return figure
 
@@ -316,12 +402,7 @@ def silhouette_ranks(
     for axes, clusterer in zip(all_axes[-1], clusterers, strict=True):
         name = correlation.loc[correlation["clusterer"] == clusterer, "clusterer_name"].iloc[0]
         axes.set_xlabel(f"rank of AMI\n{name}")
-    handles = {}
-    for axes in all_axes.flat:
-        handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    figure.legend(
-        handles.values(), handles.keys(), loc="center left", bbox_to_anchor=(1, 0.5), frameon=False
-    )
+    _legend_outside(figure, *all_axes.flat)
     sns.despine(figure)
     return figure
 

@@ -6,7 +6,7 @@ import gc
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache as remember
@@ -19,9 +19,10 @@ from tqdm.auto import tqdm
 
 from zsc_utils.cluster import registered as registered_clusterers
 from zsc_utils.datasets import DatasetFacts, ImageDataset, load_dataset
+from zsc_utils.datasets import registered as registered_datasets
 from zsc_utils.embed import Embeddings, embed, embeddings_folder, embeddings_key, read
 from zsc_utils.encoders import EncoderFacts, describe_encoder, load_encoder
-from zsc_utils.errors import CacheDamagedError, EmbeddingsError, WorkerError
+from zsc_utils.errors import CacheDamagedError, EmbeddingsError, UnknownNameError, WorkerError
 from zsc_utils.evaluate import cell_key, evaluate
 from zsc_utils.files import ArrayFolder, build_folder
 from zsc_utils.profiles import Profile
@@ -78,9 +79,7 @@ def plan(profile: Profile, data_root: Path | None = None) -> list[Job]:
     ZscError
         A dataset cannot be opened, an encoder is unknown, or a recipe is missing.
     """
-    opened = {
-        name: load_dataset(name, data_root).subset(profile.max_samples) for name in profile.datasets
-    }
+    opened = open_datasets(profile, profile.datasets, data_root)
     displays = Counter(dataset.facts.display for dataset in opened.values())
     for name, dataset in opened.items():
         # Two folders of the same name are told apart by their paths.
@@ -93,6 +92,40 @@ def plan(profile: Profile, data_root: Path | None = None) -> list[Job]:
         for encoder in profile.encoders
         for dataset in profile.datasets
     ]
+
+
+def open_datasets(
+    profile: Profile, names: Iterable[str], data_root: Path | None = None
+) -> dict[str, ImageDataset]:
+    """Open datasets, with as many images as the profile takes, by name."""
+    return {name: load_dataset(name, data_root).subset(profile.max_samples) for name in names}
+
+
+def taxonomies(
+    profile: Profile, names: Sequence[str] | None = None, data_root: Path | None = None
+) -> dict[str, ImageDataset]:
+    """Open those datasets of a profile whose label levels nest.
+
+    Parameters
+    ----------
+    profile
+        Whose datasets.
+    names
+        Only these of them.
+    data_root
+        Folder of the datasets that do not come with the installation.
+
+    Raises
+    ------
+    UnknownNameError
+        A name is none of the profile's datasets that have a taxonomy.
+    """
+    facts = registered_datasets()
+    nested = [name for name in profile.datasets if name in facts and facts[name].taxonomy]
+    for name in names or ():
+        if name not in nested:
+            raise UnknownNameError("dataset with a taxonomy in this profile", name, nested)
+    return open_datasets(profile, names or nested, data_root)
 
 
 def make_job(profile: Profile, dataset: ImageDataset, encoder: EncoderFacts, settings: dict) -> Job:

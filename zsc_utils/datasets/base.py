@@ -44,6 +44,8 @@ class DatasetFacts:
         Where the images come from.
     partitions
         The parts it can be opened as.
+    taxonomy
+        Label levels that nest, coarse to fine, where a dataset has a tree of them.
     """
 
     name: str
@@ -53,6 +55,7 @@ class DatasetFacts:
     min_cluster_size: int = 5
     source: str = ""
     partitions: tuple[str, ...] = ("test",)
+    taxonomy: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

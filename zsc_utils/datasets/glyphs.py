@@ -55,6 +55,7 @@ def draw_glyph(character: str, font: ImageFont.FreeTypeFont) -> np.ndarray:
     group="Fine-grained",
     label="character",
     source="60 letters of three scripts in 16 typefaces of matplotlib, 64 x 64, grey",
+    taxonomy=("script", "letter", "character"),
 )
 def glyphs(root: Path, partition: str):
     """Draw every character in every typeface.

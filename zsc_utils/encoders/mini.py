@@ -6,6 +6,7 @@ The weights and a card for each file lie in `weights/mini/`; `zsc pretrain` make
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -167,6 +168,19 @@ def read_card(file: Path) -> dict:
             "is damaged or was replaced; restore it, or make it anew with `zsc pretrain`"
         )
     return card
+
+
+def read_cards(encoders: Iterable[str]) -> list[tuple[MiniEncoder, dict]]:
+    """Read the cards of those encoders that have one, in the order of the roster.
+
+    Raises
+    ------
+    CheckpointError
+        A card or its weights are missing or damaged.
+    """
+    asked = set(encoders)
+    rows = [row for name, row in ROSTER.items() if name in asked]
+    return [(row, read_card(FOLDER / f"{row.file}.safetensors")) for row in rows]
 
 
 def load_backbone(backbone: str, pool: str, file: Path, *, checked: bool = True):

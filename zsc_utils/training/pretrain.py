@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,14 @@ from safetensors.torch import save_file
 
 from zsc_utils.encoders.mini import (
     BACKBONES,
+    FOLDER,
+    ROSTER,
     SIZE,
     load_backbone,
     make_backbone,
     read_card,
 )
-from zsc_utils.errors import CheckpointError
+from zsc_utils.errors import CheckpointError, UnknownNameError
 from zsc_utils.files import (
     atomic_path,
     build_folder,
@@ -33,7 +36,7 @@ from zsc_utils.files import (
 from zsc_utils.training import augment, loop, methods
 from zsc_utils.training.loop import bfloat16_is_fast, train
 from zsc_utils.training.measure import embed_pixels, knn_accuracy, linear_accuracy
-from zsc_utils.training.runs import Run
+from zsc_utils.training.runs import Run, all_runs
 
 # A part of the train images is enough to watch kNN accuracy along the learning curve.
 GALLERY = 5000
@@ -188,6 +191,50 @@ def pretrain(
         )
         cards.append(card)
     return cards
+
+
+def fine_tune(
+    encoder: str,
+    *,
+    epochs: int = 2,
+    n_images: int = 10_000,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: bool = True,
+) -> dict:
+    """Fine-tune a self-supervised encoder of the miniature now, from the weights that are shipped.
+
+    Parameters
+    ----------
+    encoder
+        Name of the encoder, such as `mini_vicreg_resnet`.
+    epochs
+        Passes over the images.
+    n_images
+        Train images of the source to learn from.
+    seed, device, progress
+        As for `pretrain`.
+
+    Returns
+    -------
+    The card; weights and card lie in `build/fine_tuned`, and the same call does not train again.
+
+    Raises
+    ------
+    UnknownNameError
+        The encoder is none that can be fine-tuned.
+    """
+    starts = {row.fine_tuned_from: row for row in ROSTER.values() if row.fine_tuned_from}
+    if encoder not in starts:
+        raise UnknownNameError("encoder to fine-tune", encoder, starts)
+    run = all_runs()[starts[encoder].file]
+    folder = build_folder() / "fine_tuned"
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix in (".safetensors", ".json"):
+        shutil.copy2(FOLDER / f"{run.start}{suffix}", folder)
+    short = replace(run, settings=replace(run.settings, epochs=epochs))
+    source = open_source(n_images)
+    return pretrain([short], source, folder, seed=seed, device=device, progress=progress)[0]
 
 
 def build_method(run: Run, n_classes: int, folder: Path, seed: int) -> methods.Method:

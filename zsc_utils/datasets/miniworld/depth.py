@@ -13,8 +13,8 @@ from zsc_utils.datasets.miniworld import camera
 from zsc_utils.datasets.miniworld.collections import Collection, Layers
 from zsc_utils.datasets.miniworld.factors import Nuisances
 from zsc_utils.datasets.miniworld.opening import opened
+from zsc_utils.datasets.miniworld.phylogeny import RANKS, descend
 from zsc_utils.datasets.miniworld.phylogeny import Path as Taxon
-from zsc_utils.datasets.miniworld.phylogeny import descend
 from zsc_utils.datasets.miniworld.streams import uniforms
 
 # One class in depth, and of the rest of life a few species, so that no rank is constant.
@@ -92,6 +92,7 @@ SPECIMENS = Specimens(
     group="Fine-grained",
     label="species",
     source="rendered: 36 species of one class and eight from elsewhere",
+    taxonomy=RANKS,
 )
 def mini_inat(root: Path, partition: str):
     """Open one class in depth; label levels are the seven ranks."""
@@ -105,6 +106,7 @@ def mini_inat(root: Path, partition: str):
     label="species",
     min_cluster_size=2,
     source="rendered: specimens of 36 species on plain ground, long-tailed",
+    taxonomy=(*RANKS[3:], "BIN"),
 )
 def mini_bioscan(root: Path, partition: str):
     """Open specimens; label levels are order, family, genus, species and BIN."""

@@ -1,0 +1,49 @@
+"""Tables made of the cards of the shipped weights."""
+
+import json
+
+import numpy as np
+import pytest
+
+from zsc_utils import cards, findings
+from zsc_utils.encoders.mini import FOLDER
+
+ENCODERS = ["raw_pixels", "mini_random_resnet", "mini_vicreg_resnet", "mini_vicreg_resnet_ft"]
+
+
+def card(name):
+    return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+def test_learning_curves():
+    curves = cards.learning_curves(ENCODERS)
+    # Raw pixels have no card, random weights no curve.
+    assert set(curves["encoder"]) == {"mini_vicreg_resnet", "mini_vicreg_resnet_ft"}
+    before = curves[curves["encoder"] == "mini_vicreg_resnet"]
+    stored = card("mini_vicreg_resnet")["curve"]
+    assert before["loss"].tolist() == [row["loss"] for row in stored]
+    assert before["relative_loss"].iloc[-1] == stored[-1]["loss"] / stored[0]["loss"]
+    assert before["knn"].iloc[-1] == 100 * stored[-1]["knn"]
+    assert set(before["stage"]) == {"pretraining"} and set(before["backbone"]) == {"ResNet-10"}
+    assert "fine-tuning" in set(curves["stage"])
+    assert cards.learning_curves(["raw_pixels"]).empty
+
+
+def test_before_and_after():
+    accuracy = cards.source_accuracy(ENCODERS)
+    pairs = cards.before_and_after(accuracy)
+    assert pairs.index.tolist() == ["VICReg, ResNet-10"]
+    before, after = card("mini_vicreg_resnet"), card("mini_vicreg_resnet_ft")
+    wanted = [before["knn_accuracy"], after["knn_accuracy"]]
+    wanted += [before["linear_accuracy"], after["linear_accuracy"]]
+    assert pairs.iloc[0].tolist() == pytest.approx(np.multiply(100, wanted))
+    assert cards.before_and_after(cards.source_accuracy([])).empty
+
+
+def test_live_fine_tuning_in_words():
+    accuracy = cards.source_accuracy(ENCODERS)
+    tuned = card("mini_vicreg_resnet_ft")
+    text = findings.live_fine_tuning(accuracy, "mini_vicreg_resnet", tuned)
+    assert "**VICReg, ResNet-10**, 6 epochs on 20000 images" in text
+    assert f"to {100 * tuned['knn_accuracy']:.1f} %" in text
+    assert cards.curve_table(tuned).columns.tolist() == ["epoch", "loss", "seconds", "knn"]
