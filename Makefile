@@ -21,7 +21,7 @@ number     = $(firstword $(subst _, ,$*))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env all pretrain sheets test lab status lint format lock clean FORCE $(NUMBERS)
+.PHONY: help env all pretrain sheets test lab data status lint format lock clean FORCE $(NUMBERS)
 
 help: ## say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ test: $(ENV) ## run the tests
 
 lab: $(ENV) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+data: $(ENV) ## say which of the profile's datasets are there; with DOWNLOAD=1 fetch what may be
+	@$(BIN)/zsc data --profile $(PROFILE) $(if $(DOWNLOAD),--download)
 
 status: $(ENV) ## say how far the profile's results are
 	@$(BIN)/zsc status --profile $(PROFILE) $(if $(SEED),--seed $(SEED))

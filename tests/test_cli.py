@@ -4,10 +4,13 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from paper_trees import TREES
 from PIL import Image
 from typer.testing import CliRunner
 
 from zsc_utils.cli import RESULT_COLUMNS, app
+from zsc_utils.profiles import PROFILES
 
 COLUMNS = "clusterer ami ari n_clusters fraction_clustered silhouette_original silhouette_umap"
 
@@ -174,4 +177,50 @@ def test_sweep_dry_run_and_status(zsc):
     report = json.loads(out)
     assert code == 0 and (report["total"], report["ok"], report["missing"]) == (72, 1, 71)
     code, out, _ = zsc("status", "--profile", "smoke")
-    assert "72 cells: 1 ok, 0 not converged, 0 failed, 71 missing" in out
+    assert "72 cells: 1 ok, 0 not converged, 0 failed, 0 absent, 71 missing" in out
+
+
+def test_absent_datasets_are_counted(zsc, tmp_path):
+    narrow = ("--encoders", "raw_pixels", "--datasets", "dtd,lsun", "--clusterers", "kmeans")
+    code, out, _ = zsc("sweep", "--profile", "smoke", *narrow, "--data-root", tmp_path)
+    assert code == 0 and "2 cells: 2 absent" in out and "left out" not in out
+    fields = yaml.safe_load((PROFILES / "smoke.yaml").read_text()) | {"datasets": ["dtd", "digits"]}
+    profile = tmp_path / "own.yaml"
+    profile.write_text(yaml.safe_dump(fields))
+    code, out, _ = zsc("status", "--profile", profile, "--data-root", tmp_path)
+    assert code == 0 and "48 cells: 0 ok, 0 not converged, 0 failed, 24 absent, 24 missing" in out
+    assert "1 of 2 datasets are absent" in out
+    assert out.count("dataset dtd is absent: no dtd/dtd/images in") == 1
+
+
+def test_data_says_what_is_there(zsc, tmp_path):
+    TREES["dtd"][0](tmp_path)
+    code, out, _ = zsc("data", "dtd", "nabirds", "digits", "--data-root", tmp_path)
+    assert code == 0 and "need no data: digits" in out
+    assert "0 of 2 datasets are complete" in out
+    assert "dtd is incomplete: 6 of 1,880 images" in out
+    assert "nabirds is absent" in out and "https://dl.allaboutbirds.org/nabirds" in out
+    assert f"in {tmp_path}: nabirds/images/<class>/*.jpg" in out
+    code, out, _ = zsc("data", "--profile", "smoke", "--data-root", tmp_path)
+    assert code == 0 and out.strip() == "need no data: digits, mini-inat, mini-bioscan"
+    code, out, _ = zsc("data", "--data-root", tmp_path)
+    assert code == 0 and "0 of 31 datasets are complete" in out
+    code, _, err = zsc("data", "dtdd", "--data-root", tmp_path)
+    assert code == 2 and "did you mean dtd" in err
+
+
+def test_data_downloads_end_with_1_where_one_fails(zsc, tmp_path, monkeypatch):
+    from zsc_utils.datasets.paper import fetch
+    from zsc_utils.errors import DownloadError
+
+    asked = []
+
+    def refuse(name, root):
+        asked.append(name)
+        raise DownloadError(f"cannot download {name}")
+
+    monkeypatch.setattr(fetch, "fetch", refuse)
+    names = ("dtd", "nabirds", "imagenet-o")
+    code, out, err = zsc("data", *names, "--download", "--data-root", tmp_path)
+    assert code == 1 and asked == ["dtd", "imagenet-o"]
+    assert "error: cannot download dtd" in err and "nabirds is absent" in out

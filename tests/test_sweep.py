@@ -253,6 +253,48 @@ def test_all_cells_failed(class_folders, tmp_path):
     assert "1 of hdbscan (failed)" in findings.cells(table)
 
 
+def test_a_dataset_that_is_absent_has_rows_that_say_so(tmp_path):
+    from zsc_utils import analysis
+    from zsc_utils.sweep import read_embeddings
+
+    profile = quick(datasets=["dtd", "digits"])
+    places = {"build": tmp_path / "build", "data_root": tmp_path, "progress": False}
+    table = sweep(profile, **places)
+    assert len(table) == 4 and table["status"].tolist() == ["absent"] * 2 + ["ok"] * 2
+    absent = table[table["dataset"] == "dtd"]
+    assert absent[["ami", "ami_by_level", "silhouette_umap", "n_clusters"]].isna().all(axis=None)
+    assert absent["reason"].str.contains("dataset dtd is absent").all()
+    assert set(absent["group"]) == {"Far-OOD"} and set(absent["dataset_name"]) == {"DTD"}
+    assert set(analysis.ami_by_encoder(table)["dataset"]) == {"digits"}
+    planned = plan(profile, tmp_path)
+    report = progress_report(planned, places["build"])
+    counts = ("total", "ok", "absent", "failed", "missing", "embeddings_missing")
+    assert [report[what] for what in counts] == [4, 2, 2, 0, 0, 0]
+    assert list(report["datasets_absent"]) == ["dtd"] and report["problems"] == []
+    read = [job.dataset.facts.name for job, *_ in read_embeddings(planned, places["build"])]
+    assert read == ["digits"]
+    # Nothing of it is kept that could pass for a result when the dataset has come.
+    assert not list(tmp_path.rglob("*dtd*"))
+
+
+def test_a_dataset_that_comes_later_is_computed(tmp_path):
+    from paper_trees import TREES
+
+    profile = quick(datasets=["fashionmnist"])
+    places = {"build": tmp_path / "build", "data_root": tmp_path, "progress": False}
+    assert set(sweep(profile, **places)["status"]) == {"absent"}
+    # An image that is listed but not there: incomplete, not wrong.
+    TREES["fashionmnist"][0](tmp_path)
+    images = tmp_path / "FashionMNIST" / "raw" / "train-images-idx3-ubyte"
+    whole = images.read_bytes()
+    images.unlink()
+    reasons = sweep(profile, **places)["reason"]
+    assert reasons.str.contains("dataset fashionmnist is incomplete").all()
+    images.write_bytes(whole)
+    table = sweep(profile, **places)
+    assert set(table["status"]) == {"ok"} and table["ami"].notna().all()
+
+
 def test_folders_of_the_same_name_are_told_apart(class_folders, tmp_path):
     import shutil
 

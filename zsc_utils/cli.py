@@ -18,8 +18,14 @@ import typer
 from tqdm.auto import tqdm
 
 from zsc_utils import cluster, datasets, encoders, profiles
-from zsc_utils.errors import EmbeddingsError, ProfileError, UnknownNameError, ZscError
-from zsc_utils.files import build_folder
+from zsc_utils.errors import (
+    DownloadError,
+    EmbeddingsError,
+    ProfileError,
+    UnknownNameError,
+    ZscError,
+)
+from zsc_utils.files import build_folder, data_folder
 from zsc_utils.recipes import encoders_with_recipes, recipe_for
 
 app = typer.Typer(
@@ -315,20 +321,87 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ):
     """Say how far a profile's results are, and what went wrong."""
-    from zsc_utils.sweep import plan, progress_report
+    from zsc_utils.sweep import STATUSES, plan, progress_report
 
     chosen = select_profile(profile, None, None, None, seed)
     report = progress_report(plan(chosen, data_root), build_folder())
     if as_json:
         typer.echo(json.dumps(report, indent=1, ensure_ascii=False))
         return
-    counts = ("ok", "not_converged", "failed", "missing")
+    counts = (*STATUSES, "missing")
     typer.echo(
         f"{chosen.name}: {report['total']} cells: "
         + ", ".join(f"{report[what]} {what.replace('_', ' ')}" for what in counts)
     )
+    if report["datasets_absent"]:
+        n_absent = len(report["datasets_absent"])
+        typer.echo(f"  {n_absent} of {len(chosen.datasets)} datasets are absent:")
+    for reason in report["datasets_absent"].values():
+        typer.echo(f"  {reason}")
     for problem in report["problems"]:
         typer.echo("  {dataset} / {encoder} / {clusterer}: {status}: {reason}".format(**problem))
+
+
+@app.command()
+@friendly
+def data(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Datasets; all that are not installed by default.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Take the names from a profile, or a YAML file.")
+    ] = None,
+    data_root: DataOption = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch what may be fetched and is not complete.")
+    ] = False,
+):
+    """Say which datasets are there, and how to get the others."""
+    from zsc_utils.datasets.paper import holdings
+
+    root = data_root or data_folder()
+    chosen = list(names or [])
+    if profile:
+        loaded = profiles.load_profile(profile)
+        chosen += [*loaded.datasets, *loaded.search_on]
+    profiles.check_names("dataset", chosen, list(datasets.registered()), "folder:")
+    wanted, others = holdings.select(chosen)
+    if others:
+        typer.echo(f"need no data: {', '.join(others)}")
+    failures = fetch_missing(wanted, root) if download else []
+    bar = tqdm(wanted, desc="look", unit="dataset", leave=False)
+    held = [holdings.holding(name, root) for name in bar]
+    if held:
+        typer.echo(pd.DataFrame([one.as_row() for one in held]).to_string(index=False))
+        complete = sum(one.state == "complete" for one in held)
+        typer.echo(f"{complete} of {len(held)} datasets are complete in {root}")
+    for one in held:
+        # Of all that is absent, the table says enough.
+        if one.state == "incomplete" or (names and one.problem):
+            typer.echo(f"{one.name} is {one.state}: {one.problem}")
+            typer.echo(f"  page: {one.page}\n  files: {one.place(root)}")
+    for failure in failures:
+        typer.echo(f"error: {failure}", err=True)
+    if failures:
+        raise typer.Exit(1)
+
+
+def fetch_missing(names: list[str], root: Path) -> list[DownloadError]:
+    """Download what may be downloaded and is not complete; return what went wrong."""
+    from zsc_utils.datasets.paper.fetch import fetch
+    from zsc_utils.datasets.paper.holdings import downloadable, holding
+
+    failures = []
+    for name in names:
+        # Looked at one by one: an archive may bring more than one dataset.
+        if not downloadable(name) or holding(name, root).state == "complete":
+            continue
+        typer.echo(f"fetching {name}")
+        try:
+            fetch(name, root)
+        except DownloadError as error:
+            failures.append(error)
+    return failures
 
 
 @app.command()

@@ -40,6 +40,32 @@ class ImageFolderError(ZscError):
     """A folder of images that holds nothing to embed, or no classes to tell apart."""
 
 
+class DatasetAbsentError(ZscError):
+    """A dataset that is not under the data root."""
+
+    what = "absent"
+
+    def __init__(self, name: str, reason: str, place: str):
+        super().__init__(name, reason, place)
+        self.name, self.reason, self.place = name, reason, place
+
+    def __str__(self) -> str:
+        return (
+            f"dataset {self.name} is {self.what}: {self.reason}; expected: {self.place}; "
+            f"how to get it: zsc data {self.name}"
+        )
+
+
+class DatasetIncompleteError(DatasetAbsentError):
+    """A dataset of which files are missing, cut short or not what they should be."""
+
+    what = "incomplete"
+
+
+class DownloadError(ZscError):
+    """A dataset that could not be downloaded."""
+
+
 class CheckpointError(ZscError):
     """A weights file that cannot be read, or whose keys do not fit the network."""
 

@@ -22,7 +22,13 @@ from zsc_utils.datasets import DatasetFacts, ImageDataset, load_dataset
 from zsc_utils.datasets import registered as registered_datasets
 from zsc_utils.embed import Embeddings, embed, embeddings_folder, embeddings_key, read
 from zsc_utils.encoders import EncoderFacts, describe_encoder, load_encoder
-from zsc_utils.errors import CacheDamagedError, EmbeddingsError, UnknownNameError, WorkerError
+from zsc_utils.errors import (
+    CacheDamagedError,
+    DatasetAbsentError,
+    EmbeddingsError,
+    UnknownNameError,
+    WorkerError,
+)
 from zsc_utils.evaluate import cell_key, evaluate
 from zsc_utils.files import ArrayFolder, build_folder
 from zsc_utils.profiles import Profile
@@ -32,6 +38,7 @@ from zsc_utils.store import Cell, read_result, write_result
 log = logging.getLogger(__name__)
 
 ROW = ("dataset", "encoder", "clusterer", "seed", "status", "reason", "n_skipped")
+STATUSES = ("ok", "not_converged", "failed", "absent")
 SCORES = ("ami", "ami_by_level", "silhouette_original", "silhouette_umap", "n_clusters")
 
 
@@ -51,6 +58,9 @@ class Job:
         Fingerprint of the embeddings.
     cells
         Each with its recipe.
+    absent
+        Why the dataset cannot be opened here: its cells are reported but not computed. Empty where
+        it can.
     """
 
     dataset: ImageDataset
@@ -58,6 +68,7 @@ class Job:
     encoder_settings: dict
     key: str
     cells: tuple[tuple[Cell, Recipe], ...]
+    absent: str = ""
 
     def embeddings_folder(self, build: Path) -> Path:
         """Folder of the embeddings."""
@@ -74,12 +85,14 @@ def results_folder(build: Path) -> Path:
 def plan(profile: Profile, data_root: Path | None = None) -> list[Job]:
     """List what a profile asks for, whether there already or not, one job an embedding.
 
+    A dataset that is absent, or not whole, has jobs as well: they say so.
+
     Raises
     ------
     ZscError
-        A dataset cannot be opened, an encoder is unknown, or a recipe is missing.
+        A folder cannot be opened, an encoder is unknown, or a recipe is missing.
     """
-    opened = open_datasets(profile, profile.datasets, data_root)
+    opened, absent = open_datasets(profile, profile.datasets, data_root)
     displays = Counter(dataset.facts.display for dataset in opened.values())
     for name, dataset in opened.items():
         # Two folders of the same name are told apart by their paths.
@@ -88,7 +101,7 @@ def plan(profile: Profile, data_root: Path | None = None) -> list[Job]:
             opened[name] = replace(dataset, facts=facts)
     described = {name: describe_encoder(name) for name in profile.encoders}
     return [
-        make_job(profile, opened[dataset], *described[encoder])
+        make_job(profile, opened[dataset], *described[encoder], absent.get(dataset, ""))
         for encoder in profile.encoders
         for dataset in profile.datasets
     ]
@@ -96,15 +109,36 @@ def plan(profile: Profile, data_root: Path | None = None) -> list[Job]:
 
 def open_datasets(
     profile: Profile, names: Iterable[str], data_root: Path | None = None
-) -> dict[str, ImageDataset]:
-    """Open datasets, with as many images as the profile takes, by name."""
-    return {name: load_dataset(name, data_root).subset(profile.max_samples) for name in names}
+) -> tuple[dict[str, ImageDataset], dict[str, str]]:
+    """Open datasets, with as many images as the profile takes.
+
+    Returns
+    -------
+    opened
+        By name; a dataset that is absent has its facts and no images.
+    absent
+        Why, for those that are absent or not whole.
+    """
+    opened, absent = {}, {}
+    for name in names:
+        try:
+            opened[name] = load_dataset(name, data_root).subset(profile.max_samples)
+        except DatasetAbsentError as error:
+            absent[name] = str(error)
+            opened[name] = without_images(registered_datasets()[name])
+    return opened, absent
+
+
+def without_images(facts: DatasetFacts) -> ImageDataset:
+    """Stand in for a dataset that is absent: its facts, and nothing else."""
+    labels = pd.DataFrame({facts.label: []}, dtype=object)
+    return ImageDataset(facts, (), labels, None, {"dataset": facts.name, "absent": True})
 
 
 def taxonomies(
     profile: Profile, names: Sequence[str] | None = None, data_root: Path | None = None
 ) -> dict[str, ImageDataset]:
-    """Open those datasets of a profile whose label levels nest.
+    """Open those datasets of a profile whose label levels nest, and that are there.
 
     Parameters
     ----------
@@ -125,10 +159,13 @@ def taxonomies(
     for name in names or ():
         if name not in nested:
             raise UnknownNameError("dataset with a taxonomy in this profile", name, nested)
-    return open_datasets(profile, names or nested, data_root)
+    opened, absent = open_datasets(profile, names or nested, data_root)
+    return {name: images for name, images in opened.items() if name not in absent}
 
 
-def make_job(profile: Profile, dataset: ImageDataset, encoder: EncoderFacts, settings: dict) -> Job:
+def make_job(
+    profile: Profile, dataset: ImageDataset, encoder: EncoderFacts, settings: dict, absent: str = ""
+) -> Job:
     """List the cells of one dataset and encoder."""
     key = embeddings_key(dataset, settings)
     facts = dataset.facts
@@ -138,7 +175,7 @@ def make_job(profile: Profile, dataset: ImageDataset, encoder: EncoderFacts, set
             recipe = recipe_for(encoder.name, clusterer, encoder.family, profile.recipe_table)
             result_key = cell_key(key, recipe, facts.label, facts.min_cluster_size, seed)
             cells.append((Cell(facts.name, encoder.name, clusterer, seed, result_key), recipe))
-    return Job(dataset, encoder, settings, key, tuple(cells))
+    return Job(dataset, encoder, settings, key, tuple(cells), absent)
 
 
 def finished(cell: Cell, results: Path, retry_failed: bool = False) -> bool:
@@ -157,10 +194,12 @@ def read_or_warn(cell: Cell, results: Path):
 
 
 def missing(jobs: list[Job], build: Path, retry_failed: bool = False) -> list[Job]:
-    """Keep of each job the cells that have no result yet, and the jobs that have such cells."""
+    """Keep of each job the cells that can have a result but have none yet; drop empty jobs."""
     results = results_folder(build)
     left = []
     for job in jobs:
+        if job.absent:
+            continue
         cells = tuple(pair for pair in job.cells if not finished(pair[0], results, retry_failed))
         if cells:
             parts = (job.dataset, job.encoder, job.encoder_settings, job.key)
@@ -303,7 +342,8 @@ def results(planned: list[Job], build: Path) -> pd.DataFrame:
     DataFrame
         One row a finished cell: what `evaluate` gives, and the facts of dataset, encoder and
         clusterer that figures need (`group`, `dataset_name`, `encoder_name`, `backbone`, `method`,
-        `fine_tuned_from`, `clusterer_name`). Rows stand in the order of the plan.
+        `fine_tuned_from`, `clusterer_name`). Cells of datasets that are absent have rows too, of
+        status `absent`, without scores. Rows stand in the order of the plan.
     """
     clusterers = registered_clusterers()
     rows = []
@@ -317,13 +357,25 @@ def results(planned: list[Job], build: Path) -> pd.DataFrame:
             "fine_tuned_from": job.encoder.fine_tuned_from,
         }
         for cell, _ in job.cells:
-            found = read_or_warn(cell, results_folder(build))
-            if found:
+            row = absent_row(job, cell) if job.absent else finished_row(cell, build)
+            if row:
                 name = {"clusterer_name": clusterers[cell.clusterer].display}
-                rows.append(found[0] | facts | name)
+                rows.append(row | facts | name)
     table = pd.DataFrame(rows)
     # Columns are there even if every cell failed.
     return table.reindex(columns=list(dict.fromkeys([*table.columns, *ROW, *SCORES])))
+
+
+def finished_row(cell: Cell, build: Path) -> dict | None:
+    """Read the row of a cell; None where there is none yet."""
+    found = read_or_warn(cell, results_folder(build))
+    return found and found[0]
+
+
+def absent_row(job: Job, cell: Cell) -> dict:
+    """Make the row of a cell whose dataset is absent."""
+    place = {name: getattr(cell, name) for name in ("dataset", "encoder", "clusterer", "seed")}
+    return place | {"status": "absent", "reason": job.absent, "n_skipped": 0}
 
 
 def reductions_memo(build: Path, key: str) -> ArrayFolder:
@@ -336,6 +388,8 @@ def read_embeddings(
 ) -> Iterator[tuple[Job, Embeddings, ArrayFolder]]:
     """Read the embeddings of a plan, in its order, and open their reductions.
 
+    Datasets that are absent are passed over.
+
     Raises
     ------
     EmbeddingsError
@@ -343,6 +397,8 @@ def read_embeddings(
     """
     build = build or build_folder()
     for job in planned:
+        if job.absent:
+            continue
         embeddings = read(job.embeddings_folder(build), job.dataset.facts, job.key)
         if embeddings is None:
             raise EmbeddingsError(
@@ -357,21 +413,23 @@ def progress_report(planned: list[Job], build: Path) -> dict:
     Returns
     -------
     dict
-        `total`, `ok`, `not_converged`, `failed`, `missing`, `embeddings_missing`, `images_missing`,
-        and `problems`: dataset, encoder, clusterer, status and reason of each cell not `ok`.
+        `total`, `ok`, `not_converged`, `failed`, `absent`, `missing`, `embeddings_missing`,
+        `images_missing`; `datasets_absent`: name to reason; and `problems`: dataset, encoder,
+        clusterer, status and reason of each other cell that is not `ok`.
     """
     rows = results(planned, build)
     left = missing(planned, build)
     to_embed = [job for job in left if not job.embeddings_folder(build).is_dir()]
     total = sum(len(job.cells) for job in planned)
-    counts = rows["status"].value_counts() if len(rows) else {}
+    counts = rows["status"].value_counts()
     columns = ["dataset", "encoder", "clusterer", "seed", "status", "reason"]
-    problems = rows.loc[rows["status"] != "ok", columns] if len(rows) else pd.DataFrame()
+    problems = rows.loc[~rows["status"].isin(["ok", "absent"]), columns]
     return {
         "total": total,
-        **{status: int(counts.get(status, 0)) for status in ("ok", "not_converged", "failed")},
+        **{status: int(counts.get(status, 0)) for status in STATUSES},
         "missing": sum(len(job.cells) for job in left),
         "embeddings_missing": len(to_embed),
         "images_missing": sum(len(job.dataset) for job in to_embed),
+        "datasets_absent": {job.dataset.facts.name: job.absent for job in planned if job.absent},
         "problems": json.loads(problems.to_json(orient="records")),
     }

@@ -8,6 +8,7 @@ from zsc_utils.datasets import (  # noqa: F401  (importing registers them)
     embedded,
     glyphs,
     miniworld,
+    paper,
 )
 from zsc_utils.datasets.base import DatasetFacts, ImageDataset, open_registered, registered
 from zsc_utils.datasets.folder import FileImages, open_folder
@@ -44,6 +45,8 @@ def load_dataset(
         No dataset has this name, or the dataset has no such partition.
     ImageFolderError
         The folder holds no images or fewer than two classes.
+    DatasetAbsentError
+        The dataset is not in `root`, or, as `DatasetIncompleteError`, not all of it.
     """
     if name.startswith("folder:"):
         return open_folder(name.removeprefix("folder:"))

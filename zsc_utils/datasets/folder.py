@@ -7,6 +7,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -51,21 +52,26 @@ def read_image(path: Path) -> Image.Image:
     UnreadableImageError
         The file is no image, is cut short, or has more than 100 million pixels.
     """
+    return decode_image(path, str(path))
+
+
+def decode_image(source: Path | BinaryIO, name: str) -> Image.Image:
+    """Decode an image as `read_image` does; `name` is what errors call it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(source) as image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise UnreadableImageError(
-                        str(path), f"{width} x {height} pixels are more than {MAX_PIXELS:,}"
+                        name, f"{width} x {height} pixels are more than {MAX_PIXELS:,}"
                     )
                 return to_rgb(ImageOps.exif_transpose(image))
     except UnreadableImageError:
         raise
     # Decoders raise many kinds of error on broken files; all mean that this image is unreadable.
     except Exception as error:
-        raise UnreadableImageError(str(path), str(error) or type(error).__name__) from error
+        raise UnreadableImageError(name, str(error) or type(error).__name__) from error
 
 
 @dataclass(frozen=True)

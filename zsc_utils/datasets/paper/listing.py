@@ -1,0 +1,127 @@
+"""Files found, listed and named by their content: what every reader of the study's data shares."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from zsc_utils.datasets import folder as folder_module
+from zsc_utils.datasets.base import ArrayImages
+from zsc_utils.datasets.folder import FileImages, image_files
+from zsc_utils.datasets.paper.tables import place, sources_table
+from zsc_utils.errors import DatasetAbsentError, DatasetIncompleteError
+from zsc_utils.files import code_fingerprint, versions
+
+
+def locate(name: str, root: Path, *places: str) -> tuple[Path, Path]:
+    """Find the first of several places that is there.
+
+    Parameters
+    ----------
+    name
+        The dataset: its own folder is searched after the data root.
+    root
+        The data root.
+    places
+        Relative paths, the preferred ones first.
+
+    Returns
+    -------
+    base, found
+        The folder that holds the place, and the place itself.
+
+    Raises
+    ------
+    DatasetAbsentError
+        None is there.
+    """
+    bases = dict.fromkeys([root, root / sources_table().loc[name, "folder"]])
+    for relative in places:
+        for base in bases:
+            if (base / relative).exists():
+                return base, base / relative
+    more = f" or {len(places) - 1} other places" if len(places) > 1 else ""
+    raise DatasetAbsentError(name, f"no {places[0]}{more} in {root}", place(name, root))
+
+
+def strings(columns: dict[str, Iterable]) -> pd.DataFrame:
+    """Make a labels table: every value a string, or missing."""
+    table = pd.DataFrame(columns, dtype=object)
+    return table.map(str, na_action="ignore")
+
+
+def sha256(text: str | bytes | np.ndarray) -> str:
+    """SHA-256 of a text or of an array's bytes, in hexadecimal."""
+    data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    return hashlib.sha256(data).hexdigest()
+
+
+def reading(labels: pd.DataFrame) -> dict:
+    """Settings that name the labels and the code that reads images."""
+    code = code_fingerprint(sys.modules[__name__], folder_module)
+    return {
+        "labels": sha256(labels.to_csv(index=False)),
+        "reader": code,
+        **versions("pillow"),
+    }
+
+
+def file_size(path: Path) -> int | None:
+    """Size of a file in bytes; None where there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def from_files(
+    name: str, root: Path, base: Path, paths: Sequence[str | Path], labels: pd.DataFrame
+):
+    """Make a builder's result of image files below a folder.
+
+    The content is named by relative paths and sizes, not by a million files' bytes.
+
+    Raises
+    ------
+    DatasetIncompleteError
+        There are no files, or some that the dataset lists are missing.
+    """
+    paths = [Path(path) for path in paths]
+    if not paths:
+        raise DatasetIncompleteError(name, f"no images in {base}", place(name, root))
+    sizes = [file_size(path) for path in paths]
+    missing = [path for path, size in zip(paths, sizes, strict=True) if size is None]
+    if missing:
+        reason = f"{len(missing):,} of {len(paths):,} images are missing, the first {missing[0]}"
+        raise DatasetIncompleteError(name, reason, place(name, root))
+    listing = "\n".join(
+        f"{path.relative_to(base).as_posix()} {size}"
+        for path, size in zip(paths, sizes, strict=True)
+    )
+    content = {"files": len(paths), "listing": sha256(listing), **reading(labels)}
+    return FileImages(tuple(paths)), labels, None, content
+
+
+def from_array(array: np.ndarray, labels: pd.DataFrame):
+    """Make a builder's result of pixels in memory, uint8 (n, h, w) or (n, h, w, 3)."""
+    array = np.ascontiguousarray(array)
+    return (
+        ArrayImages(array),
+        labels,
+        min(array.shape[1:3]),
+        reading(labels) | {"pixels": sha256(array)},
+    )
+
+
+def in_class_folders(folder: Path) -> tuple[list[Path], list[str]]:
+    """List the images of class folders, sorted, and the class folder of each.
+
+    Images that lie in the folder itself belong to no class and are left out.
+    """
+    files = [file for file in image_files(folder) if file.parent != folder]
+    return files, [file.relative_to(folder).parts[0] for file in files]

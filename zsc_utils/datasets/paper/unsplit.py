@@ -1,0 +1,111 @@
+"""Datasets that bring no partitions: EuroSAT, BreakHis and UTKFace, split as the study did."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from zsc_utils.datasets.folder import image_files
+from zsc_utils.datasets.paper.listing import from_files, in_class_folders, locate, strings
+from zsc_utils.datasets.paper.tables import paper_dataset
+
+# SOB_<B|M>_<type>-<year>-<slide>-<magnification>-<n>
+BREAKHIS = re.compile(r"SOB_([BM])_([A-Z]+)-(\d+)-(\w+)-(\d+)-\d+$", re.IGNORECASE)
+MALIGNANCY = {"B": "benign", "M": "malignant"}
+TUMOURS = {
+    "A": "adenosis",
+    "F": "fibroadenoma",
+    "PT": "phyllodes tumour",
+    "TA": "tubular adenoma",
+    "DC": "ductal carcinoma",
+    "LC": "lobular carcinoma",
+    "MC": "mucinous carcinoma",
+    "PC": "papillary carcinoma",
+}
+# <age>_<gender>_<race>_<time>; what follows the time is not the same in all names.
+UTKFACE = re.compile(r"(\d+)_([01])_([0-4])_\d")
+GENDERS = ("male", "female")
+RACES = ("White", "Black", "Asian", "Indian", "other")
+
+
+def stratified(classes: list[str], share: float, partition: str) -> np.ndarray:
+    """Positions of a partition of a stratified random split with seed 0, ascending."""
+    from sklearn.model_selection import train_test_split
+
+    train, test = train_test_split(
+        np.arange(len(classes)), test_size=share, stratify=classes, random_state=0
+    )
+    return np.sort({"train": train, "test": test}[partition])
+
+
+def evenly_spaced(ages: np.ndarray, partition: str) -> np.ndarray:
+    """Positions of a partition of UTKFace.
+
+    Parameters
+    ----------
+    ages
+        int (n,), ascending.
+    partition
+        `test`: a quarter, evenly spaced from position 2 to n − 3; ages that would have no sample
+        left in train give their first one back. `train`: the others.
+    """
+    n = len(ages)
+    test = np.linspace(2, n - 3, round(n / 4)).round().astype(int)
+    left = np.delete(ages, test)
+    for age in np.setdiff1d(ages, left):
+        test = np.delete(test, np.flatnonzero(ages[test] == age)[0])
+    return {"test": test, "train": np.delete(np.arange(n), test)}[partition]
+
+
+def from_chosen(name: str, root: Path, base: Path, files: list[Path], columns: dict, chosen):
+    """Make a builder's result of some of the files."""
+    labels = strings(columns).iloc[chosen].reset_index(drop=True)
+    return from_files(name, root, base, [files[i] for i in chosen], labels)
+
+
+@paper_dataset("eurosat")
+def eurosat(root: Path, partition: str):
+    """Open EuroSAT's RGB images: a stratified 15 % are for test."""
+    base, folder = locate("eurosat", root, "EuroSAT_RGB", "EuroSAT/2750", "eurosat/2750")
+    files, classes = in_class_folders(folder)
+    chosen = stratified(classes, 0.15, partition)
+    return from_chosen("eurosat", root, base, files, {"land use": classes}, chosen)
+
+
+@paper_dataset("breakhis")
+def breakhis(root: Path, partition: str):
+    """Open BreakHis: a stratified 40 % are for test; the class is tumour and magnification."""
+    places = ("BreaKHis_v1/histology_slides", "breakhis/histology_slides", "histology_slides")
+    base, folder = locate("breakhis", root, *places)
+    files = sorted(image_files(folder), key=lambda file: file.as_posix())
+    matches = [BREAKHIS.match(file.stem) for file in files]
+    files = [file for file, match in zip(files, matches, strict=True) if match]
+    rows = []
+    for kind, tumour, year, slide, scale in (match.groups() for match in matches if match):
+        tumour, scale = TUMOURS[tumour.upper()], f"{scale}X"
+        slide = f"{year}-{slide}"
+        rows.append((MALIGNANCY[kind.upper()], tumour, slide, scale, f"{tumour} {scale}"))
+    levels = ("malignancy", "tumour type", "slide", "magnification", "tumour type x magnification")
+    columns = dict(zip(levels, zip(*rows, strict=True), strict=True))
+    chosen = stratified(columns[levels[-1]], 0.4, partition)
+    return from_chosen("breakhis", root, base, files, columns, chosen)
+
+
+@paper_dataset("utkface")
+def utkface(root: Path, partition: str):
+    """Open UTKFace's aligned faces; files whose names lack an age, gender or race are left out."""
+    base, folder = locate("utkface", root, "UTKFace")
+    named = [(file, UTKFACE.match(file.name)) for file in image_files(folder)]
+    faces = [(file, *map(int, match.groups())) for file, match in named if match]
+    faces.sort(key=lambda face: face[0].name)
+    faces.sort(key=lambda face: face[1])
+    files, ages, genders, races = zip(*faces, strict=True)
+    columns = {
+        "age": ages,
+        "gender": [GENDERS[code] for code in genders],
+        "race": [RACES[code] for code in races],
+    }
+    chosen = evenly_spaced(np.array(ages), partition)
+    return from_chosen("utkface", root, base, list(files), columns, chosen)
