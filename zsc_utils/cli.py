@@ -171,6 +171,18 @@ def sheet(
 
 @app.command()
 @friendly
+def weights(
+    names: Annotated[str, typer.Argument(help="Encoders, with commas, or all.")] = "all",
+):
+    """Fetch published weights that are not there yet, and say where they lie."""
+    published = encoders.with_published_weights()
+    for name in published if names == "all" else split(names):
+        for path in encoders.fetch_weights(name):
+            typer.echo(f"{name}: {path}")
+
+
+@app.command()
+@friendly
 def embed(
     encoder: Annotated[str, typer.Option(help="Name of the encoder (see: zsc list encoders).")],
     images: Annotated[Path, typer.Option(help="Folder of images, or of class folders.")],

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from zsc_utils.cluster import registered as registered_clusterers
 from zsc_utils.datasets import DatasetFacts, ImageDataset, load_dataset
 from zsc_utils.embed import Embeddings, embed, embeddings_folder, embeddings_key, read
-from zsc_utils.encoders import EncoderFacts, describe_encoder, load_encoder
+from zsc_utils.encoders import EncoderFacts, describe_encoder, fetch_weights, load_encoder
 from zsc_utils.errors import CacheDamagedError, EmbeddingsError, WorkerError
 from zsc_utils.evaluate import cell_key, evaluate
 from zsc_utils.files import ArrayFolder, build_folder
@@ -76,7 +76,8 @@ def plan(profile: Profile, data_root: Path | None = None) -> list[Job]:
     Raises
     ------
     ZscError
-        A dataset cannot be opened, an encoder is unknown, or a recipe is missing.
+        A dataset cannot be opened, an encoder is unknown or its weights are missing (nothing is
+        fetched here), or a recipe is missing.
     """
     opened = {
         name: load_dataset(name, data_root).subset(profile.max_samples) for name in profile.datasets
@@ -208,6 +209,8 @@ def sweep(
 ) -> pd.DataFrame:
     """Compute what is missing of a profile and return its results.
 
+    Weights that are published and not there yet are fetched first: results are named after them.
+
     Parameters
     ----------
     profile
@@ -235,10 +238,12 @@ def sweep(
     Raises
     ------
     WorkerError
-        The system ended a process. Other errors of the input are those of `plan` and `embed`; a
-        clusterer that fails is none.
+        The system ended a process. Other errors of the input are those of `fetch_weights`, `plan`
+        and `embed`; a clusterer that fails is none.
     """
     build = build or build_folder()
+    for name in profile.encoders:
+        fetch_weights(name)
     planned = plan(profile, data_root)
     left = missing(planned, build, retry_failed)
     if left:
