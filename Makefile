@@ -1,11 +1,12 @@
 # The study, from images to figures. `make help` lists what there is.
 
-PROFILE   ?= mini
-JOBS      ?= $(shell getconf _NPROCESSORS_ONLN)
-SEED      ?=
-DATA_ROOT ?=
-PYTHON    ?= python3
-export DATA_ROOT
+PROFILE      ?= mini
+JOBS         ?= $(shell getconf _NPROCESSORS_ONLN)
+SEED         ?=
+DATA_ROOT    ?=
+WEIGHTS_ROOT ?=
+PYTHON       ?= python3
+export DATA_ROOT WEIGHTS_ROOT
 
 BUILD     := build/$(PROFILE)
 FIGURES   := figures/$(PROFILE)
@@ -16,7 +17,7 @@ NUMBERS   := $(foreach name,$(NOTEBOOKS),$(firstword $(subst _, ,$(name))))
 EXECUTED  := $(NOTEBOOKS:%=$(BUILD)/%.ipynb)
 CLEARED   := $(NOTEBOOKS:%=$(BUILD)/.%.cleared)
 PACKAGE   := $(shell find zsc_utils -name '*.py' -o -name '*.csv')
-SETTINGS  := SEED=$(SEED) DATA_ROOT=$(DATA_ROOT)
+SETTINGS  := SEED=$(SEED) DATA_ROOT=$(DATA_ROOT) WEIGHTS_ROOT=$(WEIGHTS_ROOT)
 number     = $(firstword $(subst _, ,$*))
 
 .DEFAULT_GOAL := help
@@ -27,7 +28,8 @@ help: ## say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 	@printf '  make %-8s execute one notebook\n' $(NUMBERS)
 	@echo 'variables: PROFILE=$(PROFILE) (of $(basename $(notdir $(wildcard profiles/*.yaml)))), JOBS=$(JOBS),'
-	@echo '           SEED= (in place of the profile'"'"'s), DATA_ROOT= (datasets that were downloaded)'
+	@echo '           SEED= (in place of the profile'"'"'s), DATA_ROOT= (datasets that were downloaded),'
+	@echo '           WEIGHTS_ROOT= (weights of the study'"'"'s encoders)'
 
 env: $(ENV) ## make .venv with the locked versions
 

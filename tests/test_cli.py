@@ -58,6 +58,12 @@ def test_embed_and_cluster(zsc, class_folders, tmp_path):
         "embed", "--encoder", "raw_pixels", "--images", class_folders, "--out", out
     )
     assert code == 0 and "12 embeddings of 3072 dimensions" in printed
+    rounded = tmp_path / "rounded.npz"
+    zsc(
+        *("embed", "--encoder", "efficientnet_lite0", "--images", class_folders, "--out", rounded),
+        *("--precision", "bf16"),
+    )
+    assert np.load(rounded)["embeddings"].dtype == np.float32
     csv = tmp_path / "results.csv"
     code, printed, _ = zsc(
         "cluster-embeddings", out, "--recipe", "raw_pixels", "--clusterers", "kmeans,ac_with_c",

@@ -9,6 +9,7 @@ from PIL import Image
 
 from zsc_utils.datasets import load_dataset, open_folder
 from zsc_utils.embed import (
+    Precision,
     check_embeddings,
     choose_device,
     compute,
@@ -96,6 +97,37 @@ def test_other_settings_have_other_keys():
         embeddings_key(digits, raw | {"torch": "0.0"}),
     }
     assert len(keys) == 6
+
+
+def test_precision_is_in_the_key_where_it_is_not_full():
+    digits = load_dataset("digits")
+    _, raw = describe_encoder("raw_pixels")
+    assert embeddings_key(digits, raw) == embeddings_key(digits, raw, Precision.fp32)
+    assert embeddings_key(digits, raw) != embeddings_key(digits, raw, Precision.bf16)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("name", ["random_resnet50", "random_vitb16"])
+def test_bf16_embeddings_are_near_those_in_full_precision(name, fast, monkeypatch, caplog):
+    monkeypatch.setattr("zsc_utils.embed.bfloat16_is_fast", lambda device: fast)
+    dataset = load_dataset("textures").subset(2)
+    encoder = load_encoder(name)
+    run = partial(compute, dataset, encoder, device="cpu", progress=False)
+    full, rounded = run()[0], run(precision=Precision.bf16)[0]
+    assert rounded.dtype == np.float32 and not np.array_equal(full, rounded)
+    norms = np.linalg.norm(full, axis=1) * np.linalg.norm(rounded, axis=1)
+    assert ((full * rounded).sum(axis=1) / norms).min() > 0.999
+    assert ("bf16 gains no time on device cpu" in caplog.text) is not fast
+
+
+def test_precisions_are_cached_apart(cached):
+    run, calls, _, cache = cached
+    run()
+    run(precision=Precision.bf16)
+    run(precision=Precision.bf16)
+    assert len(calls) == 2
+    metas = [json.loads(path.read_text()) for path in cache.rglob("meta.json")]
+    assert sorted(meta["precision"] for meta in metas) == ["bf16", "fp32"]
 
 
 def test_unreadable_images_stop_or_are_left_out(class_folders, tmp_path):

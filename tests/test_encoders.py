@@ -1,4 +1,7 @@
+import argparse
 import pickle
+import zipfile
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +14,8 @@ from skimage import data
 from zsc_utils.encoders import describe_encoder, load_encoder, registered
 from zsc_utils.encoders.checkpoints import fit_state_dict, read_state_dict
 from zsc_utils.encoders.efficientnet import classifier, packaged_weights, rename_by_order
+from zsc_utils.encoders.timm_models import make_builder
+from zsc_utils.encoders.transforms import image_transform
 from zsc_utils.errors import CheckpointError, UnknownNameError
 
 WIDTHS = {
@@ -72,8 +77,6 @@ def test_raw_pixels_shrink_to_32_but_never_grow(size, side):
 
 
 def test_transform_crops_the_centre_of_a_resized_image():
-    from zsc_utils.encoders.transforms import image_transform
-
     pixels = np.zeros((100, 200, 3), np.uint8)
     pixels[:, 50:150] = 255
     tensor = image_transform(32, mean=(0, 0, 0), std=(1, 1, 1))(Image.fromarray(pixels))
@@ -136,6 +139,21 @@ def test_any_timm_model_with_a_checkpoint(tmp_path, model, family, width):
     assert np.allclose(embedding, expected.numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize("model", ["test_vit", "vit_base_patch16_clip_224.openai"])
+def test_timm_models_take_timms_own_input(model, monkeypatch):
+    with torch.device("meta"):
+        network = timm.create_model(model)
+    monkeypatch.setattr("zsc_utils.encoders.timm_models.download", lambda name: network)
+    _, transform = make_builder(model)(None)
+    settings = timm.data.resolve_data_config(model=network)
+    image = Image.fromarray(data.chelsea())
+    found = transform(None)(image)
+    assert torch.equal(found, timm.data.create_transform(**settings)(image))
+    assert found.shape == settings["input_size"]
+    # Which is not the study's: another mean, or another way to resize.
+    assert not torch.equal(found, image_transform(found.shape[-1])(image))
+
+
 def test_timm_weights_that_cannot_be_fetched(monkeypatch):
     def refuse(*args, pretrained=False, **kwargs):
         raise OSError("no network")
@@ -191,25 +209,90 @@ def test_efficientnet_checkpoint_of_another_variant():
         rename_by_order(state, network, "file")
 
 
-def test_unreadable_checkpoints(tmp_path):
-    class Malicious:
-        def __reduce__(self):
-            return print, ("this must not run",)
+class Malicious:
+    """Makes a file when it is unpickled."""
 
-    pickled = tmp_path / "code.pth"
-    pickled.write_bytes(pickle.dumps(Malicious()))
-    cut = tmp_path / "cut.pth"
-    cut.write_bytes(packaged_weights(0).read_bytes()[:100_000])
-    tensors = tmp_path / "cut.safetensors"
-    save_file({"a": torch.zeros(100)}, tensors)
-    tensors.write_bytes(tensors.read_bytes()[:200])
-    listed = tmp_path / "list.pth"
-    torch.save([1, 2], listed)
-    for path in (pickled, cut, tensors):
-        with pytest.raises(CheckpointError, match=f"cannot read checkpoint .*{path.name}"):
-            read_state_dict(path)
-    with pytest.raises(CheckpointError, match="no state dict"):
-        read_state_dict(listed)
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return open, (str(self.mark), "w")
+
+
+LAYOUTS = {
+    "zip": torch.save,
+    "zip 4": partial(torch.save, pickle_protocol=4),
+    "legacy": lambda content, file: torch.save(content, file, _use_new_zipfile_serialization=False),
+    "pickle 0": lambda content, file: file.write_bytes(pickle.dumps(content, 0)),
+    "pickle 2": lambda content, file: file.write_bytes(pickle.dumps(content, 2)),
+    "pickle 4": lambda content, file: file.write_bytes(pickle.dumps(content, 4)),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_checkpoints_that_want_to_run_code(layout, tmp_path):
+    file, mark = tmp_path / "code.pth", tmp_path / "it ran"
+    content = {"weight": torch.zeros(3), "x": Malicious(mark)}
+    LAYOUTS[layout](content, file)
+    with pytest.raises(CheckpointError, match=r"code\.pth: it could run code .* refused"):
+        read_state_dict(file)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("core", [b"numpy._core", b"numpy.core"])
+def test_what_releases_hold_beside_tensors_is_read(core, tmp_path):
+    file = tmp_path / "release.pth"
+    args = argparse.Namespace(lr=np.float64(0.3), epochs=np.int64(3), amp=np.bool_(True))
+    content = {"model": {"weight": torch.ones(3)}, "args": args, "loss": np.float32(0.1)}
+    LAYOUTS["legacy"](content, file)
+    # As NumPy before 2 and from 2 on name the maker of single numbers.
+    file.write_bytes(file.read_bytes().replace(b"numpy._core", core).replace(b"numpy.core", core))
+    assert read_state_dict(file).keys() == {"weight"}
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+def test_a_checkpoint_that_is_a_program(tmp_path):
+    file = tmp_path / "program.pth"
+    torch.jit.script(torch.nn.Linear(2, 2)).save(file)
+    with pytest.raises(CheckpointError, match="could run code when loaded .*TorchScript"):
+        read_state_dict(file)
+
+
+@pytest.mark.parametrize("part", [0, 0.001, 0.01, 0.5, 0.999])
+@pytest.mark.parametrize("name", ["zip.pth", "legacy.pth", "x.safetensors"])
+def test_checkpoints_that_are_cut_short(name, part, tmp_path):
+    file, content = tmp_path / name, {"weight": torch.rand(5000)}
+    LAYOUTS.get(file.stem, save_file)(content, file)
+    assert torch.equal(read_state_dict(file)["weight"], content["weight"])
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(part * len(whole))])
+    with pytest.raises(CheckpointError, match=f"cannot read checkpoint .*{name}: it is cut short"):
+        read_state_dict(file)
+
+
+@pytest.mark.parametrize("name", ["page.pth", "page.safetensors", "archive.pth"])
+def test_files_that_are_no_checkpoints(name, tmp_path):
+    file = tmp_path / name
+    file.write_text("<!DOCTYPE html><html>Not Found</html>")
+    if name == "archive.pth":
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("notes.txt", "no weights")
+    with pytest.raises(CheckpointError, match=f"{name}: it is no weights file") as caught:
+        read_state_dict(file)
+    # Torch's own message is a recipe for running what the file asks for.
+    assert "weights_only" not in str(caught.value)
+
+
+def test_checkpoints_without_a_state_dict(tmp_path):
+    file = tmp_path / "other.pth"
+    torch.save({"student": {"weight": torch.zeros(3)}, "epoch": 3}, file)
+    with pytest.raises(CheckpointError, match="no state dict of tensors but: student, epoch"):
+        read_state_dict(file)
+    torch.save([1, 2], file)
+    with pytest.raises(CheckpointError, match="no state dict of tensors"):
+        read_state_dict(file)
+    with pytest.raises(CheckpointError, match=r"absent\.pth: it does not exist"):
+        read_state_dict(tmp_path / "absent.pth")
 
 
 def test_checkpoint_for_an_encoder_that_takes_none_or_that_is_absent(tmp_path):

@@ -127,5 +127,5 @@ def test_help_names_every_target(project):
     text = make(project, "help").stdout
     for target in "env all pretrain sheets test lab data status lint format clean 01 02".split():
         assert f"make {target}" in text
-    for variable in ("PROFILE", "JOBS", "SEED", "DATA_ROOT"):
+    for variable in ("PROFILE", "JOBS", "SEED", "DATA_ROOT", "WEIGHTS_ROOT"):
         assert variable in text

@@ -18,6 +18,7 @@ import typer
 from tqdm.auto import tqdm
 
 from zsc_utils import cluster, datasets, encoders, profiles
+from zsc_utils.embed import Precision
 from zsc_utils.errors import (
     DownloadError,
     EmbeddingsError,
@@ -176,12 +177,27 @@ def sheet(
 
 @app.command()
 @friendly
+def weights(
+    names: Annotated[str, typer.Argument(help="Encoders, with commas, or all.")] = "all",
+):
+    """Fetch published weights that are not there yet, and say where they lie."""
+    published = encoders.with_published_weights()
+    for name in published if names == "all" else split(names):
+        for path in encoders.fetch_weights(name):
+            typer.echo(f"{name}: {path}")
+
+
+@app.command()
+@friendly
 def embed(
     encoder: Annotated[str, typer.Option(help="Name of the encoder (see: zsc list encoders).")],
     images: Annotated[Path, typer.Option(help="Folder of images, or of class folders.")],
     out: Annotated[Path, typer.Option(help="The .npz file to write.")],
     checkpoint: Annotated[Path | None, typer.Option(help="Weights file for the encoder.")] = None,
     device: DeviceOption = "auto",
+    precision: Annotated[
+        Precision, typer.Option(help="Of the forward pass; bf16 is faster on newer hardware.")
+    ] = Precision.fp32,
     skip_unreadable: SkipOption = False,
 ):
     """Embed a folder of images."""
@@ -191,7 +207,9 @@ def embed(
     check_writable(out)
     dataset = datasets.open_folder(images, need_classes=False)
     loaded = encoders.load_encoder(encoder, checkpoint)
-    array, kept, errors = compute(dataset, loaded, device=device, skip_unreadable=skip_unreadable)
+    array, kept, errors = compute(
+        dataset, loaded, device=device, precision=precision, skip_unreadable=skip_unreadable
+    )
     save_npz(out, array, dataset, kept)
     for error in errors:
         typer.echo(f"left out: {error}", err=True)

@@ -70,6 +70,10 @@ class CheckpointError(ZscError):
     """A weights file that cannot be read, or whose keys do not fit the network."""
 
 
+class WeightsMissingError(CheckpointError):
+    """Weights of an encoder that are not on this machine; the message says how to get them."""
+
+
 class TrainingError(ZscError):
     """A training whose loss is no longer a finite number."""
 

@@ -21,7 +21,7 @@ from zsc_utils.cluster import registered as registered_clusterers
 from zsc_utils.datasets import DatasetFacts, ImageDataset, load_dataset
 from zsc_utils.datasets import registered as registered_datasets
 from zsc_utils.embed import Embeddings, embed, embeddings_folder, embeddings_key, read
-from zsc_utils.encoders import EncoderFacts, describe_encoder, load_encoder
+from zsc_utils.encoders import EncoderFacts, describe_encoder, fetch_weights, load_encoder
 from zsc_utils.errors import (
     CacheDamagedError,
     DatasetAbsentError,
@@ -90,7 +90,8 @@ def plan(profile: Profile, data_root: Path | None = None) -> list[Job]:
     Raises
     ------
     ZscError
-        A folder cannot be opened, an encoder is unknown, or a recipe is missing.
+        A folder cannot be opened, an encoder is unknown or its weights are missing (nothing is
+        fetched here), or a recipe is missing.
     """
     opened, absent = open_datasets(profile, profile.datasets, data_root)
     displays = Counter(dataset.facts.display for dataset in opened.values())
@@ -280,6 +281,8 @@ def sweep(
 ) -> pd.DataFrame:
     """Compute what is missing of a profile and return its results.
 
+    Weights that are published and not there yet are fetched first: results are named after them.
+
     Parameters
     ----------
     profile
@@ -307,10 +310,12 @@ def sweep(
     Raises
     ------
     WorkerError
-        The system ended a process. Other errors of the input are those of `plan` and `embed`; a
-        clusterer that fails is none.
+        The system ended a process. Other errors of the input are those of `fetch_weights`, `plan`
+        and `embed`; a clusterer that fails is none.
     """
     build = build or build_folder()
+    for name in profile.encoders:
+        fetch_weights(name)
     planned = plan(profile, data_root)
     left = missing(planned, build, retry_failed)
     if left:

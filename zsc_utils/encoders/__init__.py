@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zsc_utils.encoders import baselines, efficientnet, mini, timm_models  # noqa: F401  (they register)
+from zsc_utils.encoders import (  # noqa: F401  (they register)
+    baselines,
+    efficientnet,
+    mini,
+    official,
+    timm_models,
+)
 from zsc_utils.encoders.base import (
     Encoder,
     EncoderFacts,
@@ -13,8 +19,17 @@ from zsc_utils.encoders.base import (
     find,
     registered,
 )
+from zsc_utils.encoders.weights import WeightsFile
 
-__all__ = ["Encoder", "EncoderFacts", "describe_encoder", "load_encoder", "registered"]
+__all__ = [
+    "Encoder",
+    "EncoderFacts",
+    "describe_encoder",
+    "fetch_weights",
+    "load_encoder",
+    "registered",
+    "with_published_weights",
+]
 
 
 def _resolve(name: str):
@@ -25,12 +40,15 @@ def _resolve(name: str):
 
 
 def describe_encoder(name: str, checkpoint: str | Path | None = None) -> tuple[EncoderFacts, dict]:
-    """Facts and fingerprint of an encoder, without building it.
+    """Facts and fingerprint of an encoder, without building it or fetching anything.
 
     Raises
     ------
     UnknownNameError
         No encoder has this name.
+    WeightsMissingError
+        No checkpoint is given, and the encoder's published weights were not fetched yet: their
+        SHA-256 is part of the fingerprint.
     CheckpointError
         The checkpoint does not exist, or the encoder takes none.
     """
@@ -38,8 +56,33 @@ def describe_encoder(name: str, checkpoint: str | Path | None = None) -> tuple[E
     return facts, encoder_fingerprint(facts, builder, weights, checkpoint)
 
 
+def with_published_weights() -> list[str]:
+    """Names of the encoders whose weights can be fetched."""
+    return [name for name, row in official.ROSTER.items() if row.url]
+
+
+def fetch_weights(name: str) -> list[Path]:
+    """Fetch the published weights of an encoder where they are not there yet.
+
+    Returns
+    -------
+    Their paths; none for an encoder whose weights come with the installation or through timm.
+
+    Raises
+    ------
+    UnknownNameError
+        No encoder has this name.
+    WeightsMissingError
+        They are not there and were never published.
+    CheckpointError
+        They cannot be fetched.
+    """
+    sources = () if name.startswith("timm:") else find(name)[2]
+    return [source.fetch() for source in sources if isinstance(source, WeightsFile)]
+
+
 def load_encoder(name: str, checkpoint: str | Path | None = None) -> Encoder:
-    """Build an encoder with its weights.
+    """Build an encoder with its weights, which are fetched where they are published and not there.
 
     Parameters
     ----------
@@ -52,7 +95,12 @@ def load_encoder(name: str, checkpoint: str | Path | None = None) -> Encoder:
     ------
     UnknownNameError
         No encoder has this name.
+    WeightsMissingError
+        No checkpoint is given, and the encoder's weights are neither there nor published.
     CheckpointError
-        The checkpoint cannot be read or does not fit, or the encoder takes none.
+        The checkpoint cannot be read or does not fit, or the encoder takes none; or its weights
+        cannot be fetched.
     """
+    if checkpoint is None:
+        fetch_weights(name)
     return build(*_resolve(name), checkpoint)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zsc_utils.encoders import checkpoints, transforms
+from zsc_utils.encoders.weights import WeightsFile
 from zsc_utils.errors import CheckpointError, UnknownNameError
 from zsc_utils.files import code_fingerprint, file_sha256, versions
 
@@ -78,8 +79,9 @@ class Encoder:
 
 
 Builder = Callable[..., tuple["torch.nn.Module", Callable]]
-# Installed packages, by name, and files, by path, that decide an encoder's weights.
-Weights = tuple[str | Path, ...]
+# What decides an encoder's weights: installed packages, by name, files that come with the project,
+# by path, and files that may have to be fetched.
+Weights = tuple[str | Path | WeightsFile, ...]
 
 _BUILDERS: dict[str, tuple[EncoderFacts, Builder, Weights]] = {}
 
@@ -89,8 +91,8 @@ def encoder(name: str, *, weights: Weights = (), **facts) -> Callable[[Builder],
 
     The function takes the path of a checkpoint, or None for the encoder's own weights, and returns
     the module and the transform (see `Encoder`). `weights` says what decides the weights: names of
-    installed packages, whose versions count, and paths of files, whose content counts. Other
-    keyword arguments are those of `EncoderFacts`.
+    installed packages, whose versions count, and files, whose content counts. Other keyword
+    arguments are those of `EncoderFacts`.
     """
 
     def register(builder: Builder) -> Builder:
@@ -118,15 +120,27 @@ def find(name: str) -> tuple[EncoderFacts, Builder, Weights]:
     return _BUILDERS[name]
 
 
+def content_of(source: Path | WeightsFile, name: str) -> tuple[str, str]:
+    """Name and SHA-256 of a file of weights of the encoder `name`."""
+    if isinstance(source, WeightsFile):
+        return source.names[0], source.sha256()
+    if not source.is_file():
+        raise CheckpointError(f"weights of encoder {name} are missing: {source}")
+    return source.name, file_sha256(source)
+
+
 def encoder_fingerprint(
     facts: EncoderFacts, builder: Builder, weights: Weights, checkpoint: Path | None
 ) -> dict:
     """Settings that change when the embeddings of an encoder would.
 
+    Nothing is fetched for it.
+
     Raises
     ------
     CheckpointError
-        A checkpoint is given to an encoder that takes none, or a weights file does not exist.
+        A checkpoint is given to an encoder that takes none, or a weights file does not exist
+        (`WeightsMissingError` where it could be fetched) or is not the one that was published.
     """
     if checkpoint is not None and not facts.takes_checkpoint:
         raise CheckpointError(f"encoder {facts.name} takes no checkpoint")
@@ -134,16 +148,13 @@ def encoder_fingerprint(
         raise CheckpointError(f"checkpoint {checkpoint} is not a file")
     packages = [source for source in weights if isinstance(source, str)]
     # A checkpoint takes the place of the encoder's own files.
-    files = [source for source in weights if isinstance(source, Path) and not checkpoint]
-    for file in files:
-        if not file.is_file():
-            raise CheckpointError(f"weights of encoder {facts.name} are missing: {file}")
+    files = [source for source in weights if not isinstance(source, str) and not checkpoint]
     return {
         "encoder": facts.name,
         "code": code_fingerprint(sys.modules[builder.__module__], checkpoints, transforms),
         "checkpoint": file_sha256(checkpoint) if checkpoint else None,
         **versions("torch", "torchvision", "timm", "pillow", "numpy", *packages),
-        **{file.name: file_sha256(file) for file in files},
+        **dict(content_of(source, facts.name) for source in files),
     }
 
 

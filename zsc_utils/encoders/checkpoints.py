@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+import pickletools
+import re
+import warnings
+import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +17,21 @@ if TYPE_CHECKING:
     import torch
 
 
+# How safetensors words what it finds in a file that ends too early.
+SAFETENSORS_CUT_SHORT = ("header too small", "invalid header length", "incomplete metadata")
+
+
 def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
-    """Read a state dict from a `.safetensors` file or a torch file that holds tensors alone.
+    """Read a state dict from a `.safetensors` file or a torch file.
+
+    A torch file may hold the state dict under `state_dict` or `model`, and beside it what released
+    checkpoints do: the state of an optimizer, command line arguments, single numbers.
 
     Raises
     ------
     CheckpointError
-        The file cannot be read, is cut short, would run code when loaded, or holds no state dict.
+        The file is cut short, could run code when loaded, is no weights file, or holds no state
+        dict; the message says which.
     """
     import torch
     from safetensors.torch import load_file
@@ -28,22 +41,69 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
         if path.suffix == ".safetensors":
             state = load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            # Torch warns of some files that it then refuses.
+            with torch.serialization.safe_globals(_harmless()), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                state = torch.load(path, map_location="cpu", weights_only=True)
     # Both libraries raise many kinds of error on files that are not theirs.
     except Exception as error:
-        reason = (str(error).strip() or "no reason given").splitlines()[0]
-        raise CheckpointError(
-            f"cannot read checkpoint {path}: it is cut short, no weights file, or wants to run "
-            f"code when loaded ({type(error).__name__}: {reason})"
-        ) from error
+        raise CheckpointError(f"cannot read checkpoint {path}: it {_fault(path, error)}") from error
     for wrapper in ("state_dict", "model"):
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]
     if not isinstance(state, Mapping) or not all(
         isinstance(value, torch.Tensor) for value in state.values()
     ):
-        raise CheckpointError(f"checkpoint {path} holds no state dict of tensors")
+        held = ", ".join(map(str, list(state)[:5])) if isinstance(state, Mapping) else "no names"
+        raise CheckpointError(f"checkpoint {path} holds no state dict of tensors but: {held}")
     return dict(state)
+
+
+def _harmless() -> list:
+    """What released checkpoints hold beside tensors; making one of these runs no code."""
+    import argparse
+
+    import numpy as np
+    from numpy._core.multiarray import scalar
+
+    numbers = {type(np.dtype(kind)) for kind in (*np.typecodes["AllInteger"], *"?efd")}
+    # The maker of a single number lay elsewhere before NumPy 2.
+    makers = [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
+    return [argparse.Namespace, np.dtype, *numbers, *makers]
+
+
+def _fault(path: Path, error: Exception) -> str:
+    """Say what is wrong with a file that could not be loaded."""
+    if not path.is_file():
+        return "does not exist"
+    with path.open("rb") as stream:
+        head = stream.read(2)
+    refused = isinstance(error, pickle.UnpicklingError)
+    # What begins like a zip archive or one of torch's pickles is one, whole or not.
+    if path.suffix == ".safetensors":
+        cut = any(words in str(error) for words in SAFETENSORS_CUT_SHORT)
+    elif head == b"PK":
+        cut = not zipfile.is_zipfile(path)
+    else:
+        cut = head[:1] in (b"", b"\x80") and not refused
+    if cut:
+        return "is cut short"
+    wanted = re.search(r"GLOBAL (\S+)|(TorchScript)", str(error))
+    if wanted or (refused and (head == b"PK" or _is_pickle(path))):
+        asks = f" (it asks for {wanted[1] or wanted[2]})" if wanted else ""
+        return f"could run code when loaded{asks}, which is refused: weights are tensors alone"
+    # Torch's own words on a pickle are how to run its code.
+    reason = "" if refused else f" ({(str(error).strip() or type(error).__name__).splitlines()[0]})"
+    return f"is no weights file{reason}"
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether a file begins with a pickle; it is walked through, not run."""
+    try:
+        with path.open("rb") as stream:
+            return all(True for _ in pickletools.genops(stream))
+    except ValueError:
+        return False
 
 
 def fit_state_dict(
@@ -51,6 +111,9 @@ def fit_state_dict(
     state: Mapping[str, torch.Tensor],
     source: str | Path,
     dropped: Collection[str] = (),
+    *,
+    prefix: str = "",
+    given: Mapping[str, torch.Tensor] | None = None,
 ) -> None:
     """Load a state dict of which every key must be used and every key of the module be given.
 
@@ -64,14 +127,19 @@ def fit_state_dict(
         File that the error names.
     dropped
         Prefixes of keys that may be left over, such as the classification head.
+    prefix
+        What the module's own names begin with in the file; `dropped` and messages have it too.
+    given
+        Tensors by the module's own names that the file must not hold.
 
     Raises
     ------
     CheckpointError
         Keys are missing or left over, or shapes differ; the message names them.
     """
+    given = given or {}
     kept = {key: value for key, value in state.items() if not key.startswith(tuple(dropped))}
-    own = module.state_dict()
+    own = {prefix + key: value for key, value in module.state_dict().items() if key not in given}
     problems = {
         "missing": sorted(own.keys() - kept.keys()),
         "left over": sorted(kept.keys() - own.keys()),
@@ -86,4 +154,4 @@ def fit_state_dict(
     ]
     if found:
         raise CheckpointError(f"checkpoint {source} does not fit the network: {'; '.join(found)}")
-    module.load_state_dict(kept)
+    module.load_state_dict({key.removeprefix(prefix): kept[key] for key in own} | dict(given))
