@@ -431,7 +431,9 @@ def test_the_page_shows_what_the_cards_say():
     page = (ROOT / "docs" / "miniature.md").read_text()
     for name, card in SHIPPED.items():
         knn, linear = (100 * card[f"{kind}_accuracy"] for kind in ("knn", "linear"))
-        assert f"| `{name}` | {knn:.1f} | {linear:.1f} |" in page
+        settings, minutes = card["settings"], card["seconds"] / 60
+        row = f"| `{name}` | {settings['epochs']} | {settings['batch_size']} | {settings['lr']:g} |"
+        assert f"{row} {minutes:.0f} | {knn:.1f} | {linear:.1f} |" in page
 
 
 @pytest.mark.parametrize("name", SHIPPED)
