@@ -29,6 +29,20 @@ def test_learning_curves():
     assert cards.learning_curves(["raw_pixels"]).empty
 
 
+def test_one_curve_for_weights_that_are_read_twice():
+    curves = cards.learning_curves(["mini_mae_cls_vit", "mini_mae_avg_vit"])
+    assert set(curves["encoder"]) == {"mini_mae_cls_vit"}
+
+
+def test_source_accuracy_is_that_of_the_reading():
+    found = cards.source_accuracy(["mini_mae_avg_vit", "mini_mae_cls_vit"])
+    found = found.set_index("encoder")
+    stored = card("mini_mae_vit")
+    assert found.loc["mini_mae_cls_vit", "knn"] == 100 * stored["knn_accuracy"]
+    assert found.loc["mini_mae_avg_vit", "knn"] == 100 * stored["knn_accuracy_avg"]
+    assert found.loc["mini_mae_avg_vit", "linear"] == 100 * stored["linear_accuracy_avg"]
+
+
 def test_before_and_after():
     accuracy = cards.source_accuracy(ENCODERS)
     pairs = cards.before_and_after(accuracy)
