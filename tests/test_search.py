@@ -15,7 +15,7 @@ from zsc_utils.search import Trial, best, chosen_recipes, search
 def tiny():
     """A profile whose one encoder is searched on two small sets of train images."""
     profile = load_profile("smoke", encoders=["raw_pixels"])
-    return profile.model_copy(update={"search_on": ("mini-imagenette", "mini-imagewoof")})
+    return profile.model_copy(update={"search_on": {"mini-imagenette": 80, "mini-imagewoof": 80}})
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,6 @@ def found(tiny, tmp_path_factory):
     """The report of a search over few choices, and its build folder."""
     build = tmp_path_factory.mktemp("search")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "N_IMAGES", 80)
         patch.setattr(
             room, "REDUCTIONS", (Reduction(), Reduction("pca", n_components=10, zscore=True))
         )
@@ -108,4 +107,4 @@ def test_a_recipe_that_fails_is_not_chosen(blobs):
 
 def test_a_profile_that_names_nothing_to_search_on(tiny):
     with pytest.raises(ProfileError, match="search_on"):
-        search(tiny.model_copy(update={"search_on": ()}))
+        search(tiny.model_copy(update={"search_on": {}}))

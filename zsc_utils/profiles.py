@@ -50,7 +50,8 @@ class Profile(BaseModel):
     recipes
         Hyperparameter table, relative to the project; the study's own by default.
     search_on
-        Datasets with a train partition, on which recipes for the encoders can be searched.
+        Datasets with a train partition, on which recipes for the encoders can be searched, and how
+        many images to take of each at most: in the study as many as the test partition has.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,7 +65,7 @@ class Profile(BaseModel):
     max_samples: int | None = Field(default=None, ge=2)
     reference: str | dict[str, str]
     recipes: Path | None = None
-    search_on: tuple[str, ...] = ()
+    search_on: dict[str, Annotated[int, Field(ge=2)]] = {}
 
     @property
     def recipe_table(self) -> Path:
@@ -119,7 +120,7 @@ def load_profile(name: str, **changes: Sequence | None) -> Profile:
         raise ProfileError(f"profile {path}: {problems}") from error
     known = list(datasets.registered())
     check_names("dataset", profile.datasets, known, "folder:")
-    check_names("dataset", profile.search_on, known, None)
+    check_names("dataset", list(profile.search_on), known, None)
     references = profile.reference
     references = [references] if isinstance(references, str) else list(references.values())
     named = [*profile.encoders, *references]

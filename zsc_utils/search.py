@@ -42,7 +42,6 @@ log = logging.getLogger(__name__)
 # The study's seed for validation, and its seed for the part of the train images it searched on.
 SEARCH_SEED = 100
 SUBSET_SEED = 0
-N_IMAGES = 600
 
 REDUCTIONS = (
     Reduction(),
@@ -252,8 +251,8 @@ def search_embeddings(
 ) -> Iterator[tuple[str, list[Embeddings]]]:
     """Embed, for each encoder of a profile, the training images that it is searched on."""
     sets = [
-        load_dataset(name, data_root, "train").subset(N_IMAGES, SUBSET_SEED, stratify=True)
-        for name in profile.search_on
+        load_dataset(name, data_root, "train").subset(n_images, SUBSET_SEED, stratify=True)
+        for name, n_images in profile.search_on.items()
     ]
     for name in tqdm(profile.encoders, desc="embed", unit="encoder", disable=not progress):
         _, settings = describe_encoder(name)
