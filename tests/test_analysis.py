@@ -140,8 +140,22 @@ def test_ami_by_group(table):
     assert found.loc[("Near", "good"), ["mean", "se"]].tolist() == pytest.approx([45, 5])
     assert np.isnan(found.loc[("Far", "ref"), "se"])
     written = analysis.written_by_group(found.reset_index())
-    assert written.columns.tolist() == ["Near (2)", "Far (1)"]
+    assert written.columns.tolist() == ["Near (2 datasets)", "Far (1 dataset)"]
     assert written.loc["Reference"].tolist() == ["20.0 ± 10.0", "60.0"]
+
+
+def test_absent_datasets_are_counted(table):
+    absent = table[table["dataset"] == "c"].assign(dataset="d", dataset_name="D", ami=np.nan)
+    both = pd.concat([table, absent.assign(status="absent")], ignore_index=True)
+    found = analysis.group_differences(both, "ref")
+    assert found["n"].tolist() == [2, 1] and found["asked"].tolist() == [2, 2]
+    assert findings.cells(both).startswith("12 results: 3 datasets")
+    assert "1 of 4 datasets are absent: D." in findings.cells(both)
+    written = analysis.datasets_of_group(found)
+    assert written == {"Near": "2 datasets", "Far": "1 of 2 datasets"}
+    assert (
+        analysis.written_by_group(analysis.ami_by_group(both)).columns[1].endswith("of 2 datasets)")
+    )
 
 
 def test_mean_ranks(table):

@@ -82,9 +82,26 @@ def ami_by_group(table: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns group, encoder, encoder_name, `mean` and `se` over datasets in percent (`se` NaN
-        where a group has one dataset), `n` datasets.
+        where a group has one dataset), `n` datasets, `asked`: how many the profile names.
     """
-    return _mean_by(ami_by_encoder(table), ["group", "encoder", "encoder_name"], "mean")
+    means = _mean_by(ami_by_encoder(table), ["group", "encoder", "encoder_name"], "mean")
+    return with_asked(means, table)
+
+
+def with_asked(means: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Add how many datasets of each group a table has rows of, absent or failed ones among them."""
+    return means.assign(asked=means["group"].map(table.groupby("group")["dataset"].nunique()))
+
+
+def datasets_of_group(means: pd.DataFrame) -> dict[str, str]:
+    """Write for each group over how many datasets its means are, and of how many."""
+    counts = means.groupby("group", sort=False)[["n", "asked"]].max()
+    return {
+        row.Index: f"{row.n}"
+        + (f" of {row.asked}" if row.n < row.asked else "")
+        + f" dataset{'s' if max(row.n, row.asked) > 1 else ''}"
+        for row in counts.itertuples()
+    }
 
 
 def written_by_group(by_group: pd.DataFrame) -> pd.DataFrame:
@@ -93,8 +110,9 @@ def written_by_group(by_group: pd.DataFrame) -> pd.DataFrame:
         f"{row.mean:.1f}" + ("" if np.isnan(row.se) else f" ± {row.se:.1f}")
         for row in by_group[["mean", "se"]].itertuples(index=False, name="Cell")
     ]
-    counts = by_group.groupby("group", sort=False)["n"].max()
-    columns = by_group["group"].map({group: f"{group} ({n})" for group, n in counts.items()})
+    columns = by_group["group"].map(
+        {group: f"{group} ({count})" for group, count in datasets_of_group(by_group).items()}
+    )
     cells = by_group.assign(text=texts, column=columns)
     wide = cells.pivot(index="encoder_name", columns="column", values="text")
     return wide.reindex(
@@ -162,17 +180,18 @@ def paired_differences(table: pd.DataFrame, other: pd.Series) -> pd.DataFrame:
     return rows.groupby(facts, sort=False)["difference"].mean().reset_index()
 
 
-def average_by_group(differences: pd.DataFrame) -> pd.DataFrame:
+def average_by_group(differences: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Average differences over the datasets of each group.
 
     Returns
     -------
     DataFrame
         Columns group, encoder, encoder_name, reference, `mean` and `se` over datasets in percentage
-        points (`se` NaN where a group has one dataset), `n` datasets.
+        points (`se` NaN where a group has one dataset), `n` datasets, `asked`: how many the profile
+        names.
     """
     keys = ["group", "encoder", "encoder_name", "reference"]
-    return _mean_by(differences, keys, "difference")
+    return with_asked(_mean_by(differences, keys, "difference"), table)
 
 
 def group_differences(table: pd.DataFrame, reference: str | dict[str, str]) -> pd.DataFrame:
@@ -195,7 +214,7 @@ def group_differences(table: pd.DataFrame, reference: str | dict[str, str]) -> p
         other = pd.Series(reference, index=table.index)
     else:
         other = table["backbone"].map(reference)
-    return average_by_group(paired_differences(table, other))
+    return average_by_group(paired_differences(table, other), table)
 
 
 def fine_tuning_gains(table: pd.DataFrame) -> pd.DataFrame:
@@ -206,7 +225,7 @@ def fine_tuning_gains(table: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         As `average_by_group` gives it; `reference` is the encoder before fine-tuning.
     """
-    return average_by_group(paired_differences(table, table["fine_tuned_from"]))
+    return average_by_group(paired_differences(table, table["fine_tuned_from"]), table)
 
 
 def ami_by_level(table: pd.DataFrame, dataset: str, levels: Sequence[str]) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from zsc_utils.analysis import SPACES, unscored
+from zsc_utils.analysis import SPACES, datasets_of_group, unscored
 
 
 def bullets(sentences: list[str]) -> str:
@@ -13,13 +13,18 @@ def bullets(sentences: list[str]) -> str:
 
 
 def cells(table: pd.DataFrame) -> str:
-    """Count the results and name what is wrong with any."""
-    bad = unscored(table)
+    """Count the results and name what is wrong with any, and what is absent."""
+    present = table[table["status"] != "absent"]
+    bad = unscored(present)
     sentence = (
-        f"{len(table)} results: {table['dataset'].nunique()} datasets × "
-        f"{table['encoder'].nunique()} encoders × {table['clusterer'].nunique()} clusterers"
-        + (f" × {table['seed'].nunique()} seeds." if table["seed"].nunique() > 1 else ".")
+        f"{len(present)} results: {present['dataset'].nunique()} datasets × "
+        f"{present['encoder'].nunique()} encoders × {present['clusterer'].nunique()} clusterers"
+        + (f" × {present['seed'].nunique()} seeds." if present["seed"].nunique() > 1 else ".")
     )
+    names = table.loc[table["status"] == "absent", "dataset_name"].unique()
+    if len(names):
+        n_asked = table["dataset"].nunique()
+        sentence += f" {len(names)} of {n_asked} datasets are absent: {', '.join(names)}."
     if bad.empty:
         return sentence + " Every clusterer converged."
     kinds = bad.groupby(["clusterer", "status"]).size()
@@ -44,26 +49,21 @@ def encoders(means: pd.DataFrame, ranks: pd.DataFrame, differences: pd.DataFrame
         f"Over all datasets **{first}** ranks best: {ranks['mean rank'].iloc[0]:.1f} on average "
         f"among {len(ranks)} encoders, highest AMI on {ranks['best on'].iloc[0]} datasets."
     ]
+    count = datasets_of_group(means)
     for group, rows in means.groupby("group", sort=False):
         ranked = rows.sort_values("mean", ascending=False)
         best = "; ".join(
             f"{row.encoder_name} {row.mean:.1f} %"
             for row in ranked[["encoder_name", "mean"]].head(3).itertuples(name="Row", index=False)
         )
-        sentences.append(f"**{group}** ({datasets(rows)}): highest mean AMI: {best}.")
+        sentences.append(f"**{group}** ({count[group]}): highest mean AMI: {best}.")
     display = means.drop_duplicates("encoder").set_index("encoder")["encoder_name"]
     for (group, reference), rows in differences.groupby(["group", "reference"], sort=False):
         sentences.append(
-            f"**{group}** ({datasets(rows)}): above {display[reference]} "
+            f"**{group}** ({count[group]}): above {display[reference]} "
             f"on average: {points(rows[rows['mean'] > 0])}"
         )
     return bullets(sentences)
-
-
-def datasets(rows: pd.DataFrame) -> str:
-    """Write how many datasets averages are over."""
-    n = int(rows["n"].max())
-    return f"{n} dataset{'s' if n > 1 else ''}"
 
 
 def points(rows: pd.DataFrame) -> str:
@@ -83,9 +83,10 @@ def fine_tuning(gains: pd.DataFrame) -> str:
     gains
         As `analysis.fine_tuning_gains` gives it.
     """
+    count = datasets_of_group(gains)
     return bullets(
         [
-            f"**{group}** ({datasets(rows)}): AMI rises for {(rows['mean'] > 0).sum()} of "
+            f"**{group}** ({count[group]}): AMI rises for {(rows['mean'] > 0).sum()} of "
             f"{len(rows)} encoders, by {rows['mean'].mean():.1f} points on average; "
             f"{points(rows)}"
             for group, rows in gains.groupby("group", sort=False)

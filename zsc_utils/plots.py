@@ -10,7 +10,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from zsc_utils.analysis import SPACES
+from zsc_utils.analysis import SPACES, datasets_of_group
 from zsc_utils.datasets import ImageDataset
 
 sns.set_theme(context="paper", style="ticks", palette="colorblind")
@@ -185,16 +185,15 @@ def difference_by_group(differences: pd.DataFrame, styles: dict[str, dict]) -> F
     if differences.empty:
         return _nothing("no encoder but the reference has results")
     references = list(dict.fromkeys(differences["reference"]))
-    counts = differences.groupby("group", sort=False)["n"].max()
+    names = {g: f"{g}\n({count})" for g, count in datasets_of_group(differences).items()}
     figure, all_axes = plt.subplots(
         len(references),
         1,
-        figsize=(max(4.0, 1.6 * len(counts)), 0.6 + 2.4 * len(references)),
+        figsize=(max(4.0, 1.6 * len(names)), 0.6 + 2.4 * len(references)),
         sharex=True,
         squeeze=False,
         layout="constrained",
     )
-    names = {group: f"{group}\n({n} dataset{'s' if n > 1 else ''})" for group, n in counts.items()}
     for axes, reference in zip(all_axes[:, 0], references, strict=True):
         rows = differences[differences["reference"] == reference]
         rows = rows.assign(group=rows["group"].map(names))
@@ -220,7 +219,9 @@ def gains_by_group(gains: pd.DataFrame, styles: dict[str, dict]) -> Figure:
         return _nothing("no encoder has results from before and after fine-tuning")
     width = max(4.0, 1.6 * gains["group"].nunique())
     figure, axes = plt.subplots(figsize=(width, 3), layout="constrained")
-    _dodged(gains, "group", list(dict.fromkeys(gains["group"])), styles, axes)
+    names = {g: f"{g}\n({count})" for g, count in datasets_of_group(gains).items()}
+    rows = gains.assign(group=gains["group"].map(names))
+    _dodged(rows, "group", list(names.values()), styles, axes)
     axes.axhline(0, color="0.4", linewidth=0.8, zorder=0)
     axes.set_ylabel("AMI after − before fine-tuning\n(points, mean over datasets ± 1 SE)")
     _legend_outside(figure, axes)
