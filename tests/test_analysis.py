@@ -165,6 +165,13 @@ def test_mean_ranks(table):
     assert ranks["best on"].tolist() == [2, 1]
 
 
+def test_best_by_dataset(table):
+    best = analysis.best_by_dataset(table)
+    found = best[["dataset_name", "encoder_name", "clusterer_name"]].to_numpy().tolist()
+    assert found == [["A", "Good", "C0"], ["B", "Good", "C1"], ["C", "Reference", "C0"]]
+    assert best["ami"].tolist() == pytest.approx([50, 70, 60])
+
+
 def test_who_is_compared(table):
     table.loc[table["dataset"] == "a", "method"] = "random"
     table.loc[table["dataset"] == "b", "method"] = "none"
@@ -236,6 +243,17 @@ def test_spearman_is_scipys_row_by_row():
     expected = [spearmanr(x, y).statistic for x, y in zip(a, b, strict=True)]
     assert np.allclose(analysis.spearman(a, b), expected)
     assert np.isnan(analysis.spearman(np.ones(5), np.arange(5.0)))
+
+
+def test_bootstrap_draws_whole_datasets():
+    datasets = pd.Series(["a", "b", "a", "c", "b"], index=[9, 8, 7, 6, 5])
+    rng = np.random.default_rng(0)
+    for chosen in analysis.resampled_clusters(datasets, 20, rng):
+        counts = np.bincount(chosen, minlength=5)
+        # As often one row of a dataset as the other; three datasets in all.
+        assert counts[0] == counts[2] and counts[1] == counts[4]
+        assert counts[0] + counts[1] + counts[3] == 3
+    assert list(analysis.resampled_clusters(datasets.iloc[:0], 3, rng)) == []
 
 
 def test_silhouette_correlation_of_too_little(silhouettes):

@@ -5,7 +5,7 @@ AMI is a fraction in the table of results, and in percent here, as in the study.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +136,20 @@ def without_baselines(table: pd.DataFrame) -> pd.DataFrame:
 def not_fine_tuned(table: pd.DataFrame) -> pd.DataFrame:
     """Leave out the fine-tuned encoders."""
     return table[table["fine_tuned_from"].isna()]
+
+
+def best_by_dataset(table: pd.DataFrame) -> pd.DataFrame:
+    """Find the clustering of highest AMI of each dataset, of all encoders and clusterers.
+
+    Returns
+    -------
+    DataFrame
+        A row for each dataset: group, dataset_name, encoder_name, clusterer_name, `ami` in percent.
+    """
+    rows = with_score(table).assign(ami=lambda t: 100 * t["ami"])
+    best = rows.loc[rows.groupby("dataset", sort=False)["ami"].idxmax()]
+    columns = ["group", "dataset_name", "encoder_name", "clusterer_name", "ami"]
+    return best[columns].reset_index(drop=True)
 
 
 def mean_ranks(table: pd.DataFrame) -> pd.DataFrame:
@@ -373,6 +387,16 @@ def spearman(ami: np.ndarray, silhouette: np.ndarray) -> np.ndarray:
         return (a * b).sum(-1) / np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
 
 
+def resampled_clusters(
+    clusters: pd.Series, resamples: int, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Draw clusters of rows with replacement, as many as there are; yield the rows' positions."""
+    members = list(clusters.reset_index(drop=True).groupby(clusters.to_numpy()).groups.values())
+    for _ in range(resamples if members else 0):
+        drawn = rng.integers(0, len(members), len(members))
+        yield np.concatenate([members[i] for i in drawn])
+
+
 def silhouette_correlation(
     table: pd.DataFrame, *, resamples: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
@@ -391,8 +415,8 @@ def silhouette_correlation(
     -------
     DataFrame
         One row for each clusterer and space: `rho`, `low` and `high` (95 % percentile bootstrap
-        over the points), `n` points. NaN where fewer than three points have a silhouette. Points
-        of one dataset are not independent, so that the intervals are, if anything, too narrow.
+        over datasets, whose points hang together), `n` points. NaN where fewer than three points
+        have a silhouette.
     """
     rng = np.random.default_rng(seed)
     rows = []
@@ -400,11 +424,14 @@ def silhouette_correlation(
         for (clusterer, name), part in pretrained_only(with_score(table)).groupby(
             ["clusterer", "clusterer_name"], sort=False
         ):
-            ami, silhouette = part[["ami", space]].dropna().to_numpy(float).T
-            draws = rng.integers(0, max(1, len(ami)), (resamples, len(ami)))
-            resampled = spearman(ami[draws], silhouette[draws])
+            known = part[part[space].notna()]
+            ami, silhouette = known[["ami", space]].to_numpy(float).T
+            resampled = [
+                spearman(ami[chosen], silhouette[chosen])
+                for chosen in resampled_clusters(known["dataset"], resamples, rng)
+            ]
             # A resample of one point, over and over, has no ranks to correlate.
-            finite = resampled[np.isfinite(resampled)]
+            finite = np.array(resampled)[np.isfinite(resampled)]
             low, high = np.quantile(finite, [0.025, 0.975]) if len(finite) else (np.nan, np.nan)
             rows.append(
                 {
