@@ -103,7 +103,10 @@ def test_fine_tuning_gains(table):
     assert gains["encoder"].tolist() == ["good", "good"]
     assert gains["mean"].tolist() == pytest.approx([25, -40])
     text = findings.fine_tuning(gains)
-    assert "**Near** (2 datasets): AMI rises for 1 of 1 encoders, by 25.0 points" in text
+    assert (
+        "**Near** (2 datasets): AMI rises for 1 of 1 encoders; the mean change is 25.0 points"
+        in text
+    )
     assert "Good by -40.0 points." in text
 
 

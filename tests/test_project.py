@@ -1,17 +1,22 @@
 """What the repository itself promises: rooms, dependencies, notebooks, documents."""
 
 import ast
+import io
 import json
 import re
 import subprocess
 import tomllib
 
+import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT
 
 from zsc_utils import ROOMS
 from zsc_utils.datasets import registered
+from zsc_utils.encoders import registered as registered_encoders
+from zsc_utils.profiles import load_profile, profile_names
+from zsc_utils.recipes import encoders_with_recipes, recipe_for
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -91,15 +96,26 @@ def test_citation_names_the_study():
     assert citation["preferred-citation"]["doi"].endswith("2406.02465")
 
 
-def test_readme_table_is_the_one_that_was_computed():
-    """Compare with the committed table: a run on this machine may have written another."""
+def committed(path):
+    """Text of a file as it is committed: a run on this machine may have written another."""
     shown = subprocess.run(
-        ["git", "show", "HEAD:figures/mini/01_ami.md"], cwd=ROOT, capture_output=True, text=True
+        ["git", "show", f"HEAD:{path}"], cwd=ROOT, capture_output=True, text=True
     )
     if shown.returncode:
         pytest.skip("not a git checkout, or the figures are not committed")
+    return shown.stdout
+
+
+def test_readme_table_is_the_one_that_was_computed():
+    table = committed("figures/mini/01_groups.md").strip()
     readme = (ROOT / "README.md").read_text()
-    assert shown.stdout.strip() in readme, "README's table is not figures/mini/01_ami.md: paste it"
+    assert table in readme, "README's table is not figures/mini/01_groups.md: paste it"
+
+
+def test_few_datasets_of_the_miniature_are_too_hard_or_too_easy():
+    best = pd.read_csv(io.StringIO(committed("figures/mini/01_best.csv")))
+    assert len(best) == len(load_profile("mini").datasets)
+    assert best["ami"].between(15, 97).sum() >= len(best) - 2
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/miniature.md", "docs/datasets.md"])
@@ -118,3 +134,16 @@ def test_every_dataset_of_the_miniature_has_its_sheet():
         if facts.source.startswith("rendered") and "test" in facts.partitions
     }
     assert {path.stem for path in (ROOT / "docs" / "miniature").glob("*.jpg")} == rendered
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_encoder_of_a_profile_has_recipes(name):
+    profile = load_profile(name)
+    for encoder in profile.encoders:
+        family = registered_encoders()[encoder].family
+        for clusterer in profile.clusterers:
+            recipe = recipe_for(encoder, clusterer, family, profile.recipe_table)
+            assert recipe.clusterer == clusterer
+    if profile.recipes:
+        # A table of its own was made for its own encoders: none borrows from its family.
+        assert set(profile.encoders) <= set(encoders_with_recipes(profile.recipe_table))

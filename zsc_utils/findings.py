@@ -87,7 +87,7 @@ def fine_tuning(gains: pd.DataFrame) -> str:
     return bullets(
         [
             f"**{group}** ({count[group]}): AMI rises for {(rows['mean'] > 0).sum()} of "
-            f"{len(rows)} encoders, by {rows['mean'].mean():.1f} points on average; "
+            f"{len(rows)} encoders; the mean change is {rows['mean'].mean():.1f} points; "
             f"{points(rows)}"
             for group, rows in gains.groupby("group", sort=False)
         ]

@@ -389,7 +389,8 @@ def silhouette_ranks(
                 axes.scatter(
                     part["ami_rank"],
                     part["silhouette_rank"],
-                    s=14,
+                    s=8,
+                    linewidth=0.8,
                     edgecolor=style["color"],
                     facecolor=style["face"],
                     marker=style["marker"],
