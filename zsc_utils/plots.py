@@ -281,7 +281,7 @@ def variance_curves(curves: pd.DataFrame, styles: dict[str, dict]) -> Figure:
     figure, all_axes = plt.subplots(
         len(rows),
         2,
-        figsize=(5.5, 0.6 + 2.1 * len(rows)),
+        figsize=(8, 0.6 + 2.3 * len(rows)),
         sharey=True,
         sharex="col",
         squeeze=False,
@@ -290,8 +290,10 @@ def variance_curves(curves: pd.DataFrame, styles: dict[str, dict]) -> Figure:
     for line, (backbone, encoders) in zip(all_axes, rows.items(), strict=True):
         for name in encoders:
             curve, style = curves[curves["encoder"] == name], styles[name]
-            # Hollow markers cannot tell fine-tuned encoders where there are no markers.
+            # Without markers, dashes tell fine-tuned encoders, and dots those of other backbones.
             dashes = "--" if style["face"] == "white" else "-"
+            if backbone and style["backbone"] != backbone:
+                dashes = ":"
             for axes, dims in zip(line, ("dims", "relative"), strict=True):
                 look = {"color": style["color"], "linestyle": dashes, "label": style["label"]}
                 axes.plot(curve[dims], curve["median"], **look)
@@ -444,7 +446,7 @@ def contact_sheet(
 
 
 def save_table(table: pd.DataFrame, name: str, folder: str | Path) -> list[Path]:
-    """Write a table as CSV, in full precision, and as Markdown, with one decimal.
+    """Write a table as CSV, in full precision, and as Markdown, with three digits.
 
     Parameters
     ----------
@@ -460,7 +462,7 @@ def save_table(table: pd.DataFrame, name: str, folder: str | Path) -> list[Path]
     paths = [folder / f"{name}.csv", folder / f"{name}.md"]
     flat = table.reset_index()
     flat.to_csv(paths[0], index=False)
-    paths[1].write_text(flat.to_markdown(index=False, floatfmt=".1f") + "\n")
+    paths[1].write_text(flat.to_markdown(index=False, floatfmt=".3g") + "\n")
     return paths
 
 
