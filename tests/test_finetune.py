@@ -176,6 +176,22 @@ def test_learning_rate_is_scaled_warmed_up_and_decays_from_block_to_block(tiny_r
     assert decay[network.pos_embed] == decay[network.head.bias] == decay[network.norm.weight] == 0
 
 
+class AlwaysTheFirst(torch.nn.Module):
+    """Says the first class, and nothing while it is in training mode."""
+
+    def forward(self, images):
+        assert not self.training and not torch.is_grad_enabled()
+        return torch.eye(5)[:1].expand(len(images), -1)
+
+
+def test_accuracy_is_that_of_all_images_in_evaluation_mode(tiny_root):
+    folders = open_class_folders(tiny_root, SMALL)
+    # Fifteen images, in a whole batch and a part of one.
+    assert loop.evaluate(AlwaysTheFirst().train(), folders, SMALL, Group()) == 0.2
+    folders.val.samples[-1] = (folders.val.samples[-1][0], 0)
+    assert loop.evaluate(AlwaysTheFirst(), folders, SMALL, Group()) == round(4 / 15, 5)
+
+
 def test_mixed_images_have_mixed_labels(tiny_root, monkeypatch):
     seen = []
     entropy = F.cross_entropy
