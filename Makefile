@@ -22,7 +22,7 @@ number     = $(firstword $(subst _, ,$*))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env all pretrain sheets test lab data status lint format lock clean FORCE $(NUMBERS)
+.PHONY: help env all pretrain finetune sheets test lab data status lint format lock clean FORCE $(NUMBERS)
 
 help: ## say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -38,6 +38,12 @@ all: $(EXECUTED) ## compute what is missing and execute every notebook
 
 pretrain: $(ENV) ## train the encoders of weights/mini that are not there yet (hours; resumes)
 	$(BIN)/zsc pretrain
+
+finetune: $(ENV) ## fine-tune ENCODER= on DATA_ROOT/imagenet into WEIGHTS_ROOT, on GPUS= GPUs (resumes)
+	@test -n '$(ENCODER)' -a -n '$(DATA_ROOT)' -a -n '$(WEIGHTS_ROOT)' || { \
+		echo 'make finetune needs ENCODER (such as dino_vitb16), DATA_ROOT and WEIGHTS_ROOT'; exit 1; }
+	$(if $(GPUS),$(BIN)/torchrun --standalone --nproc-per-node $(GPUS) --no-python )$(BIN)/zsc finetune \
+		--encoder $(ENCODER) --data $(DATA_ROOT)/imagenet --out $(WEIGHTS_ROOT)/$(ENCODER)_ft.safetensors
 
 sheets: $(ENV) ## draw the contact sheets of docs/miniature.md anew
 	@for sheet in docs/miniature/*.jpg; do \

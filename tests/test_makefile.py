@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -125,7 +126,18 @@ def test_a_failing_notebook(project):
 
 def test_help_names_every_target(project):
     text = make(project, "help").stdout
-    for target in "env all pretrain sheets test lab data status lint format clean 01 02".split():
+    targets = "env all pretrain finetune sheets test lab data status lint format clean 01 02"
+    for target in targets.split():
         assert f"make {target}" in text
     for variable in ("PROFILE", "JOBS", "SEED", "DATA_ROOT", "WEIGHTS_ROOT"):
         assert variable in text
+
+
+def test_finetune_says_what_it_needs_and_takes_as_many_gpus_as_are_given(project):
+    lacking = make(project, "finetune", "ENCODER=dino_vitb16", "DATA_ROOT=d")
+    assert lacking.returncode != 0 and "WEIGHTS_ROOT" in lacking.stdout
+    places = ("ENCODER=dino_vitb16", "DATA_ROOT=d", "WEIGHTS_ROOT=w")
+    for gpus, launcher in ((), ""), (("GPUS=4",), ".venv/bin/torchrun .*-node 4 --no-python "):
+        command = make(project, "finetune", "--dry-run", *places, *gpus).stdout
+        wanted = rf"^{launcher}\.venv/bin/zsc finetune .*--data d/imagenet --out w/dino_vitb16_ft\."
+        assert re.search(wanted, command.replace("\\\n", ""), re.M), command

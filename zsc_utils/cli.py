@@ -28,6 +28,7 @@ from zsc_utils.errors import (
 )
 from zsc_utils.files import build_folder, data_folder
 from zsc_utils.recipes import encoders_with_recipes, recipe_for
+from zsc_utils.training.finetuning.settings import TuningPrecision
 
 app = typer.Typer(
     help="Cluster embeddings of datasets that the encoder never saw.",
@@ -492,6 +493,75 @@ def pretrain(
         out or FOLDER,
         seed=seed,
         device=choose_device(device),
+        report=tqdm.write,
+    )
+
+
+@app.command()
+@friendly
+def finetune(
+    encoder: Annotated[
+        str, typer.Option(help="Self-supervised encoder of the study, such as dino_vitb16.")
+    ],
+    data: Annotated[
+        Path, typer.Option(help="Folder with train/<class>/ and val/<class>/, such as ImageNet's.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="The .safetensors file to write; its card goes beside it.")
+    ],
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Weights to begin with, in place of the published ones.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs in place of the recipe's 50 (MAE: 100).")
+    ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(min=0, help="Base learning rate, for 256 images an update; 1e-3 (MAE: 5e-4)."),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Images a process takes at once; 128.")
+    ] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(min=1, help="Batches of a process for one update; 1.")
+    ] = None,
+    mixup: Annotated[float | None, typer.Option(min=0, help="Alpha of mixup; 0: none.")] = None,
+    cutmix: Annotated[float | None, typer.Option(min=0, help="Alpha of cutmix; 0: none.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the input in pixels; 224.")] = None,
+    precision: Annotated[
+        TuningPrecision, typer.Option(help="Of the forward pass; auto: what the device is fast in.")
+    ] = TuningPrecision.auto,
+    seed: Annotated[int, typer.Option(min=0, help="Random state.")] = 0,
+    device: DeviceOption = "auto",
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes that read images, for each that trains.")
+    ] = None,
+):
+    """Fine-tune an encoder with labels; a run that was killed goes on.
+
+    On several GPUs: torchrun --standalone --nproc-per-node 4 --no-python zsc finetune ...
+    """
+    from zsc_utils.training.finetuning.run import fine_tune_encoder
+    from zsc_utils.training.finetuning.settings import settings_for
+
+    check_writable(out)
+    settings = settings_for(
+        encoder,
+        epochs=epochs,
+        lr=lr,
+        batch_size=batch_size,
+        accumulate=accumulate,
+        mixup=mixup,
+        cutmix=cutmix,
+        size=size,
+        precision=precision,
+        seed=seed,
+    )
+    fine_tune_encoder(
+        *(encoder, data, out, settings),
+        checkpoint=checkpoint,
+        device=device,
+        workers=workers,
         report=tqdm.write,
     )
 

@@ -75,7 +75,7 @@ class WeightsMissingError(CheckpointError):
 
 
 class TrainingError(ZscError):
-    """A training whose loss is no longer a finite number."""
+    """A training that cannot begin or go on: its settings, or a loss that is no number."""
 
 
 class DeviceError(ZscError):

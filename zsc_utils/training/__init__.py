@@ -1,4 +1,7 @@
-"""Pretraining and fine-tuning of the miniature encoders: arrays in, weights with a card out."""
+"""Training: images in, weights with a card out.
+
+The modules here pretrain and fine-tune the miniature encoders; `finetuning` fine-tunes the study's.
+"""
 
 import os
 
