@@ -275,6 +275,19 @@ def test_silhouette_ranks(silhouettes):
     assert chosen["silhouette_rank"].tolist() == list(range(8, 0, -1))
 
 
+def test_correlation_by_supervision(silhouettes):
+    without = silhouettes[silhouettes["encoder"] == "ref"].assign(
+        encoder="good", method="DINO", silhouette_umap=lambda t: -t["silhouette_umap"]
+    )
+    tuned = without.assign(encoder="tuned", fine_tuned_from="good")
+    found = analysis.correlation_by_supervision(pd.concat([silhouettes, without, tuned]))
+    umap = found[found["space"] == "silhouette_umap"].set_index(["trained", "clusterer"])
+    assert umap.loc[("without labels", "c0"), "rho"] == pytest.approx(-1)
+    # The supervised and the fine-tuned encoder, whose ranks run against each other.
+    assert umap.loc[("with labels", "c0"), "n"] == 16
+    assert abs(umap.loc[("with labels", "c0"), "rho"]) < 0.9
+
+
 def test_sentences_about_encoders(table):
     text = findings.encoders(
         analysis.ami_by_group(table),
@@ -288,6 +301,10 @@ def test_sentences_about_encoders(table):
 
 
 def test_sentences_about_silhouettes(silhouettes):
-    text = findings.silhouettes(analysis.silhouette_correlation(silhouettes, resamples=200))
+    correlation = analysis.silhouette_correlation(silhouettes, resamples=200)
+    split = analysis.correlation_by_supervision(silhouettes)
+    text = findings.silhouettes(correlation, split)
+    assert "Encoders trained with labels, UMAP space: median ρ = 0.00." in text
+    assert "without labels" not in text
     assert "**Silhouette in the UMAP space**: median ρ = 0.00 over 2 clusterers" in text
     assert "above zero for 1 of them" in text

@@ -448,6 +448,26 @@ def silhouette_correlation(
     return pd.DataFrame(rows)
 
 
+def correlation_by_supervision(table: pd.DataFrame) -> pd.DataFrame:
+    """Spearman's ρ apart for encoders that were trained with labels and for those without.
+
+    Returns
+    -------
+    DataFrame
+        Rows as `silhouette_correlation` gives them, twice, told apart by `trained`: `with labels`
+        (supervised or fine-tuned) and `without labels` (self-supervised; raw pixels too). A half
+        that has no encoders is left out.
+    """
+    labelled = (table["method"] == "X-Ent") | table["fine_tuned_from"].notna()
+    halves = {"with labels": table[labelled], "without labels": table[~labelled]}
+    parts = [
+        silhouette_correlation(half).assign(trained=name)
+        for name, half in halves.items()
+        if len(pretrained_only(half))
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
 def silhouette_ranks(table: pd.DataFrame) -> pd.DataFrame:
     """Ranks of AMI and of silhouettes within each clusterer, 1 for the lowest (figure 4).
 

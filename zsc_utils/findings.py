@@ -169,13 +169,15 @@ def variance(dims: pd.DataFrame, fraction: float = 0.9) -> str:
     )
 
 
-def silhouettes(correlation: pd.DataFrame) -> str:
+def silhouettes(correlation: pd.DataFrame, split: pd.DataFrame) -> str:
     """Say in which space the silhouette goes along with AMI, and how surely.
 
     Parameters
     ----------
     correlation
         As `analysis.silhouette_correlation` gives it.
+    split
+        As `analysis.correlation_by_supervision` gives it.
     """
     sentences = []
     for space, rows in correlation.groupby("space", sort=False):
@@ -192,4 +194,8 @@ def silhouettes(correlation: pd.DataFrame) -> str:
         f"ρ is higher in the UMAP space than in the original for {better} of {len(wide)}"
         " clusterers."
     )
+    for (trained, space), rows in split.groupby(["trained", "space"], sort=False):
+        sentences.append(
+            f"Encoders trained {trained}, {SPACES[space]}: median ρ = {rows['rho'].median():.2f}."
+        )
     return bullets(sentences)
