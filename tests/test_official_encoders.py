@@ -16,6 +16,7 @@ from PIL import Image
 from skimage import data
 from typer.testing import CliRunner
 
+from zsc_utils import findings
 from zsc_utils.cli import app
 from zsc_utils.encoders import (
     describe_encoder,
@@ -30,7 +31,7 @@ from zsc_utils.errors import CheckpointError, WeightsMissingError
 from zsc_utils.plots import METHOD_COLORS
 from zsc_utils.profiles import load_profile
 from zsc_utils.recipes import encoders_with_recipes
-from zsc_utils.sweep import plan
+from zsc_utils.sweep import plan, progress_report, sweep
 
 ROSTER = official.ROSTER
 
@@ -441,9 +442,24 @@ def test_describing_fetches_nothing_and_says_how_to(places, monkeypatch):
     for name in set(ROSTER) - set(with_published_weights()):
         with pytest.raises(WeightsMissingError, match="never published; `zsc finetune`"):
             describe_encoder(name)
-    profile = load_profile("smoke", encoders=["raw_pixels", "xent_resnet50"])
-    with pytest.raises(WeightsMissingError, match="xent_resnet50"):
-        plan(profile)
+    profile = load_profile("smoke", encoders=["raw_pixels", "xent_resnet50"], datasets=["digits"])
+    there, lacking = plan(profile)
+    assert there.absent == "" and "weights of encoder xent_resnet50 are missing" in lacking.absent
+
+
+def test_a_sweep_goes_on_without_an_encoder(places, tmp_path):
+    """Of two encoders one has weights that cannot be fetched: its cells say so."""
+    names = {"encoders": ["dino_resnet50", "raw_pixels", "dino_resnet50_ft"]}
+    profile = load_profile("smoke", datasets=["digits"], clusterers=["kmeans"], **names)
+    table = sweep(profile, build=tmp_path, progress=False)
+    assert table["status"].tolist() == ["absent", "ok", "absent"]
+    assert table["ami"].isna().tolist() == [True, False, True]
+    assert "zsc weights dino_resnet50" in table["reason"][0]
+    assert "zsc finetune" in table["reason"][2]
+    report = progress_report(plan(profile), tmp_path)
+    assert list(report["encoders_absent"]) == ["dino_resnet50", "dino_resnet50_ft"]
+    assert report["datasets_absent"] == {} and report["missing"] == 0
+    assert "2 of 3 encoders are absent: DINO, ResNet-50, DINO [FT]" in findings.cells(table)
 
 
 def test_loading_without_network_names_url_and_place(places, class_folders):

@@ -352,11 +352,12 @@ def status(
         f"{chosen.name}: {report['total']} cells: "
         + ", ".join(f"{report[what]} {what.replace('_', ' ')}" for what in counts)
     )
-    if report["datasets_absent"]:
-        n_absent = len(report["datasets_absent"])
-        typer.echo(f"  {n_absent} of {len(chosen.datasets)} datasets are absent:")
-    for reason in report["datasets_absent"].values():
-        typer.echo(f"  {reason}")
+    for kind, asked in (("datasets", chosen.datasets), ("encoders", chosen.encoders)):
+        reasons = report[f"{kind}_absent"]
+        if reasons:
+            typer.echo(f"  {len(reasons)} of {len(asked)} {kind} are absent:")
+        for reason in reasons.values():
+            typer.echo(f"  {reason}")
     for problem in report["problems"]:
         typer.echo("  {dataset} / {encoder} / {clusterer}: {status}: {reason}".format(**problem))
 

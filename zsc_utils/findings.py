@@ -21,10 +21,12 @@ def cells(table: pd.DataFrame) -> str:
         f"{present['encoder'].nunique()} encoders × {present['clusterer'].nunique()} clusterers"
         + (f" × {present['seed'].nunique()} seeds." if present["seed"].nunique() > 1 else ".")
     )
-    names = table.loc[table["status"] == "absent", "dataset_name"].unique()
-    if len(names):
-        n_asked = table["dataset"].nunique()
-        sentence += f" {len(names)} of {n_asked} datasets are absent: {', '.join(names)}."
+    for kind in ("dataset", "encoder"):
+        names = table[f"{kind}_name"].unique()
+        lacking = [name for name in names if name not in set(present[f"{kind}_name"])]
+        if lacking:
+            listed = ", ".join(lacking)
+            sentence += f" {len(lacking)} of {len(names)} {kind}s are absent: {listed}."
     if bad.empty:
         return sentence + " Every clusterer converged."
     kinds = bad.groupby(["clusterer", "status"]).size()

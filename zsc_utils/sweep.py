@@ -22,11 +22,14 @@ from zsc_utils.datasets import DatasetFacts, ImageDataset, load_dataset
 from zsc_utils.datasets import registered as registered_datasets
 from zsc_utils.embed import Embeddings, embed, embeddings_folder, embeddings_key, read
 from zsc_utils.encoders import EncoderFacts, describe_encoder, fetch_weights, load_encoder
+from zsc_utils.encoders import registered as registered_encoders
 from zsc_utils.errors import (
     CacheDamagedError,
+    CheckpointError,
     DatasetAbsentError,
     EmbeddingsError,
     UnknownNameError,
+    WeightsMissingError,
     WorkerError,
 )
 from zsc_utils.evaluate import cell_key, evaluate
@@ -59,8 +62,8 @@ class Job:
     cells
         Each with its recipe.
     absent
-        Why the dataset cannot be opened here: its cells are reported but not computed. Empty where
-        it can.
+        Why the dataset or the encoder is not there: the cells are reported but not computed. Empty
+        where both are.
     """
 
     dataset: ImageDataset
@@ -85,13 +88,14 @@ def results_folder(build: Path) -> Path:
 def plan(profile: Profile, data_root: Path | None = None) -> list[Job]:
     """List what a profile asks for, whether there already or not, one job an embedding.
 
-    A dataset that is absent, or not whole, has jobs as well: they say so.
+    A dataset that is absent, or not whole, and an encoder without weights (nothing is fetched here)
+    have jobs as well: they say so.
 
     Raises
     ------
     ZscError
-        A folder cannot be opened, an encoder is unknown or its weights are missing (nothing is
-        fetched here), or a recipe is missing.
+        A folder cannot be opened, an encoder is unknown or its weights are damaged, or a recipe is
+        missing.
     """
     opened, absent = open_datasets(profile, profile.datasets, data_root)
     displays = Counter(dataset.facts.display for dataset in opened.values())
@@ -100,9 +104,12 @@ def plan(profile: Profile, data_root: Path | None = None) -> list[Job]:
         if displays[dataset.facts.display] > 1:
             facts = replace(dataset.facts, display=name.removeprefix("folder:"))
             opened[name] = replace(dataset, facts=facts)
-    described = {name: describe_encoder(name) for name in profile.encoders}
+    described, lacking = describe_encoders(profile.encoders)
     return [
-        make_job(profile, opened[dataset], *described[encoder], absent.get(dataset, ""))
+        make_job(
+            *(profile, opened[dataset], *described[encoder]),
+            absent.get(dataset, lacking.get(encoder, "")),
+        )
         for encoder in profile.encoders
         for dataset in profile.datasets
     ]
@@ -128,6 +135,38 @@ def open_datasets(
             absent[name] = str(error)
             opened[name] = without_images(registered_datasets()[name])
     return opened, absent
+
+
+def describe_encoders(
+    names: Iterable[str],
+) -> tuple[dict[str, tuple[EncoderFacts, dict]], dict[str, str]]:
+    """Describe encoders.
+
+    Returns
+    -------
+    described
+        Facts and settings by name; of one whose weights are not there the facts alone.
+    lacking
+        Why, for those whose weights are not there.
+    """
+    described, lacking = {}, {}
+    for name in names:
+        try:
+            described[name] = describe_encoder(name)
+        except WeightsMissingError as error:
+            lacking[name] = str(error)
+            described[name] = registered_encoders()[name], {"encoder": name, "absent": True}
+    return described, lacking
+
+
+def fetch_what_is_published(names: Iterable[str]) -> None:
+    """Fetch weights that are published and not there; what cannot be fetched is reported."""
+    for name in names:
+        try:
+            fetch_weights(name)
+        # Without network, or never published: its cells will say so, and the others are computed.
+        except CheckpointError as error:
+            log.warning("%s", error)
 
 
 def without_images(facts: DatasetFacts) -> ImageDataset:
@@ -314,8 +353,7 @@ def sweep(
         and `embed`; a clusterer that fails is none.
     """
     build = build or build_folder()
-    for name in profile.encoders:
-        fetch_weights(name)
+    fetch_what_is_published(profile.encoders)
     planned = plan(profile, data_root)
     left = missing(planned, build, retry_failed)
     if left:
@@ -347,8 +385,8 @@ def results(planned: list[Job], build: Path) -> pd.DataFrame:
     DataFrame
         One row a finished cell: what `evaluate` gives, and the facts of dataset, encoder and
         clusterer that figures need (`group`, `dataset_name`, `encoder_name`, `backbone`, `method`,
-        `fine_tuned_from`, `clusterer_name`). Cells of datasets that are absent have rows too, of
-        status `absent`, without scores. Rows stand in the order of the plan.
+        `fine_tuned_from`, `clusterer_name`). Cells of datasets and encoders that are absent have
+        rows too, of status `absent`, without scores. Rows stand in the order of the plan.
     """
     clusterers = registered_clusterers()
     rows = []
@@ -378,7 +416,7 @@ def finished_row(cell: Cell, build: Path) -> dict | None:
 
 
 def absent_row(job: Job, cell: Cell) -> dict:
-    """Make the row of a cell whose dataset is absent."""
+    """Make the row of a cell whose dataset or encoder is absent."""
     place = {name: getattr(cell, name) for name in ("dataset", "encoder", "clusterer", "seed")}
     return place | {"status": "absent", "reason": job.absent, "n_skipped": 0}
 
@@ -393,7 +431,7 @@ def read_embeddings(
 ) -> Iterator[tuple[Job, Embeddings, ArrayFolder]]:
     """Read the embeddings of a plan, in its order, and open their reductions.
 
-    Datasets that are absent are passed over.
+    Datasets and encoders that are absent are passed over.
 
     Raises
     ------
@@ -419,8 +457,8 @@ def progress_report(planned: list[Job], build: Path) -> dict:
     -------
     dict
         `total`, `ok`, `not_converged`, `failed`, `absent`, `missing`, `embeddings_missing`,
-        `images_missing`; `datasets_absent`: name to reason; and `problems`: dataset, encoder,
-        clusterer, status and reason of each other cell that is not `ok`.
+        `images_missing`; `datasets_absent`, `encoders_absent`: name to reason; and `problems`:
+        dataset, encoder, clusterer, status and reason of each other cell that is not `ok`.
     """
     rows = results(planned, build)
     left = missing(planned, build)
@@ -435,6 +473,15 @@ def progress_report(planned: list[Job], build: Path) -> dict:
         "missing": sum(len(job.cells) for job in left),
         "embeddings_missing": len(to_embed),
         "images_missing": sum(len(job.dataset) for job in to_embed),
-        "datasets_absent": {job.dataset.facts.name: job.absent for job in planned if job.absent},
+        "datasets_absent": {
+            job.dataset.facts.name: job.absent
+            for job in planned
+            if "absent" in job.dataset.fingerprint
+        },
+        "encoders_absent": {
+            job.encoder.name: job.absent
+            for job in planned
+            if "absent" in job.encoder_settings and "absent" not in job.dataset.fingerprint
+        },
         "problems": json.loads(problems.to_json(orient="records")),
     }
