@@ -130,10 +130,11 @@ def test_ami_by_level():
     assert means["level"].tolist() == ["coarse", "fine"]
     assert means["mean"].tolist() == pytest.approx([30, 45])
     assert means["se"].tolist() == pytest.approx([10, 5])
-    text = findings.levels("A", means)
+    text = findings.levels({"A": means})
     assert "**A**: of 1 encoders AMI is highest at fine for 1." in text
     assert "45.0 % (Reference, fine)" in text
     assert "From coarse to fine AMI rises for 1 of them; the median change is 15.0 points." in text
+    assert "no dataset" in findings.levels({})
 
 
 def test_ami_by_group(table):
@@ -261,6 +262,8 @@ def test_bootstrap_draws_whole_datasets():
 
 def test_silhouette_correlation_of_too_little(silhouettes):
     few = silhouettes[silhouettes["dataset"].isin(["d0", "d1"])]
+    correlations = (analysis.silhouette_correlation(few), analysis.correlation_by_supervision(few))
+    assert "Undecided" in findings.silhouettes(*correlations)
     assert analysis.silhouette_correlation(few, resamples=20)["rho"].isna().all()
     silhouettes["silhouette_umap"] = np.nan
     found = analysis.silhouette_correlation(silhouettes, resamples=20)

@@ -156,6 +156,7 @@ def test_ami_levels():
     assert len(bars(top_right)) == 3 * 3
     legend = [text.get_text() for text in top_right.get_legend().get_texts()]
     assert legend == ["Reference", "Tuned", "Raw"]
+    assert "no dataset" in plots.ami_levels({}, STYLES).axes[0].texts[0].get_text()
 
 
 def test_variance_curves():

@@ -123,30 +123,32 @@ def spread(standard_error: float) -> str:
     return "" if pd.isna(standard_error) else f" ± {standard_error:.1f}"
 
 
-def levels(dataset: str, means: pd.DataFrame) -> str:
-    """Say at which level of a tree the encoders' clusters agree best with the labels.
+def levels(means: dict[str, pd.DataFrame]) -> str:
+    """Say for each dataset at which level of its tree clusters agree best with the labels.
 
     Parameters
     ----------
-    dataset
-        The name to print.
     means
-        As `analysis.ami_by_level` gives it for the levels of the tree, coarse to fine.
+        By the dataset's name to print: `analysis.ami_by_level` of the tree's levels, coarse to
+        fine.
     """
-    levels = list(dict.fromkeys(means["level"]))
-    wide = means.pivot(index="encoder_name", columns="level", values="mean")[levels]
-    best = wide.idxmax(axis=1).value_counts().reindex(levels).dropna().astype(int)
-    counts = ", ".join(f"at {level} for {n}" for level, n in best.items())
-    name, level = wide.stack().idxmax()
-    change = wide[levels[-1]] - wide[levels[0]]
-    return bullets(
-        [
+    if not means:
+        return "**Nothing**: no dataset that is there has label levels that nest."
+    sentences = []
+    for dataset, scores in means.items():
+        levels = list(dict.fromkeys(scores["level"]))
+        wide = scores.pivot(index="encoder_name", columns="level", values="mean")[levels]
+        best = wide.idxmax(axis=1).value_counts().reindex(levels).dropna().astype(int)
+        counts = ", ".join(f"at {level} for {n}" for level, n in best.items())
+        name, level = wide.stack().idxmax()
+        change = wide[levels[-1]] - wide[levels[0]]
+        sentences.append(
             f"**{dataset}**: of {len(wide)} encoders AMI is highest {counts}. The highest of all: "
-            f"{wide.loc[name, level]:.1f} % ({name}, {level}).",
-            f"From {levels[0]} to {levels[-1]} AMI rises for {(change > 0).sum()} of them; the "
-            f"median change is {change.median():.1f} points.",
-        ]
-    )
+            f"{wide.loc[name, level]:.1f} % ({name}, {level}). From {levels[0]} to {levels[-1]} "
+            f"AMI rises for {(change > 0).sum()} of them; the median change is "
+            f"{change.median():.1f} points."
+        )
+    return bullets(sentences)
 
 
 def variance(dims: pd.DataFrame, fraction: float = 0.9) -> str:
@@ -181,6 +183,8 @@ def silhouettes(correlation: pd.DataFrame, split: pd.DataFrame) -> str:
     split
         As `analysis.correlation_by_supervision` gives it.
     """
+    if correlation["rho"].isna().all():
+        return "**Undecided**: no clusterer has three results with a silhouette."
     sentences = []
     for space, rows in correlation.groupby("space", sort=False):
         rhos = rows["rho"].dropna()
@@ -196,7 +200,8 @@ def silhouettes(correlation: pd.DataFrame, split: pd.DataFrame) -> str:
         f"ρ is higher in the UMAP space than in the original for {better} of {len(wide)}"
         " clusterers."
     )
-    for (trained, space), rows in split.groupby(["trained", "space"], sort=False):
+    known = split[split["rho"].notna()]
+    for (trained, space), rows in known.groupby(["trained", "space"], sort=False):
         sentences.append(
             f"Encoders trained {trained}, {SPACES[space]}: median ρ = {rows['rho'].median():.2f}."
         )

@@ -240,6 +240,8 @@ def ami_levels(means: dict[str, pd.DataFrame], styles: dict[str, dict]) -> Figur
     styles
         As `encoder_styles` gives it.
     """
+    if not means:
+        return _nothing("no dataset that is there has label levels that nest")
     rows = rows_by_backbone(styles)
     levels = {name: list(dict.fromkeys(table["level"])) for name, table in means.items()}
     figure, all_axes = plt.subplots(
