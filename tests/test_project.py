@@ -102,7 +102,9 @@ def test_readme_table_is_the_one_that_was_computed():
     assert shown.stdout.strip() in readme, "README's table is not figures/mini/01_ami.md: paste it"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/miniature.md", "docs/datasets.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/miniature.md", "docs/datasets.md", "docs/costs.md"]
+)
 def test_links_and_pictures_exist(page):
     page = ROOT / page
     targets = re.findall(r"\]\(([^)#]+)\)", page.read_text())
