@@ -179,11 +179,27 @@ def test_sweep_dry_run_and_status(zsc):
     assert code == 0 and "would compute 1 of 1 cells and 1 embeddings (80 images)" in out
     code, out, _ = zsc("sweep", "--profile", "smoke", *narrow)
     assert code == 0 and "1 cells: 1 ok" in out
+    assert out.startswith("will compute 1 of 1 cells and 1 embeddings (80 images)\n")
+    code, out, _ = zsc("sweep", "--profile", "smoke", *narrow, "--dry-run")
+    assert code == 0 and out == "would compute 0 of 1 cells and 0 embeddings (0 images)\n"
     code, out, _ = zsc("status", "--profile", "smoke", "--json")
     report = json.loads(out)
     assert code == 0 and (report["total"], report["ok"], report["missing"]) == (72, 1, 71)
     code, out, _ = zsc("status", "--profile", "smoke")
-    assert "72 cells: 1 ok, 0 not converged, 0 failed, 0 absent, 71 missing" in out
+    assert "72 cells: 1 ok, 0 not converged, 0 failed, 0 absent, 71 missing, 0 skipped" in out
+
+
+def test_what_does_not_fit_is_said_before_and_after(zsc, monkeypatch):
+    monkeypatch.setattr("zsc_utils.costs.memory_available", lambda: 1000)
+    monkeypatch.setattr("zsc_utils.sweep.memory_available", lambda: 1000)
+    narrow = ("--encoders", "raw_pixels", "--datasets", "digits", "--clusterers", "kmeans,hdbscan")
+    for option, said in ((("--dry-run",), "would"), ((), "will")):
+        code, out, _ = zsc("sweep", "--profile", "smoke", *narrow, *option)
+        assert code == 0 and f"{said} compute 0 of 2 cells and 0 embeddings" in out
+        assert "skipped: 2 cells" in out and "MB of memory; 0 MB are there" in out
+    assert "2 cells: 2 skipped" in out
+    code, out, _ = zsc("status", "--profile", "smoke")
+    assert "0 missing, 72 skipped" in out and "digits / hdbscan: 4 skipped: needs about" in out
 
 
 def test_absent_datasets_are_counted(zsc, tmp_path):

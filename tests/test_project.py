@@ -118,7 +118,9 @@ def test_few_datasets_of_the_miniature_are_too_hard_or_too_easy():
     assert best["ami"].between(15, 97).sum() >= len(best) - 2
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/miniature.md", "docs/datasets.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/miniature.md", "docs/datasets.md", "docs/costs.md"]
+)
 def test_links_and_pictures_exist(page):
     page = ROOT / page
     targets = re.findall(r"\]\(([^)#]+)\)", page.read_text())

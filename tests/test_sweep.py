@@ -295,6 +295,97 @@ def test_a_dataset_that_comes_later_is_computed(tmp_path):
     assert set(table["status"]) == {"ok"} and table["ami"].notna().all()
 
 
+@pytest.fixture
+def needs(monkeypatch):
+    """Let each cell need as many bytes as its clusterer is given, and set what is available."""
+
+    def need(available, **by_clusterer):
+        needed = by_clusterer.__getitem__
+        monkeypatch.setattr("zsc_utils.sweep.peak_bytes", lambda r, size: needed(r.clusterer))
+        monkeypatch.setattr("zsc_utils.sweep.memory_available", lambda: available)
+
+    return need
+
+
+def test_what_cannot_fit_into_memory_is_skipped_and_computed_where_it_fits(tmp_path, needs):
+    from zsc_utils import findings
+
+    needs(2e9, kmeans=1e9, ac_with_c=5e9)
+    table = sweep(quick(), build=tmp_path, progress=False)
+    assert table["clusterer"].tolist() == ["kmeans", "ac_with_c"]
+    assert table["status"].tolist() == ["ok", "skipped"]
+    assert table["reason"][1] == "needs about 5.0 GB of memory; 2.0 GB are there"
+    assert table.loc[1, ["ami", "silhouette_umap", "n_clusters"]].isna().all()
+    assert table["dataset_name"].tolist() == ["Digits"] * 2
+    assert "1 of ac_with_c (skipped)" in findings.cells(table)
+    report = progress_report(plan(quick()), tmp_path)
+    counts = ("total", "ok", "skipped", "missing", "failed", "embeddings_missing")
+    assert [report[what] for what in counts] == [2, 1, 1, 0, 0, 0]
+    assert report["problems"] == []
+    assert report["cells_skipped"] == [
+        {"dataset": "digits", "clusterer": "ac_with_c", "cells": 1, "reason": table["reason"][1]}
+    ]
+    # Nothing is kept that would pass for a result where there is more memory.
+    assert len(result_files(tmp_path)) == 1
+    needs(6e9, kmeans=1e9, ac_with_c=5e9)
+    assert progress_report(plan(quick()), tmp_path)["missing"] == 1
+    later = sweep(quick(), build=tmp_path, progress=False)
+    assert later["status"].tolist() == ["ok", "ok"]
+    # A result that is there is there, whatever it needed.
+    needs(2e9, kmeans=1e9, ac_with_c=5e9)
+    pd.testing.assert_frame_equal(sweep(quick(), build=tmp_path, progress=False), later)
+
+
+def test_where_no_cell_fits_nothing_is_embedded(tmp_path, needs):
+    from zsc_utils.sweep import read_embeddings
+
+    needs(2e9, kmeans=3e9, ac_with_c=5e9)
+    assert set(sweep(quick(), build=tmp_path, progress=False)["status"]) == {"skipped"}
+    assert not list(tmp_path.iterdir())
+    assert list(read_embeddings(plan(quick()), tmp_path)) == []
+
+
+def test_no_more_cells_run_at_once_than_fit(tmp_path, needs, monkeypatch):
+    from zsc_utils import sweep as room
+
+    profile = quick(datasets=["digits", "mini-inat"], clusterers=["kmeans", "ac_with_c", "hdbscan"])
+    jobs = plan(profile)
+    needs(10e9, kmeans=1e9, ac_with_c=3.4e9, hdbscan=9e9)
+    parts = room.side_by_side(jobs, tmp_path, 10e9, 4)
+    assert [n for n, _ in parts] == [4, 2, 1]
+    clusterers = [{cell.clusterer for job in part for cell, _ in job.cells} for _, part in parts]
+    assert clusterers == [{"kmeans"}, {"ac_with_c"}, {"hdbscan"}]
+    cells = [cell for _, part in parts for job in part for cell, _ in job.cells]
+    assert sorted(cells) == sorted(cell for job in jobs for cell, _ in job.cells)
+    # All fit: one part, and each embedding's cells stay together.
+    assert room.side_by_side(jobs, tmp_path, 100e9, 4) == [
+        (4, sorted(jobs, key=lambda job: -len(job.dataset)))
+    ]
+    asked, parallel = [], room.Parallel
+
+    def alone(n_jobs, **settings):
+        asked.append(n_jobs)
+        return parallel(n_jobs=1, **settings)
+
+    monkeypatch.setattr(room, "Parallel", alone)
+    together = sweep(profile, jobs=4, build=tmp_path / "parts", progress=False)
+    assert asked == [4, 2, 1]
+    order = ["dataset", "clusterer"]
+    wanted = [(job.dataset.facts.name, cell.clusterer) for job in jobs for cell, _ in job.cells]
+    assert list(together[order].itertuples(index=False, name=None)) == wanted
+    assert set(together["status"]) == {"ok"}
+
+
+def test_sizes_are_guessed_before_embeddings_are_there_and_known_after(tmp_path):
+    from zsc_utils.costs import Size
+    from zsc_utils.sweep import embeddings_size
+
+    (job,) = plan(quick(clusterers=["kmeans"]))
+    assert embeddings_size(job, tmp_path) == Size(80, 3072, 10)
+    sweep(quick(clusterers=["kmeans"]), build=tmp_path, progress=False)
+    assert embeddings_size(job, tmp_path) == Size(80, 192, 10)
+
+
 def test_folders_of_the_same_name_are_told_apart(class_folders, tmp_path):
     import shutil
 

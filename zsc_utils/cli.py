@@ -304,17 +304,20 @@ def sweep(
         bool, typer.Option("--dry-run", help="Say what would be computed, and stop.")
     ] = False,
 ):
-    """Compute every result of a profile that is not there yet."""
-    from zsc_utils.sweep import plan, progress_report
+    """Compute every result of a profile that is not there yet; say first what that will take."""
+    from zsc_utils.costs import memory_available
+    from zsc_utils.forecast import forecast
+    from zsc_utils.sweep import plan
     from zsc_utils.sweep import sweep as run_sweep
 
     chosen = select_profile(profile, encoders, datasets, clusterers, seed)
+
+    def announce(planned, memory):
+        text = forecast(planned, build_folder(), memory, jobs, retry_failed)
+        typer.echo(f"{'would' if dry_run else 'will'} {text}")
+
     if dry_run:
-        report = progress_report(plan(chosen, data_root), build_folder())
-        typer.echo(
-            f"would compute {report['missing']} of {report['total']} cells and "
-            f"{report['embeddings_missing']} embeddings ({report['images_missing']} images)"
-        )
+        announce(plan(chosen, data_root), memory_available())
         return
     table = run_sweep(
         chosen,
@@ -323,6 +326,7 @@ def sweep(
         device=device,
         skip_unreadable=skip_unreadable,
         retry_failed=retry_failed,
+        announce=announce,
     )
     counts = table["status"].value_counts()
     typer.echo(f"{len(table)} cells: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
@@ -347,7 +351,7 @@ def status(
     if as_json:
         typer.echo(json.dumps(report, indent=1, ensure_ascii=False))
         return
-    counts = (*STATUSES, "missing")
+    counts = (*STATUSES, "missing", "skipped")
     typer.echo(
         f"{chosen.name}: {report['total']} cells: "
         + ", ".join(f"{report[what]} {what.replace('_', ' ')}" for what in counts)
@@ -358,6 +362,8 @@ def status(
             typer.echo(f"  {len(reasons)} of {len(asked)} {kind} are absent:")
         for reason in reasons.values():
             typer.echo(f"  {reason}")
+    for skipped in report["cells_skipped"]:
+        typer.echo("  {dataset} / {clusterer}: {cells} skipped: {reason}".format(**skipped))
     for problem in report["problems"]:
         typer.echo("  {dataset} / {encoder} / {clusterer}: {status}: {reason}".format(**problem))
 

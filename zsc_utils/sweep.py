@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import json
 import logging
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache as remember
@@ -18,6 +18,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm.auto import tqdm
 
 from zsc_utils.cluster import registered as registered_clusterers
+from zsc_utils.costs import Size, dimensions, lack_of_memory, memory_available, peak_bytes
 from zsc_utils.datasets import DatasetFacts, ImageDataset, load_dataset
 from zsc_utils.datasets import registered as registered_datasets
 from zsc_utils.embed import Embeddings, embed, embeddings_folder, embeddings_key, read
@@ -33,7 +34,7 @@ from zsc_utils.errors import (
     WorkerError,
 )
 from zsc_utils.evaluate import cell_key, evaluate
-from zsc_utils.files import ArrayFolder, build_folder
+from zsc_utils.files import ArrayFolder, build_folder, load_array
 from zsc_utils.profiles import Profile
 from zsc_utils.recipes import Recipe, recipe_for
 from zsc_utils.store import Cell, read_result, write_result
@@ -233,18 +234,63 @@ def read_or_warn(cell: Cell, results: Path):
         return None
 
 
-def missing(jobs: list[Job], build: Path, retry_failed: bool = False) -> list[Job]:
-    """Keep of each job the cells that can have a result but have none yet; drop empty jobs."""
+def embeddings_size(job: Job, build: Path) -> Size:
+    """Size of the embeddings of a job; where there are none yet, the size to be expected."""
+    n_classes = job.dataset.labels[job.dataset.facts.label].nunique()
+    try:
+        n, d = load_array(job.embeddings_folder(build) / "embeddings.npy").shape
+    except CacheDamagedError:
+        n, d = len(job.dataset), dimensions(job.encoder.backbone)
+    return Size(n, d, n_classes)
+
+
+def missing(jobs: list[Job], build: Path, memory: float, retry_failed: bool = False) -> list[Job]:
+    """Keep of each job the cells that can have a result but have none yet; drop empty jobs.
+
+    Cells that need more than `memory` bytes can have none here.
+    """
     results = results_folder(build)
     left = []
     for job in jobs:
         if job.absent:
             continue
-        cells = tuple(pair for pair in job.cells if not finished(pair[0], results, retry_failed))
+        size = embeddings_size(job, build)
+        cells = tuple(
+            (cell, recipe)
+            for cell, recipe in job.cells
+            if peak_bytes(recipe, size) <= memory and not finished(cell, results, retry_failed)
+        )
         if cells:
-            parts = (job.dataset, job.encoder, job.encoder_settings, job.key)
-            left.append(Job(*parts, cells))
+            left.append(replace(job, cells=cells))
     return left
+
+
+def side_by_side(
+    jobs: list[Job], build: Path, memory: float, n_jobs: int
+) -> list[tuple[int, list[Job]]]:
+    """Part cells by how many of their size fit into memory at the same time.
+
+    Returns
+    -------
+    Numbers of processes, at most `n_jobs`, falling, each with the jobs of the cells that so many
+    processes can compute: if each holds the most that any of these needs, all fit.
+    """
+    parts = defaultdict(list)
+    for job in sorted(jobs, key=lambda job: -len(job.dataset)):
+        size = embeddings_size(job, build)
+        cells = defaultdict(list)
+        for cell, recipe in job.cells:
+            cells[max(1, min(n_jobs, int(memory // peak_bytes(recipe, size))))].append(
+                (cell, recipe)
+            )
+        for n, pairs in cells.items():
+            parts[n].append(replace(job, cells=tuple(pairs)))
+    return sorted(parts.items(), reverse=True)
+
+
+def not_embedded(jobs: list[Job], build: Path) -> list[Job]:
+    """Keep the jobs whose embeddings are still to be computed."""
+    return [job for job in jobs if not job.embeddings_folder(build).is_dir()]
 
 
 def embed_jobs(
@@ -317,17 +363,20 @@ def sweep(
     skip_unreadable: bool = False,
     retry_failed: bool = False,
     progress: bool = True,
+    announce: Callable[[list[Job], float], None] | None = None,
 ) -> pd.DataFrame:
     """Compute what is missing of a profile and return its results.
 
     Weights that are published and not there yet are fetched first: results are named after them.
+    Cells that need more memory than there is are left out, and as many are computed at once as fit
+    into it; both by prediction (see `costs`).
 
     Parameters
     ----------
     profile
         What to run.
     jobs
-        Processes that cluster at the same time. Results do not depend on it.
+        Processes that cluster at the same time, at most. Results do not depend on it.
     build
         Folder of caches and results.
     data_root
@@ -340,6 +389,8 @@ def sweep(
         Compute cells again that failed before.
     progress
         Show progress bars.
+    announce
+        Called before the work with the plan and the bytes of memory that are available.
 
     Returns
     -------
@@ -355,39 +406,68 @@ def sweep(
     build = build or build_folder()
     fetch_what_is_published(profile.encoders)
     planned = plan(profile, data_root)
-    left = missing(planned, build, retry_failed)
+    memory = memory_available()
+    if announce:
+        announce(planned, memory)
+    left = missing(planned, build, memory, retry_failed)
     if left:
         embed_jobs(left, build, device, skip_unreadable, progress)
-        calls = [
-            delayed(run_job)(
-                job.embeddings_folder(build), job.dataset.facts, job.key, job.cells, build
-            )
-            for job in sorted(left, key=lambda job: -len(job.dataset))
-        ]
-        total = sum(len(job.cells) for job in left)
-        with tqdm(total=total, desc="cluster", unit="cell", disable=not progress) as bar:
-            try:
-                for done in Parallel(n_jobs=jobs, return_as="generator_unordered")(calls):
+        # Again, as the sizes are known now.
+        left = missing(planned, build, memory, retry_failed)
+        cluster_jobs(left, build, memory, jobs, progress)
+    return results(planned, build, memory)
+
+
+def cluster_jobs(left: list[Job], build: Path, memory: float, n_jobs: int, progress: bool) -> None:
+    """Compute cells, as many at once as memory allows.
+
+    Raises
+    ------
+    WorkerError
+        The system ended a process.
+    """
+    total = sum(len(job.cells) for job in left)
+    with tqdm(total=total, desc="cluster", unit="cell", disable=not progress) as bar:
+        try:
+            for n, part in side_by_side(left, build, memory, n_jobs):
+                calls = [
+                    delayed(run_job)(
+                        job.embeddings_folder(build), job.dataset.facts, job.key, job.cells, build
+                    )
+                    for job in part
+                ]
+                for done in Parallel(n_jobs=n, return_as="generator_unordered")(calls):
                     bar.update(done)
-            except TerminatedWorkerError as error:
-                raise WorkerError(
-                    "the system ended a worker process, most likely for want of memory; results "
-                    "so far are kept: run again with fewer jobs"
-                ) from error
-    return results(planned, build)
+        except TerminatedWorkerError as error:
+            raise WorkerError(
+                "the system ended a worker process, most likely for want of memory; results "
+                "so far are kept: run again with fewer jobs"
+            ) from error
 
 
-def results(planned: list[Job], build: Path) -> pd.DataFrame:
+def results(planned: list[Job], build: Path, memory: float | None = None) -> pd.DataFrame:
     """Read the results of a plan as a tidy table.
+
+    Parameters
+    ----------
+    planned
+        As `plan` gives it.
+    build
+        Folder of caches and results.
+    memory
+        Bytes that are available; asked of the system by default.
 
     Returns
     -------
     DataFrame
         One row a finished cell: what `evaluate` gives, and the facts of dataset, encoder and
         clusterer that figures need (`group`, `dataset_name`, `encoder_name`, `backbone`, `method`,
-        `fine_tuned_from`, `clusterer_name`). Cells of datasets and encoders that are absent have
-        rows too, of status `absent`, without scores. Rows stand in the order of the plan.
+        `fine_tuned_from`, `clusterer_name`). Two kinds of cells have rows without scores, which are
+        not stored: those of datasets and encoders that are absent, of status `absent`, and those
+        that were not computed as they need more memory than there is, of status `skipped`. Rows
+        stand in the order of the plan.
     """
+    memory = memory_available() if memory is None else memory
     clusterers = registered_clusterers()
     rows = []
     for job in planned:
@@ -399,8 +479,12 @@ def results(planned: list[Job], build: Path) -> pd.DataFrame:
             "method": job.encoder.method,
             "fine_tuned_from": job.encoder.fine_tuned_from,
         }
-        for cell, _ in job.cells:
-            row = absent_row(job, cell) if job.absent else finished_row(cell, build)
+        size = None if job.absent else embeddings_size(job, build)
+        for cell, recipe in job.cells:
+            if size is None:
+                row = row_without_scores(cell, "absent", job.absent)
+            else:
+                row = finished_row(cell, build) or skipped_row(cell, recipe, size, memory)
             if row:
                 name = {"clusterer_name": clusterers[cell.clusterer].display}
                 rows.append(row | facts | name)
@@ -415,10 +499,16 @@ def finished_row(cell: Cell, build: Path) -> dict | None:
     return found and found[0]
 
 
-def absent_row(job: Job, cell: Cell) -> dict:
-    """Make the row of a cell whose dataset or encoder is absent."""
+def skipped_row(cell: Cell, recipe: Recipe, size: Size, memory: float) -> dict | None:
+    """Make the row of a cell that needs more memory than there is; None where it fits."""
+    reason = lack_of_memory(peak_bytes(recipe, size), memory)
+    return row_without_scores(cell, "skipped", reason) if reason else None
+
+
+def row_without_scores(cell: Cell, status: str, reason: str) -> dict:
+    """Make the row of a cell that cannot be computed here."""
     place = {name: getattr(cell, name) for name in ("dataset", "encoder", "clusterer", "seed")}
-    return place | {"status": "absent", "reason": job.absent, "n_skipped": 0}
+    return place | {"status": status, "reason": reason, "n_skipped": 0}
 
 
 def reductions_memo(build: Path, key: str) -> ArrayFolder:
@@ -431,7 +521,7 @@ def read_embeddings(
 ) -> Iterator[tuple[Job, Embeddings, ArrayFolder]]:
     """Read the embeddings of a plan, in its order, and open their reductions.
 
-    Datasets and encoders that are absent are passed over.
+    Datasets that are absent are passed over, and those of which no cell fits into memory.
 
     Raises
     ------
@@ -444,10 +534,19 @@ def read_embeddings(
             continue
         embeddings = read(job.embeddings_folder(build), job.dataset.facts, job.key)
         if embeddings is None:
+            size = embeddings_size(job, build)
+            if min(peak_bytes(recipe, size) for _, recipe in job.cells) > memory_available():
+                continue
             raise EmbeddingsError(
                 f"no embeddings of {job.dataset.facts.name} by {job.encoder.name}: sweep first"
             )
         yield job, embeddings, reductions_memo(build, job.key)
+
+
+def skipped_cells(rows: pd.DataFrame) -> pd.DataFrame:
+    """Sum up the cells that were skipped: dataset, clusterer, cells, reason (that of the first)."""
+    skipped = rows[rows["status"] == "skipped"].groupby(["dataset", "clusterer"], sort=False)
+    return skipped["reason"].agg(cells="size", reason="first").reset_index()
 
 
 def progress_report(planned: list[Job], build: Path) -> dict:
@@ -456,32 +555,27 @@ def progress_report(planned: list[Job], build: Path) -> dict:
     Returns
     -------
     dict
-        `total`, `ok`, `not_converged`, `failed`, `absent`, `missing`, `embeddings_missing`,
-        `images_missing`; `datasets_absent`, `encoders_absent`: name to reason; and `problems`:
-        dataset, encoder, clusterer, status and reason of each other cell that is not `ok`.
+        `total`, `ok`, `not_converged`, `failed`, `absent`, `missing`, `skipped`,
+        `embeddings_missing`, `images_missing`; `datasets_absent`: name to reason; `cells_skipped`:
+        dataset, clusterer, cells and reason; and `problems`: dataset, encoder, clusterer, status
+        and reason of each other cell that is not `ok`.
     """
-    rows = results(planned, build)
-    left = missing(planned, build)
-    to_embed = [job for job in left if not job.embeddings_folder(build).is_dir()]
+    memory = memory_available()
+    rows = results(planned, build, memory)
+    left = missing(planned, build, memory)
+    to_embed = not_embedded(left, build)
     total = sum(len(job.cells) for job in planned)
     counts = rows["status"].value_counts()
     columns = ["dataset", "encoder", "clusterer", "seed", "status", "reason"]
-    problems = rows.loc[~rows["status"].isin(["ok", "absent"]), columns]
+    problems = rows.loc[~rows["status"].isin(["ok", "absent", "skipped"]), columns]
     return {
         "total": total,
         **{status: int(counts.get(status, 0)) for status in STATUSES},
         "missing": sum(len(job.cells) for job in left),
+        "skipped": int(counts.get("skipped", 0)),
         "embeddings_missing": len(to_embed),
         "images_missing": sum(len(job.dataset) for job in to_embed),
-        "datasets_absent": {
-            job.dataset.facts.name: job.absent
-            for job in planned
-            if "absent" in job.dataset.fingerprint
-        },
-        "encoders_absent": {
-            job.encoder.name: job.absent
-            for job in planned
-            if "absent" in job.encoder_settings and "absent" not in job.dataset.fingerprint
-        },
+        "datasets_absent": {job.dataset.facts.name: job.absent for job in planned if job.absent},
+        "cells_skipped": json.loads(skipped_cells(rows).to_json(orient="records")),
         "problems": json.loads(problems.to_json(orient="records")),
     }

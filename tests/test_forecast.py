@@ -1,0 +1,91 @@
+from dataclasses import replace
+
+import pytest
+
+from zsc_utils import costs, forecast
+from zsc_utils.profiles import load_profile
+from zsc_utils.recipes import Reduction
+from zsc_utils.sweep import plan
+
+UMAP = Reduction("umap", n_components=50)
+
+
+@pytest.fixture
+def jobs():
+    return digits()
+
+
+def digits(**changes):
+    """Digits by raw pixels: K-means on PCA, spectral as they are, HDBSCAN on UMAP."""
+    changes = {"clusterers": ["kmeans", "spectral", "hdbscan"]} | changes
+    return plan(load_profile("smoke", datasets=["digits"], encoders=["raw_pixels"], **changes))
+
+
+def test_reductions_are_counted_once_and_not_again_when_they_are_kept(jobs, tmp_path, smoke):
+    found = forecast.reductions(jobs[0], tmp_path)
+    # The UMAPs of seed 1, and of seed 42 for silhouettes.
+    assert [reduction.method for reduction in found] == ["pca", "umap", "umap"]
+    assert forecast.reductions(jobs[0], smoke) == []
+    # Another seed is another UMAP, but for silhouettes.
+    assert forecast.reductions(digits(seeds=[2])[0], smoke) == [UMAP]
+
+
+def test_table_of_steps(jobs, tmp_path):
+    table = forecast.table_of_steps(jobs, tmp_path).set_index("step")
+    names = ["K-means", "silhouettes", "Spectral", "HDBSCAN", "PCA", "UMAP"]
+    assert table.index.tolist() == names
+    assert table["times"].tolist() == [1, 3, 1, 1, 1, 2]
+    size = costs.Size(80, 3072, 10)
+    assert table.loc["UMAP", "seconds"] == pytest.approx(2 * costs.step_cost("umap", size).seconds)
+    assert table.loc["K-means", "bytes"] == costs.peak_bytes(jobs[0].cells[0][1], size)
+
+
+def test_processes_share_what_embeddings_there_are(jobs, tmp_path):
+    (job,) = jobs
+    more = [job, *(replace(job, key=str(i)) for i in range(3))]
+    start = costs.start_cost(80).seconds
+
+    def time(left, n_jobs, memory=1e12):
+        return forecast.clustering_seconds(left, tmp_path, memory, n_jobs) - start
+
+    assert time(more, 1) == pytest.approx(4 * time([job], 1))
+    assert time(more, 2) == pytest.approx(time(more, 1) / 2)
+    # One embedding's cells are computed by one process.
+    assert time([job], 4) == pytest.approx(time([job], 1))
+    # Where memory has room for one process only, cells wait for each other.
+    reductions = sum(cost.seconds for _, cost in forecast.reduction_steps(more, tmp_path))
+    assert time(more, 4, memory=1) == pytest.approx(time(more, 1) - reductions * 3 / 4)
+
+
+def test_disk(jobs, tmp_path):
+    numbers = 80 * 3072 + 80 * 80 + 2 * 80 * 50
+    assert forecast.disk_bytes(jobs, tmp_path) == 4 * numbers
+
+
+def test_embeddings_of_unknown_speed(jobs):
+    own = replace(jobs[0], encoder=replace(jobs[0].encoder, name="own", backbone="own"))
+    start = "embeddings, on one CPU core: "
+    assert forecast.written_embeddings([own, own]) == f"{start}unknown for own"
+    text = forecast.written_embeddings([jobs[0], own])
+    assert text == f"{start}less than 1 min; unknown for own"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(59, "less than 1 min"), (600, "about 10 min"), (5 * 3600, "about 300 min (5 h)")],
+)
+def test_minutes(seconds, text):
+    assert forecast.minutes(seconds) == text
+
+
+def test_what_is_printed(jobs, tmp_path):
+    recipe = jobs[0].cells[0][1]
+    enough = costs.peak_bytes(recipe, costs.Size(80, 3072, 10))
+    lines = forecast.forecast(jobs, tmp_path, 2 * enough, 2).splitlines()
+    assert lines[0] == "compute 3 of 3 cells and 1 embeddings (80 images)"
+    assert lines[1].endswith("memory at most") and len(lines) == 11
+    assert lines[-2] == "all else, in 2 processes at most: less than 1 min"
+    assert lines[-1] == "disk: about 1 MB"
+    lines = forecast.forecast(jobs, tmp_path, 0.0, 2).splitlines()
+    assert lines[:2] == ["compute 0 of 3 cells and 0 embeddings (0 images)", "skipped: 3 cells"]
+    assert "digits" in lines[3] and "are there" in lines[3]

@@ -1,0 +1,305 @@
+"""Costs: how long a step will take and how much memory it will need, from what was measured.
+
+The measurements, `tables/scaling.csv`, are made by `benchmarks/bench_scaling.py`; docs/costs.md
+says what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import psutil
+
+from zsc_utils.recipes import SILHOUETTE_REDUCTION, TABLES, Recipe, Reduction
+
+SCALING = TABLES / "scaling.csv"
+# Laws are fitted to sizes of at least this fraction of the largest measured: below it, what does
+# not grow with n weighs too much.
+LARGE = 1 / 4
+FLOAT_BYTES = 4
+# scikit-learn holds distances for silhouettes in chunks of at most a GiB.
+CHUNK_BYTES = 2**30
+# Up to here UMAP optimises for 500 epochs, above for 200.
+UMAP_SMALL = 10_000
+# Steps that take another algorithm from some number of dimensions or samples on: hdbscan for the
+# spanning tree, UMAP for neighbours, which it finds exactly among few samples.
+CHANGES = {"hdbscan": ("d", 61), "umap": ("n", 4096)}
+
+
+class Cost(NamedTuple):
+    """Seconds of one core, and bytes of memory beyond those of the process and its data."""
+
+    seconds: float
+    bytes: float
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the cost of a step depends on.
+
+    Parameters
+    ----------
+    n
+        Number of samples.
+    d
+        Number of dimensions.
+    n_classes
+        Number of classes, which some clusterers are told.
+    """
+
+    n: int
+    d: int
+    n_classes: int = 1
+
+
+# A function of n, d and n_classes: arrays of as many values as there are measurements, or numbers.
+Term = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+# Seconds are a power law of these; of n, d and n_classes where nothing is said.
+TIME_TERMS: dict[str, tuple[Term, ...]] = {
+    # Samples × epochs.
+    "umap": (lambda n, d, k: n * np.where(n <= UMAP_SMALL, 500, 200), lambda n, d, k: d),
+    # Operations of the decomposition of an (n, d) matrix.
+    "pca": (lambda n, d, k: n * d * np.minimum(n, d),),
+}
+N_D_CLASSES: tuple[Term, ...] = (lambda n, d, k: n, lambda n, d, k: d, lambda n, d, k: k)
+
+# Bytes are proportional to these: the sizes of the largest arrays that a method holds.
+MEMORY_TERMS: dict[str, Term] = {
+    # Copies of the data; distances of all pairs, or for each sample its neighbours.
+    "umap": lambda n, d, k: n * (d + np.where(n < CHANGES["umap"][1], 2 * n, 800)),
+    # Copies of the data, the scores, the components.
+    "pca": lambda n, d, k: (n + np.minimum(n, d)) * d,
+    # Copies of the data; assignments.
+    "kmeans": lambda n, d, k: n * (d + 16),
+    # A copy of the data; for each class several vectors of the iteration; the graph of neighbours.
+    "spectral": lambda n, d, k: n * (d + 10 * k + 700),
+    # Distances of all pairs.
+    "ac_with_c": lambda n, d, k: n * n,
+    "ac_without_c": lambda n, d, k: n * n,
+    # Similarities of all pairs, and three matrices of messages.
+    "affinity_propagation": lambda n, d, k: n * n,
+    # A copy of the data; trees.
+    "hdbscan": lambda n, d, k: n * (d + 50),
+    # A chunk of the distances of all pairs.
+    "silhouette": lambda n, d, k: np.minimum(8 * n * n, CHUNK_BYTES),
+}
+
+
+@dataclass(frozen=True)
+class Law:
+    """How the cost of one step grows.
+
+    Parameters
+    ----------
+    time_terms
+        What seconds are a power law of.
+    exponents
+        The logarithm of a constant factor, then an exponent for each term.
+    memory_term
+        What bytes are proportional to.
+    bytes_each
+        The factor.
+    """
+
+    time_terms: tuple[Term, ...]
+    exponents: tuple[float, ...]
+    memory_term: Term
+    bytes_each: float
+
+    def predict(self, size: Size) -> Cost:
+        """Predict the cost of the step for a size."""
+        shape = (float(size.n), float(size.d), float(max(1, size.n_classes)))
+        logs = [1.0, *(np.log(term(*shape)) for term in self.time_terms)]
+        seconds = np.exp(np.dot(self.exponents, logs))
+        return Cost(float(seconds), float(self.bytes_each * self.memory_term(*shape)))
+
+
+def fit(rows: pd.DataFrame, step: str) -> Law:
+    """Fit the law of a step to measurements, by least squares of logarithms.
+
+    A term that is the same in all rows gets the exponent 0: nothing is known of it. Of memory,
+    theory knows the exponent; the factor is fitted.
+
+    Parameters
+    ----------
+    rows
+        Columns n, d, n_classes, seconds, bytes. Of each d and n_classes, seconds count for the
+        larger n, bytes for the largest.
+    step
+        Name of the step: a clusterer, `umap`, `pca` or `silhouette`.
+    """
+    largest = rows.groupby(["d", "n_classes"])["n"].transform("max")
+    rows = rows[rows["n"] >= LARGE * largest]
+    shape = [rows[name].to_numpy(float) for name in ("n", "d", "n_classes")]
+    terms = TIME_TERMS.get(step, N_D_CLASSES)
+    logs = np.stack([np.ones(len(rows)), *(np.log(term(*shape)) for term in terms)], axis=1)
+    varies = np.ptp(logs, axis=0) > 0
+    varies[0] = True
+    exponents = np.zeros(len(varies))
+    exponents[varies] = np.linalg.lstsq(logs[:, varies], np.log(rows["seconds"]), rcond=None)[0]
+    memory_term = MEMORY_TERMS[step]
+    ratios = np.log(rows["bytes"].clip(lower=1) / memory_term(*shape))
+    bytes_each = np.exp(ratios[rows["n"] == largest[rows.index]].mean())
+    return Law(terms, tuple(map(float, exponents)), memory_term, float(bytes_each))
+
+
+@cache
+def read_scaling(path: Path = SCALING) -> pd.DataFrame:
+    """Read measurements: columns step, n, d, n_classes, seconds, bytes."""
+    return pd.read_csv(path)
+
+
+def measurements(step: str, changed: bool = False) -> pd.DataFrame:
+    """Measurements of a step, before or after it changes its algorithm."""
+    table = read_scaling()
+    rows = table[table["step"] == step]
+    if step not in CHANGES:
+        return rows
+    column, start = CHANGES[step]
+    return rows[(rows[column] >= start) == changed]
+
+
+@cache
+def law(step: str, changed: bool = False) -> Law:
+    """Law of a step by the package's table, before or after it changes its algorithm."""
+    return fit(measurements(step, changed), step)
+
+
+def step_cost(step: str, size: Size) -> Cost:
+    """Predict the cost of a clusterer, `umap`, `pca` or `silhouette`."""
+    column, start = CHANGES.get(step, ("n", np.inf))
+    return law(step, getattr(size, column) >= start).predict(size)
+
+
+def reduced_size(reduction: Reduction, size: Size) -> Size:
+    """Size of what a reduction gives; at most that, where it keeps a fraction of the variance."""
+    if reduction.method == "none":
+        return size
+    return replace(size, d=min(reduction.n_components or size.d, size.n, size.d))
+
+
+def reduction_cost(reduction: Reduction, size: Size) -> Cost:
+    """Predict the cost of a reduction."""
+    return Cost(0.0, 0.0) if reduction.method == "none" else step_cost(reduction.method, size)
+
+
+def clusterer_cost(recipe: Recipe, size: Size) -> Cost:
+    """Predict the cost of a recipe's clusterer, given the size before the reduction."""
+    return step_cost(recipe.clusterer, reduced_size(recipe.reduction, size))
+
+
+def silhouettes_cost(size: Size) -> Cost:
+    """Predict the cost of both silhouettes, that of the embedding and that of its UMAP."""
+    original = step_cost("silhouette", size)
+    reduced = step_cost("silhouette", reduced_size(SILHOUETTE_REDUCTION, size))
+    return Cost(original.seconds + reduced.seconds, max(original.bytes, reduced.bytes))
+
+
+@cache
+def start_cost(n: int) -> Cost:
+    """Cost of what a process does once: load libraries, compile UMAP (more of it for many)."""
+    rows = read_scaling().query("step == 'process'").sort_values("n")
+    row = rows[rows["n"] <= max(n, rows["n"].min())].iloc[-1]
+    return Cost(float(row["seconds"]), float(row["bytes"]))
+
+
+def held_bytes(step: Cost, size: Size) -> float:
+    """Most memory that a process holds while it does a step to embeddings of a size."""
+    return start_cost(size.n).bytes + FLOAT_BYTES * size.n * size.d + step.bytes
+
+
+@cache
+def peak_bytes(recipe: Recipe, size: Size) -> float:
+    """Predict the most memory that the process of a cell holds: that of its largest step."""
+    steps = (
+        reduction_cost(recipe.reduction, size),
+        clusterer_cost(recipe, size),
+        reduction_cost(SILHOUETTE_REDUCTION, size),
+        silhouettes_cost(size),
+    )
+    return max(held_bytes(step, size) for step in steps)
+
+
+def embedding_step(backbone: str) -> str:
+    """Name of the embedding with a backbone, in the table of measurements."""
+    return f"embed {backbone}"
+
+
+def seconds_per_image(backbone: str) -> float | None:
+    """Seconds of one core that a backbone takes for an image; None where it was not measured."""
+    rows = measurements(embedding_step(backbone))
+    return None if rows.empty else float((rows["seconds"] / rows["n"]).iloc[-1])
+
+
+def dimensions(backbone: str) -> int:
+    """Dimensions of a backbone's embeddings; the most of any, where it was not measured."""
+    rows = measurements(embedding_step(backbone))
+    if rows.empty:
+        table = read_scaling()
+        rows = table[table["step"].str.startswith(embedding_step(""))]
+    return int(rows["d"].max())
+
+
+# Version 2 of the kernel's control groups names no controller; in version 1, memory has its own.
+# The folder of all groups, limit, use, and what of that use is files that give way.
+CONTROL_GROUPS = {
+    "": ("", "memory.max", "memory.current", "inactive_file"),
+    "memory": (
+        "memory",
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "total_inactive_file",
+    ),
+}
+
+
+def control_group_room(own: Path, mounted: Path) -> Iterator[int]:
+    """Tell the memory that is left under the limit of each control group that a process is in.
+
+    Parameters
+    ----------
+    own
+        File that says which those are.
+    mounted
+        Folder of all control groups. Seen from a container, its own is at the top of it.
+    """
+    for line in own.read_text().splitlines() if own.exists() else ():
+        _, controllers, path = line.split(":", 2)
+        for name in {*controllers.split(",")} & {*CONTROL_GROUPS}:
+            folder, limit, use, files = CONTROL_GROUPS[name]
+            group = mounted / folder / path.lstrip("/")
+            # The limits of the groups around it hold too.
+            for place in (group, *group.parents):
+                if place.is_relative_to(mounted) and (place / limit).exists():
+                    most = (place / limit).read_text().strip()
+                    stat = dict(map(str.split, (place / "memory.stat").read_text().splitlines()))
+                    used = int((place / use).read_text()) - int(stat.get(files, 0))
+                    if most != "max":
+                        yield int(most) - used
+
+
+def memory_available(
+    own: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")
+) -> int:
+    """Bytes of memory to be had: of the machine's, and under limits that containers set."""
+    room = (psutil.virtual_memory().available, *control_group_room(own, mounted))
+    return max(0, min(room))
+
+
+def in_words(size: float) -> str:
+    """Write a number of bytes: MB below a GB, and no more digits than a prediction deserves."""
+    return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
+
+
+def lack_of_memory(needed: float, available: float) -> str:
+    """Say that memory does not suffice; empty where it does."""
+    if needed <= available:
+        return ""
+    return f"needs about {in_words(needed)} of memory; {in_words(available)} are there"
