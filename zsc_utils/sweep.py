@@ -556,9 +556,9 @@ def progress_report(planned: list[Job], build: Path) -> dict:
     -------
     dict
         `total`, `ok`, `not_converged`, `failed`, `absent`, `missing`, `skipped`,
-        `embeddings_missing`, `images_missing`; `datasets_absent`: name to reason; `cells_skipped`:
-        dataset, clusterer, cells and reason; and `problems`: dataset, encoder, clusterer, status
-        and reason of each other cell that is not `ok`.
+        `embeddings_missing`, `images_missing`; `datasets_absent`, `encoders_absent`: name to
+        reason; `cells_skipped`: dataset, clusterer, cells and reason; and `problems`: dataset,
+        encoder, clusterer, status and reason of each other cell that is not `ok`.
     """
     memory = memory_available()
     rows = results(planned, build, memory)
@@ -575,7 +575,16 @@ def progress_report(planned: list[Job], build: Path) -> dict:
         "skipped": int(counts.get("skipped", 0)),
         "embeddings_missing": len(to_embed),
         "images_missing": sum(len(job.dataset) for job in to_embed),
-        "datasets_absent": {job.dataset.facts.name: job.absent for job in planned if job.absent},
+        "datasets_absent": {
+            job.dataset.facts.name: job.absent
+            for job in planned
+            if "absent" in job.dataset.fingerprint
+        },
+        "encoders_absent": {
+            job.encoder.name: job.absent
+            for job in planned
+            if "absent" in job.encoder_settings and "absent" not in job.dataset.fingerprint
+        },
         "cells_skipped": json.loads(skipped_cells(rows).to_json(orient="records")),
         "problems": json.loads(problems.to_json(orient="records")),
     }
