@@ -4,8 +4,9 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from umap import UMAP
 
+from zsc_utils import reduce as room
 from zsc_utils.datasets import load_dataset
-from zsc_utils.recipes import Reduction
+from zsc_utils.recipes import REDUCTION_METHODS, Reduction
 from zsc_utils.reduce import ReductionError, components_for_variance, reduce, zscore
 
 
@@ -14,6 +15,11 @@ def digits():
     dataset = load_dataset("digits").subset(300)
     pixels = [np.asarray(dataset.images[i], np.float32).ravel() for i in range(len(dataset))]
     return np.stack(pixels) / 255
+
+
+def test_recipe_tables_may_name_what_is_registered_here():
+    """Tables are read by a room that cannot know this one."""
+    assert set(REDUCTION_METHODS) == set(room._METHODS)
 
 
 def test_zscore_gives_unit_variance_and_zero_where_there_is_none(digits):

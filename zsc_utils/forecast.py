@@ -21,7 +21,7 @@ from zsc_utils.costs import (
     start_cost,
 )
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Reduction
-from zsc_utils.reduce import reduction_fingerprint
+from zsc_utils.reduce import pca_name, umap_name
 from zsc_utils.sweep import (
     Job,
     embeddings_size,
@@ -57,11 +57,10 @@ def reductions(job: Job, build: Path) -> list[Reduction]:
 
 
 def kept_name(reduction: Reduction, seed: int) -> str:
-    """Name that `reduce` keeps a reduction by; PCA keeps the scores of all components."""
-    scaled = "-zscore" if reduction.zscore else ""
+    """Name that a reduction is kept by; PCA keeps the scores of all components."""
     if reduction.method == "pca":
-        return f"pca{scaled}-{reduction_fingerprint()}-scores"
-    return f"umap{reduction.n_components}{scaled}-seed{seed}-{reduction_fingerprint()}"
+        return f"{pca_name(reduction.zscore)}-scores"
+    return umap_name(reduction, seed)
 
 
 def reduction_steps(left: list[Job], build: Path) -> Iterator[tuple[str, Cost]]:

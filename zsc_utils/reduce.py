@@ -42,6 +42,17 @@ def reduction_fingerprint() -> str:
     return fingerprint({"code": code_fingerprint(sys.modules[__name__]), **libraries})
 
 
+def pca_name(zscored: bool) -> str:
+    """Name by which a memo holds a decomposition: `<name>-scores` and `<name>-ratio`."""
+    return f"pca{'-zscore' if zscored else ''}-{reduction_fingerprint()}"
+
+
+def umap_name(reduction: Reduction, seed: int) -> str:
+    """Name by which a memo holds what UMAP gave."""
+    scaled = "-zscore" if reduction.zscore else ""
+    return f"umap{reduction.n_components}{scaled}-seed{seed}-{reduction_fingerprint()}"
+
+
 def zscore(X: np.ndarray) -> np.ndarray:
     """Bring each dimension to zero mean and unit variance; one of zero variance becomes 0."""
     from sklearn.preprocessing import StandardScaler
@@ -70,7 +81,7 @@ def pca_scores(X: np.ndarray, zscored: bool, memo: Memo) -> tuple[np.ndarray, np
     """
     from sklearn.decomposition import PCA
 
-    name = f"pca{'-zscore' if zscored else ''}-{reduction_fingerprint()}"
+    name = pca_name(zscored)
     if f"{name}-scores" not in memo or f"{name}-ratio" not in memo:
         # The full solver needs no seed; scikit-learn's default is random for some shapes.
         pca = PCA(svd_solver="full")
@@ -106,8 +117,7 @@ def umap(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarr
             f"UMAP to {reduction.n_components} dimensions needs more than "
             f"{reduction.n_components + 1} samples, not {len(X)}"
         )
-    name = f"umap{reduction.n_components}{'-zscore' if reduction.zscore else ''}-seed{seed}"
-    name = f"{name}-{reduction_fingerprint()}"
+    name = umap_name(reduction, seed)
     if name not in memo:
         from umap import UMAP
 
