@@ -19,6 +19,7 @@ def rows(dataset, group, encoder, amis, method="X-Ent", **columns):
             "encoder_name": NAMES[encoder],
             "backbone": "net",
             "method": method,
+            "labels": method == "X-Ent",
             "fine_tuned_from": None,
             "clusterer": f"c{i}",
             "clusterer_name": f"C{i}",
@@ -280,9 +281,9 @@ def test_silhouette_ranks(silhouettes):
 
 def test_correlation_by_supervision(silhouettes):
     without = silhouettes[silhouettes["encoder"] == "ref"].assign(
-        encoder="good", method="DINO", silhouette_umap=lambda t: -t["silhouette_umap"]
+        encoder="good", method="DINO", labels=False, silhouette_umap=lambda t: -t["silhouette_umap"]
     )
-    tuned = without.assign(encoder="tuned", fine_tuned_from="good")
+    tuned = without.assign(encoder="tuned", labels=True, fine_tuned_from="good")
     found = analysis.correlation_by_supervision(pd.concat([silhouettes, without, tuned]))
     umap = found[found["space"] == "silhouette_umap"].set_index(["trained", "clusterer"])
     assert umap.loc[("without labels", "c0"), "rho"] == pytest.approx(-1)

@@ -91,6 +91,13 @@ def test_smoke_is_complete(smoke):
     table = sweep(profile, build=smoke, progress=False)
     assert len(table) == 72
     assert not table.duplicated(["dataset", "encoder", "clusterer", "seed"]).any()
+    labelled = table.groupby("encoder", sort=False)["labels"].unique().map(list).to_dict()
+    assert labelled == {
+        "raw_pixels": [False],
+        "mini_xent_resnet": [True],
+        "mini_vicreg_resnet": [False],
+        "mini_vicreg_resnet_ft": [True],
+    }
     told = table["clusterer"].isin(["kmeans", "spectral", "ac_with_c"])
     assert (table.loc[told, "n_clusters"] == table.loc[told, "n_classes"]).all()
     assert table["ami"].between(-0.1, 1).all()

@@ -458,8 +458,7 @@ def correlation_by_supervision(table: pd.DataFrame) -> pd.DataFrame:
         (supervised or fine-tuned) and `without labels` (self-supervised; raw pixels too). A half
         that has no encoders is left out.
     """
-    labelled = (table["method"] == "X-Ent") | table["fine_tuned_from"].notna()
-    halves = {"with labels": table[labelled], "without labels": table[~labelled]}
+    halves = {"with labels": table[table["labels"]], "without labels": table[~table["labels"]]}
     parts = [
         silhouette_correlation(half).assign(trained=name)
         for name, half in halves.items()

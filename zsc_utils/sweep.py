@@ -462,10 +462,10 @@ def results(planned: list[Job], build: Path, memory: float | None = None) -> pd.
     DataFrame
         One row a finished cell: what `evaluate` gives, and the facts of dataset, encoder and
         clusterer that figures need (`group`, `dataset_name`, `encoder_name`, `backbone`, `method`,
-        `fine_tuned_from`, `clusterer_name`). Two kinds of cells have rows without scores, which are
-        not stored: those of datasets and encoders that are absent, of status `absent`, and those
-        that were not computed as they need more memory than there is, of status `skipped`. Rows
-        stand in the order of the plan.
+        `labels`, `fine_tuned_from`, `clusterer_name`). Two kinds of cells have rows without scores,
+        which are not stored: those of datasets and encoders that are absent, of status `absent`,
+        and those that were not computed as they need more memory than there is, of status
+        `skipped`. Rows stand in the order of the plan.
     """
     memory = memory_available() if memory is None else memory
     clusterers = registered_clusterers()
@@ -477,6 +477,7 @@ def results(planned: list[Job], build: Path, memory: float | None = None) -> pd.
             "encoder_name": job.encoder.display,
             "backbone": job.encoder.backbone,
             "method": job.encoder.method,
+            "labels": job.encoder.labels,
             "fine_tuned_from": job.encoder.fine_tuned_from,
         }
         size = None if job.absent else embeddings_size(job, build)

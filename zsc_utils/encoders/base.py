@@ -55,6 +55,12 @@ class EncoderFacts:
     takes_checkpoint: bool = False
 
 
+def display_name(method: str, backbone: str, fine_tuned_from: str | None) -> str:
+    """Name that figures print for an encoder of a roster."""
+    method = "Rand." if method == "random" else method
+    return f"{method}{' [FT]' if fine_tuned_from else ''}, {backbone}"
+
+
 @dataclass(frozen=True)
 class Encoder:
     """A network that is ready to embed.

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zsc_utils.encoders.base import encoder
+from zsc_utils.encoders.base import display_name, encoder
 from zsc_utils.encoders.checkpoints import fit_state_dict, read_state_dict
 from zsc_utils.encoders.transforms import image_transform
 from zsc_utils.errors import CheckpointError
@@ -58,8 +58,7 @@ class MiniEncoder:
     @property
     def display(self) -> str:
         """The name that figures print."""
-        method = "Rand." if self.method == "random" else self.method
-        return f"{method}{' [FT]' if self.fine_tuned_from else ''}, {BACKBONES[self.backbone]}"
+        return display_name(self.method, BACKBONES[self.backbone], self.fine_tuned_from)
 
 
 def _roster() -> list[MiniEncoder]:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zsc_utils.encoders.base import encoder
+from zsc_utils.encoders.base import display_name, encoder
 from zsc_utils.encoders.checkpoints import fit_state_dict, read_state_dict
 from zsc_utils.encoders.transforms import image_transform
 from zsc_utils.encoders.weights import WeightsFile
@@ -113,7 +113,7 @@ class OfficialEncoder:
     @property
     def display(self) -> str:
         """The name that figures print."""
-        return f"{self.method}{' [FT]' if self.fine_tuned_from else ''}, {self.network.backbone}"
+        return display_name(self.method, self.network.backbone, self.fine_tuned_from)
 
     @property
     def weights(self) -> WeightsFile:
