@@ -173,12 +173,16 @@ def test_mistakes_get_one_line_and_no_traceback(
     assert err.startswith("error: ") and message in err and err.count("\n") == 1
 
 
-def test_sweep_dry_run_and_status(zsc):
+def test_sweep_dry_run_and_status(zsc, tmp_path):
     narrow = ("--encoders", "raw_pixels", "--datasets", "digits", "--clusterers", "kmeans")
     code, out, _ = zsc("sweep", "--profile", "smoke", *narrow, "--dry-run")
     assert code == 0 and "would compute 1 of 1 cells and 1 embeddings (80 images)" in out
-    code, out, _ = zsc("sweep", "--profile", "smoke", *narrow)
+    file = tmp_path / "new" / "results.csv"
+    code, out, _ = zsc("sweep", "--profile", "smoke", *narrow, "--out", file)
     assert code == 0 and "1 cells: 1 ok" in out
+    (row,) = pd.read_csv(file).to_dict("records")
+    assert (row["dataset"], row["encoder"], row["clusterer"]) == ("digits", "raw_pixels", "kmeans")
+    assert 0.2 < row["ami"] < 1 and row["n_clusters"] == row["n_classes"] == 10
     assert out.startswith("will compute 1 of 1 cells and 1 embeddings (80 images)\n")
     code, out, _ = zsc("sweep", "--profile", "smoke", *narrow, "--dry-run")
     assert code == 0 and out == "would compute 0 of 1 cells and 0 embeddings (0 images)\n"

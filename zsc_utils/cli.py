@@ -26,7 +26,7 @@ from zsc_utils.errors import (
     UnknownNameError,
     ZscError,
 )
-from zsc_utils.files import build_folder, data_folder
+from zsc_utils.files import atomic_path, build_folder, data_folder
 from zsc_utils.recipes import encoders_with_recipes, recipe_for
 from zsc_utils.training.finetuning.settings import TuningPrecision
 
@@ -252,7 +252,6 @@ def cluster_embeddings(
 ):
     """Cluster the embeddings of any file, one row a clusterer."""
     from zsc_utils.evaluate import evaluate
-    from zsc_utils.files import atomic_path
     from zsc_utils.npz import load_npz
 
     check_writable(out)
@@ -303,6 +302,9 @@ def sweep(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be computed, and stop.")
     ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="CSV file for the results, one row a cell.")
+    ] = None,
 ):
     """Compute every result of a profile that is not there yet; say first what that will take."""
     from zsc_utils.costs import memory_available
@@ -310,6 +312,7 @@ def sweep(
     from zsc_utils.sweep import plan
     from zsc_utils.sweep import sweep as run_sweep
 
+    check_writable(out)
     chosen = select_profile(profile, encoders, datasets, clusterers, seed)
 
     def announce(planned, memory):
@@ -328,6 +331,12 @@ def sweep(
         retry_failed=retry_failed,
         announce=announce,
     )
+    if out:
+        # Of nested columns, the recipe is named by encoder and clusterer, AMI by level is long.
+        with atomic_path(out) as draft:
+            table.drop(columns=["recipe", "ami_by_level"], errors="ignore").to_csv(
+                draft, index=False
+            )
     counts = table["status"].value_counts()
     typer.echo(f"{len(table)} cells: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
     skipped = table.drop_duplicates(["dataset", "encoder"])["n_skipped"].max()
@@ -441,7 +450,6 @@ def search(
     device: DeviceOption = "auto",
 ):
     """Search recipes for a profile's encoders on training images; a profile can then name them."""
-    from zsc_utils.files import atomic_path
     from zsc_utils.search import chosen_recipes
     from zsc_utils.search import search as run_search
 
