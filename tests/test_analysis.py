@@ -131,6 +131,7 @@ def test_ami_by_level():
     assert means["level"].tolist() == ["coarse", "fine"]
     assert means["mean"].tolist() == pytest.approx([30, 45])
     assert means["se"].tolist() == pytest.approx([10, 5])
+    assert analysis.ami_by_level(table, "a")["level"].tolist() == ["fine", "coarse", "place"]
     text = findings.levels({"A": means})
     assert "**A**: of 1 encoders AMI is highest at fine for 1." in text
     assert "45.0 % (Reference, fine)" in text

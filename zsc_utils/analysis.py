@@ -242,7 +242,9 @@ def fine_tuning_gains(table: pd.DataFrame) -> pd.DataFrame:
     return average_by_group(paired_differences(table, table["fine_tuned_from"]), table)
 
 
-def ami_by_level(table: pd.DataFrame, dataset: str, levels: Sequence[str]) -> pd.DataFrame:
+def ami_by_level(
+    table: pd.DataFrame, dataset: str, levels: Sequence[str] | None = None
+) -> pd.DataFrame:
     """AMI of the same clusters against several label levels of a dataset (figure 2 of the study).
 
     Parameters
@@ -252,7 +254,7 @@ def ami_by_level(table: pd.DataFrame, dataset: str, levels: Sequence[str]) -> pd
     dataset
         Name of the dataset.
     levels
-        Label levels it has.
+        Some of the label levels it has; all by default.
 
     Returns
     -------
@@ -262,7 +264,8 @@ def ami_by_level(table: pd.DataFrame, dataset: str, levels: Sequence[str]) -> pd
     """
     rows = with_score(table)
     rows = rows[rows["dataset"] == dataset]
-    scores = pd.DataFrame(rows["ami_by_level"].tolist(), index=rows.index)[list(levels)]
+    scores = pd.DataFrame(rows["ami_by_level"].tolist(), index=rows.index)
+    scores = scores[list(levels or scores.columns)]
     named = rows[["encoder", "encoder_name"]].join(100 * scores)
     tidy = named.melt(["encoder", "encoder_name"], var_name="level", value_name="ami")
     return _mean_by(tidy, ["encoder", "encoder_name", "level"], "ami")
