@@ -51,3 +51,14 @@ def blobs():
     y = np.repeat([0, 1, 2], 30)
     centres = 10 * np.eye(3, 8)
     return (centres[y] + rng.normal(size=(90, 8))).astype(np.float32), y
+
+
+@pytest.fixture
+def one_thread():
+    """Let torch compute in one thread: sums in another order are other numbers."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -40,14 +40,7 @@ CLASSES = ["checks", "columns", "plain", "rings", "rows"]
 SMALL = TuningSettings(
     epochs=3, lr=0.05, batch_size=8, accumulate=2, size=32, precision="fp32", drop_path=0.1
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def draw(name, rng):

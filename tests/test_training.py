@@ -36,14 +36,7 @@ N_CLASSES = 8
 SELF_SUPERVISED = [
     name for name, run in all_runs().items() if run.method not in ("random", "xent", "finetune")
 ]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def draw(n, seed, side=32):

@@ -47,6 +47,12 @@ def stanfordcars(root: Path, partition: str):
     return from_files("stanfordcars", root, base, files, strings({"model": models}))
 
 
+def labelled_files(name: str, root: Path, base: Path, found, level: str):
+    """Take files and classes from one of torchvision's datasets that list them alike."""
+    classes = [found.classes[label] for label in found._labels]
+    return from_files(name, root, base, found._image_files, strings({level: classes}))
+
+
 @paper_dataset("flowers102")
 def flowers102(root: Path, partition: str):
     """Open Oxford Flowers-102."""
@@ -54,8 +60,7 @@ def flowers102(root: Path, partition: str):
 
     base, _ = locate("flowers102", root, "flowers-102")
     found = Flowers102(base, partition)
-    species = [found.classes[label] for label in found._labels]
-    return from_files("flowers102", root, base, found._image_files, strings({"species": species}))
+    return labelled_files("flowers102", root, base, found, "species")
 
 
 @paper_dataset("dtd")
@@ -65,8 +70,7 @@ def dtd(root: Path, partition: str):
 
     base, _ = locate("dtd", root, "dtd/dtd/images")
     found = DTD(base, partition)
-    textures = [found.classes[label] for label in found._labels]
-    return from_files("dtd", root, base, found._image_files, strings({"texture": textures}))
+    return labelled_files("dtd", root, base, found, "texture")
 
 
 @paper_dataset("places365")
