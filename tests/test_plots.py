@@ -6,6 +6,7 @@ from test_analysis import NAMES, silhouettes, table  # noqa: F401  (fixtures)
 
 from zsc_utils import analysis, plots
 from zsc_utils.datasets import load_dataset
+from zsc_utils.plots.style import OTHER_METHOD
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,7 @@ def test_styles_are_by_method_and_backbone():
     assert styles["a"]["color"] == styles["b"]["color"] != styles["c"]["color"]
     assert styles["b"]["marker"] == styles["c"]["marker"] != styles["a"]["marker"]
     assert styles["a"]["linestyle"] != styles["b"]["linestyle"]
-    assert styles["d"]["color"] == plots.OTHER_METHOD
+    assert styles["d"]["color"] == OTHER_METHOD
     assert styles["a"]["face"] == styles["a"]["color"] and styles["b"]["face"] == "white"
 
 

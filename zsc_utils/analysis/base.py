@@ -1,0 +1,72 @@
+"""What every analysis of the table of results starts from."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+SPACES = {"silhouette_original": "original space", "silhouette_umap": "UMAP space"}
+
+
+def with_score(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows that have an AMI, and average those that differ in their seed alone.
+
+    A clusterer that did not converge may have an AMI.
+    """
+    rows = table[table["ami"].notna()]
+    if rows["seed"].nunique() < 2:
+        return rows
+    cell = ["dataset", "encoder", "clusterer"]
+    averaged = {"ami": "mean", **dict.fromkeys(SPACES, "mean"), "ami_by_level": _mean_of_dicts}
+    how = {
+        column: averaged.get(column, "first")
+        for column in rows.columns
+        if column not in (*cell, "seed")
+    }
+    return rows.groupby(cell, sort=False).agg(how).reset_index()
+
+
+def _mean_of_dicts(rows: pd.Series) -> dict:
+    return pd.DataFrame(rows.tolist()).mean().to_dict()
+
+
+def unscored(table: pd.DataFrame) -> pd.DataFrame:
+    """List the cells without AMI, or whose clusterer did not converge, and why."""
+    bad = table["ami"].isna() | (table["status"] != "ok")
+    return table.loc[bad, ["dataset", "encoder", "clusterer", "status", "reason"]]
+
+
+def mean_by(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
+    """Mean, standard error of the mean (NaN for one value) and number of values, by keys."""
+    grouped = table.groupby(keys, sort=False, observed=True)[column]
+    return grouped.agg(mean="mean", se="sem", n="size").reset_index()
+
+
+def with_asked(means: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Add how many datasets of each group a table has rows of, absent or failed ones among them."""
+    return means.assign(asked=means["group"].map(table.groupby("group")["dataset"].nunique()))
+
+
+def datasets_of_group(means: pd.DataFrame) -> dict[str, str]:
+    """Write for each group over how many datasets its means are, and of how many."""
+    counts = means.groupby("group", sort=False)[["n", "asked"]].max()
+    return {
+        row.Index: f"{row.n}"
+        + (f" of {row.asked}" if row.n < row.asked else "")
+        + f" dataset{'s' if max(row.n, row.asked) > 1 else ''}"
+        for row in counts.itertuples()
+    }
+
+
+def without_baselines(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out raw pixels and random weights: what figure 1 of the study compares is trained."""
+    return table[~table["method"].isin(["none", "random"])]
+
+
+def not_fine_tuned(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the fine-tuned encoders."""
+    return table[table["fine_tuned_from"].isna()]
+
+
+def pretrained_only(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the encoders with random weights, as figure 4 of the study does."""
+    return table[table["method"] != "random"]

@@ -1,0 +1,38 @@
+"""The same clusters against several label levels: figure 2 of the study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from zsc_utils.analysis.base import mean_by, with_score
+
+
+def ami_by_level(
+    table: pd.DataFrame, dataset: str, levels: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """AMI of the same clusters against several label levels of a dataset (figure 2 of the study).
+
+    Parameters
+    ----------
+    table
+        Results.
+    dataset
+        Name of the dataset.
+    levels
+        Some of the label levels it has; all by default.
+
+    Returns
+    -------
+    DataFrame
+        Columns encoder, encoder_name, level, `mean` and `se` over clusterers in percent, `n`.
+        Levels stand in the order in which they were asked for.
+    """
+    rows = with_score(table)
+    rows = rows[rows["dataset"] == dataset]
+    scores = pd.DataFrame(rows["ami_by_level"].tolist(), index=rows.index)
+    scores = scores[list(levels or scores.columns)]
+    named = rows[["encoder", "encoder_name"]].join(100 * scores)
+    tidy = named.melt(["encoder", "encoder_name"], var_name="level", value_name="ami")
+    return mean_by(tidy, ["encoder", "encoder_name", "level"], "ami")

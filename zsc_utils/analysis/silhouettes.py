@@ -1,0 +1,122 @@
+"""Does the silhouette tell good clusterings from bad ones? Figure 4 of the study."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from zsc_utils.analysis.base import SPACES, pretrained_only, with_score
+from zsc_utils.analysis.uncertainty import resampled_clusters
+
+
+def spearman(ami: np.ndarray, silhouette: np.ndarray) -> np.ndarray:
+    """Spearman's ρ along the last axis; NaN for fewer than three points, or without two ranks.
+
+    Parameters
+    ----------
+    ami, silhouette
+        float (..., n).
+
+    Returns
+    -------
+    ndarray
+        float (...).
+    """
+    from scipy.stats import rankdata
+
+    if ami.shape[-1] < 3:
+        return np.full(ami.shape[:-1], np.nan)
+    a, b = (rankdata(values, axis=-1) - (values.shape[-1] + 1) / 2 for values in (ami, silhouette))
+    with np.errstate(invalid="ignore"):
+        return (a * b).sum(-1) / np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
+
+
+def silhouette_correlation(
+    table: pd.DataFrame, *, resamples: int = 2000, seed: int = 0
+) -> pd.DataFrame:
+    """Spearman's ρ between AMI and silhouette over datasets × encoders (figure 4 of the study).
+
+    Parameters
+    ----------
+    table
+        Results.
+    resamples
+        Bootstrap resamples for the confidence interval.
+    seed
+        Random state of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One row for each clusterer and space: `rho`, `low` and `high` (95 % percentile bootstrap
+        over datasets, whose points hang together), `n` points. NaN where fewer than three points
+        have a silhouette.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for space, space_name in SPACES.items():
+        for (clusterer, name), part in pretrained_only(with_score(table)).groupby(
+            ["clusterer", "clusterer_name"], sort=False
+        ):
+            known = part[part[space].notna()]
+            ami, silhouette = known[["ami", space]].to_numpy(float).T
+            resampled = [
+                spearman(ami[chosen], silhouette[chosen])
+                for chosen in resampled_clusters(known["dataset"], resamples, rng)
+            ]
+            # A resample of one point, over and over, has no ranks to correlate.
+            finite = np.array(resampled)[np.isfinite(resampled)]
+            low, high = np.quantile(finite, [0.025, 0.975]) if len(finite) else (np.nan, np.nan)
+            rows.append(
+                {
+                    "space": space,
+                    "space_name": space_name,
+                    "clusterer": clusterer,
+                    "clusterer_name": name,
+                    "rho": float(spearman(ami, silhouette)),
+                    "low": low,
+                    "high": high,
+                    "n": len(ami),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def correlation_by_supervision(table: pd.DataFrame) -> pd.DataFrame:
+    """Spearman's ρ apart for encoders that were trained with labels and for those without.
+
+    Returns
+    -------
+    DataFrame
+        Rows as `silhouette_correlation` gives them, twice, told apart by `trained`: `with labels`
+        (supervised or fine-tuned) and `without labels` (self-supervised; raw pixels too). A half
+        that has no encoders is left out.
+    """
+    halves = {"with labels": table[table["labels"]], "without labels": table[~table["labels"]]}
+    parts = [
+        silhouette_correlation(half).assign(trained=name)
+        for name, half in halves.items()
+        if len(pretrained_only(half))
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def silhouette_ranks(table: pd.DataFrame) -> pd.DataFrame:
+    """Ranks of AMI and of silhouettes within each clusterer, 1 for the lowest (figure 4).
+
+    Returns
+    -------
+    DataFrame
+        One row for each space and result that has a silhouette there: `space`, the facts of the
+        result, `ami_rank`, `silhouette_rank`.
+    """
+    rows = pretrained_only(with_score(table))
+    facts = ["dataset", "dataset_name", "encoder", "encoder_name", "clusterer", "clusterer_name"]
+    parts = []
+    for space in SPACES:
+        part = rows.loc[rows[space].notna(), [*facts, "ami", space]].assign(space=space)
+        grouped = part.groupby("clusterer", sort=False)
+        parts.append(
+            part.assign(ami_rank=grouped["ami"].rank(), silhouette_rank=grouped[space].rank())
+        )
+    return pd.concat(parts, ignore_index=True)

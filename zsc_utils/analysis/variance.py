@@ -1,0 +1,103 @@
+"""Variance of embeddings by leading dimensions: figure 5 of the study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from zsc_utils.reduce import pca_scores
+from zsc_utils.sweep import Job, read_embeddings
+
+
+def variance_curve(ratio: np.ndarray, n_dims: int) -> pd.DataFrame:
+    """Cumulative fraction of the variance against leading dimensions.
+
+    Parameters
+    ----------
+    ratio
+        Fraction of the variance that each principal component explains, falling.
+    n_dims
+        Dimensions of the embedding; more than components where there are fewer samples.
+
+    Returns
+    -------
+    DataFrame
+        `dims` from 1, `relative` = dims / n_dims, `variance` up to 1.
+    """
+    dims = np.arange(1, len(ratio) + 1)
+    return pd.DataFrame({"dims": dims, "relative": dims / n_dims, "variance": np.cumsum(ratio)})
+
+
+def variance_curves(planned: list[Job], build: Path | None = None) -> pd.DataFrame:
+    """Cumulative variance of the z-scored embeddings of a plan (figure 5 of the study).
+
+    Parameters
+    ----------
+    planned
+        As `sweep.plan` gives it; its embeddings must have been computed.
+    build
+        Folder of caches and results.
+
+    Returns
+    -------
+    DataFrame
+        A `variance_curve` for each job, told apart by `encoder`, `encoder_name`, `dataset_name`.
+    """
+    parts = []
+    for job, embeddings, memo in read_embeddings(planned, build):
+        _, ratio = pca_scores(embeddings.array, zscored=True, memo=memo)
+        curve = variance_curve(ratio, embeddings.array.shape[1])
+        facts = {"encoder": job.encoder.name, "encoder_name": job.encoder.display}
+        parts.append(curve.assign(**facts, dataset_name=job.dataset.facts.display))
+    return pd.concat(parts, ignore_index=True)
+
+
+def typical_curves(curves: pd.DataFrame) -> pd.DataFrame:
+    """Bring the `variance_curves` of each encoder together, dimension by dimension.
+
+    Returns
+    -------
+    DataFrame
+        Columns encoder, dims, relative; `median`, `low` and `high` (quartiles) of the variance over
+        the datasets. A curve that has reached 1 stays there: a dataset with few images has few
+        principal components.
+    """
+    parts = []
+    for encoder, rows in curves.groupby("encoder", sort=False):
+        wide = rows.pivot(index="dims", columns="dataset_name", values="variance").fillna(1.0)
+        low, median, high = wide.quantile([0.25, 0.5, 0.75], axis=1).to_numpy()
+        n_dims = (rows["dims"] / rows["relative"]).max()
+        dims = wide.index.to_numpy()
+        columns = {"dims": dims, "relative": dims / n_dims, "median": median}
+        parts.append(pd.DataFrame(columns | {"low": low, "high": high}).assign(encoder=encoder))
+    return pd.concat(parts, ignore_index=True)
+
+
+def dims_for_variance(curves: pd.DataFrame, fractions=(0.5, 0.8, 0.9, 0.95)) -> pd.DataFrame:
+    """Count the leading dimensions that hold a fraction of the variance.
+
+    Parameters
+    ----------
+    curves
+        `variance_curve`s of several encoders and datasets, told apart by the columns `encoder`,
+        `encoder_name` and `dataset_name`.
+    fractions
+        Of the variance.
+
+    Returns
+    -------
+    DataFrame
+        Columns encoder, encoder_name, dataset_name, fraction, dims.
+    """
+    keys = ["encoder", "encoder_name", "dataset_name"]
+    parts = [
+        curves[curves["variance"] >= fraction - 1e-6]
+        .groupby(keys, sort=False)["dims"]
+        .min()
+        .reset_index()
+        .assign(fraction=fraction)
+        for fraction in fractions
+    ]
+    return pd.concat(parts, ignore_index=True)

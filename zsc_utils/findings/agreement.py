@@ -1,0 +1,83 @@
+"""Which encoders are best, and what fine-tuning does."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from zsc_utils.analysis import datasets_of_group
+from zsc_utils.findings.base import bullets, points
+
+
+def encoders(means: pd.DataFrame, ranks: pd.DataFrame, differences: pd.DataFrame) -> str:
+    """Say which encoders are best, and how the groups compare with the reference.
+
+    Parameters
+    ----------
+    means
+        As `analysis.ami_by_group` gives it.
+    ranks
+        As `analysis.mean_ranks` gives it.
+    differences
+        As `analysis.group_differences` gives it.
+    """
+    first = ranks.index[0]
+    sentences = [
+        f"Over all datasets **{first}** ranks best: {ranks['mean rank'].iloc[0]:.1f} on average "
+        f"among {len(ranks)} encoders, highest AMI on {ranks['best on'].iloc[0]} datasets."
+    ]
+    count = datasets_of_group(means)
+    for group, rows in means.groupby("group", sort=False):
+        ranked = rows.sort_values("mean", ascending=False)
+        best = "; ".join(
+            f"{row.encoder_name} {row.mean:.1f} %"
+            for row in ranked[["encoder_name", "mean"]].head(3).itertuples(name="Row", index=False)
+        )
+        sentences.append(f"**{group}** ({count[group]}): highest mean AMI: {best}.")
+    display = means.drop_duplicates("encoder").set_index("encoder")["encoder_name"]
+    for (group, reference), rows in differences.groupby(["group", "reference"], sort=False):
+        sentences.append(
+            f"**{group}** ({count[group]}): above {display[reference]} "
+            f"on average: {points(rows[rows['mean'] > 0])}"
+        )
+    return bullets(sentences)
+
+
+def fine_tuning(gains: pd.DataFrame) -> str:
+    """Say for each group which encoders fine-tuning helped and which it harmed.
+
+    Parameters
+    ----------
+    gains
+        As `analysis.fine_tuning_gains` gives it.
+    """
+    count = datasets_of_group(gains)
+    return bullets(
+        [
+            f"**{group}** ({count[group]}): AMI rises for {(rows['mean'] > 0).sum()} of "
+            f"{len(rows)} encoders; the mean change is {rows['mean'].mean():.1f} points; "
+            f"{points(rows)}"
+            for group, rows in gains.groupby("group", sort=False)
+        ]
+    )
+
+
+def live_fine_tuning(accuracy: pd.DataFrame, encoder: str, card: dict) -> str:
+    """Say what a short fine-tuning did to the accuracy on the source.
+
+    Parameters
+    ----------
+    accuracy
+        As `cards.source_accuracy` gives it.
+    encoder
+        Name of the encoder before.
+    card
+        As `training.pretrain.fine_tune` gives it.
+    """
+    before = accuracy.set_index("encoder").loc[encoder]
+    after = {measure: 100 * card[f"{measure}_accuracy"] for measure in ("knn", "linear")}
+    return (
+        f"**{before['encoder_name']}**, {card['settings']['epochs']} epochs on {card['n_images']} "
+        f"images in {card['seconds']:.0f} s: kNN accuracy from {before['knn']:.1f} % (with "
+        f"neighbours from all train images) to {after['knn']:.1f} % (from those trained on), "
+        f"linear from {before['linear']:.1f} % to {after['linear']:.1f} %."
+    )

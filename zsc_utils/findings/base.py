@@ -1,0 +1,48 @@
+"""What every finding is written with."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from zsc_utils.analysis import unscored
+
+
+def bullets(sentences: list[str]) -> str:
+    """Write sentences as a Markdown list."""
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def cells(table: pd.DataFrame) -> str:
+    """Count the results and name what is wrong with any, and what is absent."""
+    present = table[table["status"] != "absent"]
+    bad = unscored(present)
+    sentence = (
+        f"{len(present)} results: {present['dataset'].nunique()} datasets × "
+        f"{present['encoder'].nunique()} encoders × {present['clusterer'].nunique()} clusterers"
+        + (f" × {present['seed'].nunique()} seeds." if present["seed"].nunique() > 1 else ".")
+    )
+    for kind in ("dataset", "encoder"):
+        names = table[f"{kind}_name"].unique()
+        lacking = [name for name in names if name not in set(present[f"{kind}_name"])]
+        if lacking:
+            listed = ", ".join(lacking)
+            sentence += f" {len(lacking)} of {len(names)} {kind}s are absent: {listed}."
+    if bad.empty:
+        return sentence + " Every clusterer converged."
+    kinds = bad.groupby(["clusterer", "status"]).size()
+    parts = [f"{n} of {name} ({what.replace('_', ' ')})" for (name, what), n in kinds.items()]
+    return f"{sentence} Not as they should be: {', '.join(parts)}."
+
+
+def points(rows: pd.DataFrame) -> str:
+    """List encoders with their mean difference and its standard error."""
+    parts = [
+        f"{row['encoder_name']} by {row['mean']:.1f}{spread(row['se'])}"
+        for _, row in rows.iterrows()
+    ]
+    return "; ".join(parts) + " points." if parts else "none."
+
+
+def spread(standard_error: float) -> str:
+    """Write a standard error, nothing where there is none."""
+    return "" if pd.isna(standard_error) else f" ± {standard_error:.1f}"

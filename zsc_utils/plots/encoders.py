@@ -1,0 +1,111 @@
+"""AMI of encoders, and their differences."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from zsc_utils.analysis import datasets_of_group
+from zsc_utils.plots.style import dodged, legend_outside, nothing
+
+
+def ami_heatmap(matrix: pd.DataFrame) -> Figure:
+    """Draw AMI of each dataset (row) and encoder (column); the best of a row is bold.
+
+    Parameters
+    ----------
+    matrix
+        As `analysis.ami_matrix` gives it: rows of one group stand together.
+    """
+    n_rows, n_columns = matrix.shape
+    size = (2.6 + 0.38 * n_columns, 1.6 + 0.26 * n_rows)
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    bar = {"label": "AMI (%), mean over clusterers", "shrink": 0.7}
+    plain = matrix.reset_index(level="group", drop=True)
+    look = {"cmap": "mako", "vmin": 0, "vmax": 100, "annot_kws": {"fontsize": 7}}
+    sns.heatmap(plain, ax=axes, annot=True, fmt=".0f", cbar_kws=bar, **look)
+    best = (matrix.rank(axis=1, ascending=False, method="min") == 1).to_numpy()
+    # The heat map writes a text for each cell that has a number, row by row.
+    for text, bold in zip(axes.texts, best[matrix.notna().to_numpy()], strict=True):
+        text.set_fontweight("bold" if bold else "normal")
+    groups = matrix.index.get_level_values("group")
+    for edge in [i for i in range(1, n_rows) if groups[i] != groups[i - 1]]:
+        axes.axhline(edge, color="white", linewidth=3)
+    axes.set(xlabel="", ylabel="")
+    axes.set_yticklabels([f"{name}" for name in plain.index], rotation=0)
+    axes.tick_params(length=0)
+    for group in dict.fromkeys(groups):
+        middle = np.flatnonzero(groups == group).mean() + 0.5
+        axes.annotate(
+            *(group, (1, middle)),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(8, 0),
+            textcoords="offset points",
+            rotation=270,
+            ha="center",
+            va="center",
+            fontsize=7,
+            fontweight="bold",
+        )
+    return figure
+
+
+def difference_by_group(differences: pd.DataFrame, styles: dict[str, dict]) -> Figure:
+    """Draw differences in AMI, mean over the datasets of a group ± 1 SE.
+
+    Parameters
+    ----------
+    differences
+        As `analysis.group_differences` gives it: a panel for each reference. A group of one dataset
+        has no error bar.
+    styles
+        As `encoder_styles` gives it.
+    """
+    if differences.empty:
+        return nothing("no encoder but the reference has results")
+    references = list(dict.fromkeys(differences["reference"]))
+    names = {g: f"{g}\n({count})" for g, count in datasets_of_group(differences).items()}
+    figure, all_axes = plt.subplots(
+        len(references),
+        1,
+        figsize=(max(4.0, 1.6 * len(names)), 0.6 + 2.4 * len(references)),
+        sharex=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes, reference in zip(all_axes[:, 0], references, strict=True):
+        rows = differences[differences["reference"] == reference]
+        rows = rows.assign(group=rows["group"].map(names))
+        dodged(rows, "group", list(names.values()), styles, axes)
+        axes.axhline(0, color="0.4", linewidth=0.8, zorder=0)
+        axes.set_ylabel(f"AMI − AMI of {styles[reference]['label']}\n(points, mean ± 1 SE)")
+        axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+def gains_by_group(gains: pd.DataFrame, styles: dict[str, dict]) -> Figure:
+    """Draw what fine-tuning adds to AMI, mean over the datasets of a group ± 1 SE.
+
+    Parameters
+    ----------
+    gains
+        As `analysis.fine_tuning_gains` gives it.
+    styles
+        As `encoder_styles` gives it.
+    """
+    if gains.empty:
+        return nothing("no encoder has results from before and after fine-tuning")
+    width = max(4.0, 1.6 * gains["group"].nunique())
+    figure, axes = plt.subplots(figsize=(width, 3), layout="constrained")
+    names = {g: f"{g}\n({count})" for g, count in datasets_of_group(gains).items()}
+    rows = gains.assign(group=gains["group"].map(names))
+    dodged(rows, "group", list(names.values()), styles, axes)
+    axes.axhline(0, color="0.4", linewidth=0.8, zorder=0)
+    axes.set_ylabel("AMI after − before fine-tuning\n(points, mean over datasets ± 1 SE)")
+    legend_outside(figure, axes)
+    sns.despine(figure)
+    return figure

@@ -1,0 +1,129 @@
+"""The house style: colours, markers, legends."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+sns.set_theme(context="paper", style="ticks", palette="colorblind")
+
+_COLORS = sns.color_palette("colorblind")
+
+METHOD_COLORS = {
+    "none": (0.0, 0.0, 0.0),
+    "random": _COLORS[7],
+    "X-Ent": _COLORS[0],
+    "MoCo-v3": _COLORS[1],
+    "DINO": _COLORS[2],
+    "VICReg": _COLORS[3],
+    "MAE (CLS)": _COLORS[4],
+    "MAE (avg)": _COLORS[5],
+}
+
+OTHER_METHOD = _COLORS[8]
+
+MARKERS = "os^Dvp*Xh"
+
+DASHES = ["-", "--", ":", "-."]
+
+
+def encoder_styles(table: pd.DataFrame) -> dict[str, dict]:
+    """Give each encoder its look: colour for the pretraining, marker and line for the backbone.
+
+    The markers of fine-tuned encoders are hollow.
+
+    Parameters
+    ----------
+    table
+        Results.
+
+    Returns
+    -------
+    dict
+        `color`, `face`, `marker`, `linestyle`, `label` and `backbone` of each encoder.
+    """
+    facts = table.drop_duplicates("encoder")
+    backbones = list(dict.fromkeys(facts["backbone"]))
+    colors = {method: METHOD_COLORS.get(method, OTHER_METHOD) for method in facts["method"]}
+    return {
+        row.encoder: {
+            "color": colors[row.method],
+            "face": "white" if pd.notna(row.fine_tuned_from) else colors[row.method],
+            "marker": MARKERS[backbones.index(row.backbone) % len(MARKERS)],
+            "linestyle": DASHES[backbones.index(row.backbone) % len(DASHES)],
+            "label": row.encoder_name,
+            "backbone": row.backbone,
+        }
+        for row in facts.itertuples()
+    }
+
+
+def rows_by_backbone(styles: dict[str, dict]) -> dict[str, list[str]]:
+    """Give each backbone that several encoders share a row of panels.
+
+    Encoders that are alone on their backbone, as raw pixels are, are drawn in every row. Where no
+    backbone is shared, all stand in one row without name.
+    """
+    backbones = [style["backbone"] for style in styles.values()]
+    shared = [name for name in dict.fromkeys(backbones) if backbones.count(name) > 1]
+    return {
+        row: [
+            n
+            for n, style in styles.items()
+            if style["backbone"] not in shared or style["backbone"] == row
+        ]
+        for row in shared or [""]
+    }
+
+
+def points(axes, x, rows: pd.DataFrame, style: dict, linestyle: str = "none") -> None:
+    """Draw means with a bar of one standard error on both sides."""
+    axes.errorbar(
+        x,
+        rows["mean"],
+        yerr=rows["se"].fillna(0),
+        color=style["color"],
+        markerfacecolor=style["face"],
+        marker=style["marker"],
+        label=style["label"],
+        linestyle=linestyle,
+        linewidth=1,
+        markersize=4.5,
+        elinewidth=1,
+        capsize=0,
+    )
+
+
+def dodged(means: pd.DataFrame, by: str, categories: list, styles: dict, axes) -> None:
+    """Draw the encoders of each category side by side."""
+    encoders = [name for name in styles if name in set(means["encoder"])]
+    for i, name in enumerate(encoders):
+        rows = means[means["encoder"] == name]
+        shift = 0.7 * ((i + 0.5) / len(encoders) - 0.5)
+        x = np.array([categories.index(category) for category in rows[by]]) + shift
+        points(axes, x, rows, styles[name])
+    axes.set_xticks(range(len(categories)), categories)
+    for edge in np.arange(0.5, len(categories) - 1):
+        axes.axvline(edge, color="0.85", linewidth=0.8, zorder=0)
+    axes.set_xlim(-0.5, len(categories) - 0.5)
+
+
+def nothing(why: str) -> Figure:
+    """Draw a figure that says why there is nothing to see."""
+    figure, axes = plt.subplots(figsize=(4, 1))
+    axes.text(0.5, 0.5, why, ha="center", va="center")
+    axes.set_axis_off()
+    return figure
+
+
+def legend_outside(figure: Figure, *all_axes) -> None:
+    """Write one legend for several axes; what stands in more than one is named once."""
+    handles = {}
+    for axes in all_axes:
+        handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(
+        handles.values(), handles.keys(), loc="center left", bbox_to_anchor=(1, 0.5), frameon=False
+    )
