@@ -100,7 +100,7 @@ def test_a_recipe_that_fails_is_not_chosen(blobs):
     X, y = blobs
     labels = pd.DataFrame({"species": y.astype(str)})
     facts = load_dataset("mini-imagenette", partition="train").facts
-    one = room.SearchSet(Embeddings(X, labels, facts, "key"), {})
+    one = room.SearchSet(Embeddings(X, labels, facts, "key", np.arange(len(X))), {})
     assert np.isnan(one.ami(Recipe("kmeans", Reduction("umap", n_components=100))))
     assert one.ami(Recipe("kmeans", Reduction())) == 1
 

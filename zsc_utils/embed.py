@@ -55,6 +55,8 @@ class Embeddings:
         What is known of the dataset.
     key
         Fingerprint of everything the numbers depend on.
+    positions
+        int (n,): which images of the dataset they are of.
     skipped
         Unreadable images that were left out, as (path, reason).
     """
@@ -63,6 +65,7 @@ class Embeddings:
     labels: pd.DataFrame
     facts: DatasetFacts
     key: str
+    positions: np.ndarray
     skipped: tuple[tuple[str, str], ...] = ()
 
 
@@ -262,7 +265,8 @@ def read(folder: Path, facts: DatasetFacts, key: str) -> Embeddings | None:
         meta = json.loads((folder / "meta.json").read_text())
         labels = pd.read_csv(
             folder / "labels.csv", dtype=str, keep_default_na=False, na_values=[""], index_col=0
-        ).reset_index(drop=True)
+        )
+        positions = labels.index.to_numpy(np.int64)
     except (OSError, ValueError) as error:
         raise CacheDamagedError(
             f"cached embeddings {folder} are incomplete or damaged ({error})"
@@ -273,7 +277,7 @@ def read(folder: Path, facts: DatasetFacts, key: str) -> Embeddings | None:
             "labels"
         )
     skipped = tuple((path, reason) for path, reason in meta["skipped"])
-    return Embeddings(array, labels, facts, key, skipped)
+    return Embeddings(array, labels.reset_index(drop=True), facts, key, positions, skipped)
 
 
 def write(folder: Path, array: np.ndarray, labels: pd.DataFrame, meta: dict, errors: list) -> None:
@@ -335,7 +339,6 @@ def embed(
             skip_unreadable=skip_unreadable,
             progress=progress,
         )
-        labels = dataset.labels.iloc[kept].reset_index(drop=True)
         meta = {
             "dataset": dataset.fingerprint,
             "encoder": encoder_settings,
@@ -343,7 +346,8 @@ def embed(
             "precision": precision,
             "machine": platform.platform(),
         }
-        write(folder, array, labels, meta, errors)
+        # Their index says which images the rows are of.
+        write(folder, array, dataset.labels.iloc[kept].set_axis(kept), meta, errors)
         found = read(folder, dataset.facts, key)
     if found.skipped and not skip_unreadable:
         raise UnreadableImageError(*found.skipped[0])

@@ -115,7 +115,7 @@ class ImageDataset:
         settings = {"max_samples": max_samples, "subset_seed": seed, "stratify": stratify}
         return ImageDataset(
             facts=self.facts,
-            images=_Chosen(self.images, chosen),
+            images=ChosenImages(self.images, chosen),
             labels=self.labels.iloc[chosen].reset_index(drop=True),
             size=self.size,
             fingerprint=self.fingerprint | settings,
@@ -123,7 +123,9 @@ class ImageDataset:
 
 
 @dataclass(frozen=True)
-class _Chosen:
+class ChosenImages:
+    """Some of a dataset's images, by their positions, int (n,)."""
+
     images: Images
     indices: np.ndarray
 
