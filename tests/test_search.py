@@ -4,7 +4,7 @@ import pytest
 
 from zsc_utils import search as room
 from zsc_utils.datasets import load_dataset
-from zsc_utils.embed import Embeddings
+from zsc_utils.embed import Embeddings, Precision
 from zsc_utils.errors import ProfileError, RecipeError
 from zsc_utils.profiles import load_profile
 from zsc_utils.recipes import Recipe, Reduction, recipe_for
@@ -41,6 +41,17 @@ def test_search_sets_are_train_images():
     shown = dict(zip(train.labels["species"][:50], range(50), strict=True))
     first = shown[ten.labels["species"][0]]
     assert np.array_equal(np.asarray(ten.images[0]), np.asarray(train.images[first]))
+
+
+def test_search_embeds_in_the_precision_of_the_profile(tiny, tmp_path):
+    narrow = {"search_on": {"mini-imagenette": 20}, "encoders": ("mini_vicreg_resnet",)}
+    keys = {}
+    for precision in Precision:
+        profile = tiny.model_copy(update=narrow | {"precision": precision})
+        ((_, (found,)),) = room.search_embeddings(profile, tmp_path, None, "cpu", False)
+        keys[found.key] = found.array
+    full, half = keys.values()
+    assert full.shape == half.shape and not np.array_equal(full, half)
 
 
 def test_stratified_subset_keeps_the_shares():

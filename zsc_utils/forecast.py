@@ -20,18 +20,17 @@ from zsc_utils.costs import (
     silhouettes_cost,
     start_cost,
 )
-from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Reduction
-from zsc_utils.reduce import pca_name, umap_name
-from zsc_utils.sweep import (
+from zsc_utils.plan import (
     Job,
     embeddings_size,
     missing,
     not_embedded,
     reductions_memo,
-    results,
     side_by_side,
-    skipped_cells,
 )
+from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Reduction
+from zsc_utils.reduce import pca_name, umap_name
+from zsc_utils.results import results, skipped_cells
 
 METHODS = {"umap": "UMAP", "pca": "PCA"}
 
@@ -160,7 +159,7 @@ def forecast(
     Parameters
     ----------
     planned
-        As `sweep.plan` gives it.
+        As `plan.plan` gives it.
     build
         Folder of caches and results.
     memory

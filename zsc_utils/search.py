@@ -31,11 +31,12 @@ from zsc_utils.files import (
     code_fingerprint,
     fingerprint,
 )
+from zsc_utils.plan import reductions_memo
 from zsc_utils.profiles import Profile
 from zsc_utils.recipes import REDUCTION_COLUMNS, SETTING_COLUMNS, Recipe, Reduction
 from zsc_utils.reduce import ReductionError, reduce, reduction_fingerprint
 from zsc_utils.score import adjusted_mutual_information, scoring_fingerprint
-from zsc_utils.sweep import one_thread, reductions_memo
+from zsc_utils.sweep import one_thread
 
 log = logging.getLogger(__name__)
 
@@ -264,6 +265,7 @@ def search_embeddings(
                 make_encoder,
                 cache=build / "cache",
                 device=device,
+                precision=profile.precision,
                 progress=progress,
             )
             for dataset in sets
