@@ -4,7 +4,18 @@
 ROOMS = (
     *("errors", "files"),  # the ground that all stand on
     *("recipes", "datasets", "encoders", "embed", "npz", "reduce", "cluster", "score"),
-    *("evaluate", "store", "profiles", "costs", "plan", "results", "sweep", "forecast", "search"),
+    *(
+        "evaluate",
+        "store",
+        "profiles",
+        "costs",
+        "plan",
+        "results",
+        "sweep",
+        "forecast",
+        "search_space",
+        "search",
+    ),
     *("analysis", "cards", "findings", "plots"),
     *("training", "cli"),
 )
