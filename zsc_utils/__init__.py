@@ -4,18 +4,8 @@
 ROOMS = (
     *("errors", "files"),  # the ground that all stand on
     *("recipes", "datasets", "encoders", "embed", "npz", "reduce", "cluster", "score"),
-    *(
-        "evaluate",
-        "store",
-        "profiles",
-        "costs",
-        "plan",
-        "results",
-        "sweep",
-        "forecast",
-        "search_space",
-        "search",
-    ),
+    *("evaluate", "store", "profiles", "costs", "plan", "results"),
+    *("sweep", "forecast", "search_space", "search"),
     *("analysis", "cards", "findings", "plots"),
     *("training", "cli"),
 )

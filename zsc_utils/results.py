@@ -130,6 +130,17 @@ def skipped_cells(rows: pd.DataFrame) -> pd.DataFrame:
     return skipped["reason"].agg(cells="size", reason="first").reset_index()
 
 
+def absent(planned: list[Job]) -> dict[str, dict[str, str]]:
+    """Collect the `datasets` and the `encoders` of a plan that are not there: name to reason."""
+    datasets, encoders = {}, {}
+    for job in planned:
+        if "absent" in job.dataset.fingerprint:
+            datasets[job.dataset.facts.name] = job.absent
+        elif "absent" in job.encoder_settings:
+            encoders[job.encoder.name] = job.absent
+    return {"datasets": datasets, "encoders": encoders}
+
+
 def progress_report(planned: list[Job], build: Path) -> dict:
     """Count the cells of a plan by what became of them.
 
@@ -156,16 +167,7 @@ def progress_report(planned: list[Job], build: Path) -> dict:
         "skipped": int(counts.get("skipped", 0)),
         "embeddings_missing": len(to_embed),
         "images_missing": sum(len(job.dataset) for job in to_embed),
-        "datasets_absent": {
-            job.dataset.facts.name: job.absent
-            for job in planned
-            if "absent" in job.dataset.fingerprint
-        },
-        "encoders_absent": {
-            job.encoder.name: job.absent
-            for job in planned
-            if "absent" in job.encoder_settings and "absent" not in job.dataset.fingerprint
-        },
+        **{f"{kind}_absent": reasons for kind, reasons in absent(planned).items()},
         "cells_skipped": json.loads(skipped_cells(rows).to_json(orient="records")),
         "problems": json.loads(problems.to_json(orient="records")),
     }

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from zsc_utils import cluster, datasets, encoders, profiles
 from zsc_utils.cli.base import DataOption, app, check_writable, friendly, split
-from zsc_utils.errors import DownloadError
+from zsc_utils.errors import CheckpointError, DownloadError, ZscError
 from zsc_utils.files import data_folder
 
 
@@ -77,10 +77,19 @@ def weights(
     names: Annotated[str, typer.Argument(help="Encoders, with commas, or all.")] = "all",
 ):
     """Fetch published weights that are not there yet, and say where they lie."""
-    published = encoders.with_published_weights()
-    for name in published if names == "all" else split(names):
-        for path in encoders.fetch_weights(name):
-            typer.echo(f"{name}: {path}")
+    chosen = encoders.with_published_weights() if names == "all" else split(names)
+    profiles.check_names("encoder", chosen, list(encoders.registered()), "timm:")
+    failures = []
+    for name in chosen:
+        try:
+            paths = encoders.fetch_weights(name)
+        # One server's failure is no reason to do without the files of others.
+        except CheckpointError as error:
+            failures.append(error)
+            continue
+        where = ", ".join(map(str, paths)) or "nothing to fetch beforehand"
+        typer.echo(f"{name}: {where}")
+    end_with(failures)
 
 
 @app.command()
@@ -117,10 +126,14 @@ def data(
         complete = sum(one.state == "complete" for one in held)
         typer.echo(f"{complete} of {len(held)} datasets are complete in {root}")
     for one in held:
-        # Of all that is absent, the table says enough.
-        if one.state == "incomplete" or (names and one.problem):
+        if one.problem:
             typer.echo(f"{one.name} is {one.state}: {one.problem}")
             typer.echo(f"  page: {one.page}\n  files: {one.place(root)}")
+    end_with(failures)
+
+
+def end_with(failures: list[ZscError]) -> None:
+    """Print what went wrong and end with status 1, if anything did."""
     for failure in failures:
         typer.echo(f"error: {failure}", err=True)
     if failures:
