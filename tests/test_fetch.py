@@ -158,7 +158,14 @@ def test_torchvision_downloads_are_moved_when_they_are_whole(served, server, mon
     # Files of the reader's own in the place stay.
     (root / "dtd").mkdir()
     (root / "dtd" / "own.txt").write_text("mine")
+    # It breaks off, and goes on where it stopped.
+    server.limit = len(archive) // 2
+    with pytest.raises(DownloadError, match="run again to go on"):
+        fetch("dtd", root)
+    assert not list(root.rglob("half.jpg")) and not (root / "dtd" / "dtd").exists()
+    server.limit, before = None, len(server.asked)
     fetch("dtd", root)
+    assert f"bytes={len(archive) // 2}-" in server.asked[before:]
     assert len(load_dataset("dtd", root)) == 6
     assert not list(root.rglob("half.jpg")) and not list(root.rglob("*.gz"))
     assert (root / "dtd" / "own.txt").read_text() == "mine"
