@@ -184,6 +184,15 @@ def test_what_must_be_asked_for_and_what_is_not_there(served, server, tmp_path):
         fetch("imagenet-o", root)
 
 
+def test_servers_that_fail_are_told_in_one_line(server, tmp_path, monkeypatch):
+    from torchvision.datasets import MNIST
+
+    monkeypatch.setattr(MNIST, "mirrors", [f"{server.address}/a/", f"{server.address}/b/"])
+    with pytest.raises(DownloadError, match=r"cannot download mnist .*/a/.*404.*/b/") as caught:
+        fetch("mnist", tmp_path)
+    assert "\n" not in str(caught.value)
+
+
 def test_every_download_is_known_to_torchvision_or_has_an_address():
     import torchvision.datasets
 

@@ -66,7 +66,8 @@ def fetch(name: str, root: Path) -> None:
             by_address(source["download"].split(), workspace / "archives", target)
     # Networks, servers, archives and torchvision fail in many ways; the run goes on with the next.
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
+        # Torchvision tells of several servers in as many lines.
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise DownloadError(f"cannot download {name} ({reason}); see {source['page']}") from error
     for path in list(content.rglob("*")):
         if path.suffix in ARCHIVES and path.is_file():
