@@ -10,6 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from zsc_utils.cli import RESULT_COLUMNS, app
+from zsc_utils.errors import CheckpointError
 from zsc_utils.profiles import PROFILES
 
 COLUMNS = "clusterer ami ari n_clusters fraction_clustered silhouette_original silhouette_umap"
@@ -195,7 +196,8 @@ def test_sweep_dry_run_and_status(zsc, tmp_path):
 
 def test_what_does_not_fit_is_said_before_and_after(zsc, monkeypatch):
     monkeypatch.setattr("zsc_utils.costs.memory_available", lambda: 1000)
-    monkeypatch.setattr("zsc_utils.sweep.memory_available", lambda: 1000)
+    for room in ("sweep", "results"):
+        monkeypatch.setattr(f"zsc_utils.{room}.memory_available", lambda: 1000)
     narrow = ("--encoders", "raw_pixels", "--datasets", "digits", "--clusterers", "kmeans,hdbscan")
     for option, said in ((("--dry-run",), "would"), ((), "will")):
         code, out, _ = zsc("sweep", "--profile", "smoke", *narrow, *option)
@@ -210,6 +212,7 @@ def test_absent_datasets_are_counted(zsc, tmp_path):
     narrow = ("--encoders", "raw_pixels", "--datasets", "dtd,lsun", "--clusterers", "kmeans")
     code, out, _ = zsc("sweep", "--profile", "smoke", *narrow, "--data-root", tmp_path)
     assert code == 0 and "2 cells: 2 absent" in out and "left out" not in out
+    assert "datasets that are absent: 2 (dtd, lsun)" in out
     fields = yaml.safe_load((PROFILES / "smoke.yaml").read_text()) | {"datasets": ["dtd", "digits"]}
     profile = tmp_path / "own.yaml"
     profile.write_text(yaml.safe_dump(fields))
@@ -231,8 +234,33 @@ def test_data_says_what_is_there(zsc, tmp_path):
     assert code == 0 and out.strip() == "need no data: digits, mini-inat, mini-bioscan"
     code, out, _ = zsc("data", "--data-root", tmp_path)
     assert code == 0 and "0 of 31 datasets are complete" in out
+    # Of all that is absent too, where to ask and where files go.
+    assert "imagenet is absent" in out and "https://www.image-net.org/download.php" in out
+    assert f"in {tmp_path}: imagenet/val/<wnid>/*.JPEG" in out
     code, _, err = zsc("data", "dtdd", "--data-root", tmp_path)
     assert code == 2 and "did you mean dtd" in err
+
+
+def test_weights_are_fetched_whatever_became_of_others(zsc, tmp_path, monkeypatch):
+    from zsc_utils.encoders import weights
+
+    monkeypatch.setenv("WEIGHTS_ROOT", str(tmp_path / "root"))
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
+
+    def serve(url, file):
+        if "dino_resnet50" in url:
+            raise CheckpointError(f"cannot fetch {url}: no such file")
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"weights")
+
+    monkeypatch.setattr(weights, "download", serve)
+    code, out, err = zsc("weights", "dino_resnet50,dino_vitb16,raw_pixels,dino_vitb16_ft")
+    assert code == 1 and err.count("error: ") == err.count("\n") == 2
+    assert "dino_resnet50_pretrain.pth: no such file" in err and "was never published" in err
+    fetched = tmp_path / "root" / "dino_vitbase16_pretrain.pth"
+    assert out == f"dino_vitb16: {fetched}\nraw_pixels: nothing to fetch beforehand\n"
+    code, out, err = zsc("weights", "dino_vitb16,dino_resnet05")
+    assert code == 2 and out == "" and "did you mean dino_resnet50" in err
 
 
 def test_data_downloads_end_with_1_where_one_fails(zsc, tmp_path, monkeypatch):

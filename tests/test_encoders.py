@@ -270,13 +270,16 @@ def test_checkpoints_that_are_cut_short(name, part, tmp_path):
         read_state_dict(file)
 
 
-@pytest.mark.parametrize("name", ["page.pth", "page.safetensors", "archive.pth"])
+@pytest.mark.parametrize("name", ["page.pth", "page.safetensors", "archive.pth", "long.pth"])
 def test_files_that_are_no_checkpoints(name, tmp_path):
     file = tmp_path / name
     file.write_text("<!DOCTYPE html><html>Not Found</html>")
     if name == "archive.pth":
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr("notes.txt", "no weights")
+    if name == "long.pth":
+        # As a pickle, a string of 2^62 bytes.
+        file.write_bytes(b"\x8d" + (2**62).to_bytes(8, "little") + b"no weights")
     with pytest.raises(CheckpointError, match=f"{name}: it is no weights file") as caught:
         read_state_dict(file)
     # Torch's own message is a recipe for running what the file asks for.
@@ -287,6 +290,9 @@ def test_checkpoints_without_a_state_dict(tmp_path):
     file = tmp_path / "other.pth"
     torch.save({"student": {"weight": torch.zeros(3)}, "epoch": 3}, file)
     with pytest.raises(CheckpointError, match="no state dict of tensors but: student, epoch"):
+        read_state_dict(file)
+    torch.save({"model": {"weight": torch.zeros(3), 7: torch.zeros(3)}}, file)
+    with pytest.raises(CheckpointError, match="no state dict of tensors but: weight, 7"):
         read_state_dict(file)
     torch.save([1, 2], file)
     with pytest.raises(CheckpointError, match="no state dict of tensors"):

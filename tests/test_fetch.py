@@ -158,7 +158,14 @@ def test_torchvision_downloads_are_moved_when_they_are_whole(served, server, mon
     # Files of the reader's own in the place stay.
     (root / "dtd").mkdir()
     (root / "dtd" / "own.txt").write_text("mine")
+    # It breaks off, and goes on where it stopped.
+    server.limit = len(archive) // 2
+    with pytest.raises(DownloadError, match="run again to go on"):
+        fetch("dtd", root)
+    assert not list(root.rglob("half.jpg")) and not (root / "dtd" / "dtd").exists()
+    server.limit, before = None, len(server.asked)
     fetch("dtd", root)
+    assert f"bytes={len(archive) // 2}-" in server.asked[before:]
     assert len(load_dataset("dtd", root)) == 6
     assert not list(root.rglob("half.jpg")) and not list(root.rglob("*.gz"))
     assert (root / "dtd" / "own.txt").read_text() == "mine"
@@ -175,6 +182,15 @@ def test_what_must_be_asked_for_and_what_is_not_there(served, server, tmp_path):
     server.files.clear()
     with pytest.raises(DownloadError, match="HTTPError.*404.*see https://github.com/hendrycks"):
         fetch("imagenet-o", root)
+
+
+def test_servers_that_fail_are_told_in_one_line(server, tmp_path, monkeypatch):
+    from torchvision.datasets import MNIST
+
+    monkeypatch.setattr(MNIST, "mirrors", [f"{server.address}/a/", f"{server.address}/b/"])
+    with pytest.raises(DownloadError, match=r"cannot download mnist .*/a/.*404.*/b/") as caught:
+        fetch("mnist", tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 def test_every_download_is_known_to_torchvision_or_has_an_address():

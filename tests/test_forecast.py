@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from zsc_utils import costs, forecast
+from zsc_utils.plan import plan
 from zsc_utils.profiles import load_profile
 from zsc_utils.recipes import Reduction
-from zsc_utils.sweep import plan
 
 UMAP = Reduction("umap", n_components=50)
 
@@ -86,6 +86,10 @@ def test_what_is_printed(jobs, tmp_path):
     assert lines[1].endswith("memory at most") and len(lines) == 11
     assert lines[-2] == "all else, in 2 processes at most: less than 1 min"
     assert lines[-1] == "disk: about 1 MB"
+    lacking = replace(jobs[0].encoder, name="dino_vitb16")
+    more = [*jobs, replace(jobs[0], encoder=lacking, encoder_settings={"absent": True}, absent="x")]
+    (line,) = set(forecast.forecast(more, tmp_path, 2 * enough, 2).splitlines()[1:]) - set(lines)
+    assert line.startswith("encoders without weights: 1 (dino_vitb16); their cells are not in")
     lines = forecast.forecast(jobs, tmp_path, 0.0, 2).splitlines()
     assert lines[:2] == ["compute 0 of 3 cells and 0 embeddings (0 images)", "skipped: 3 cells"]
     assert "digits" in lines[3] and "are there" in lines[3]

@@ -28,10 +28,12 @@ from zsc_utils.encoders import (
     with_published_weights,
 )
 from zsc_utils.errors import CheckpointError, WeightsMissingError
+from zsc_utils.plan import plan
 from zsc_utils.plots import METHOD_COLORS
 from zsc_utils.profiles import load_profile
 from zsc_utils.recipes import encoders_with_recipes
-from zsc_utils.sweep import plan, progress_report, sweep
+from zsc_utils.results import progress_report
+from zsc_utils.sweep import sweep
 
 ROSTER = official.ROSTER
 

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from zsc_utils import search as room
 from zsc_utils.datasets import load_dataset
-from zsc_utils.embed import Embeddings
+from zsc_utils.embed import Embeddings, Precision
 from zsc_utils.errors import ProfileError, RecipeError
 from zsc_utils.profiles import load_profile
 from zsc_utils.recipes import Recipe, Reduction, recipe_for
@@ -41,6 +43,17 @@ def test_search_sets_are_train_images():
     shown = dict(zip(train.labels["species"][:50], range(50), strict=True))
     first = shown[ten.labels["species"][0]]
     assert np.array_equal(np.asarray(ten.images[0]), np.asarray(train.images[first]))
+
+
+def test_search_embeds_in_the_precision_of_the_profile(tiny, tmp_path):
+    narrow = {"search_on": {"mini-imagenette": 20}, "encoders": ("mini_vicreg_resnet",)}
+    keys = {}
+    for precision in Precision:
+        profile = tiny.model_copy(update=narrow | {"precision": precision})
+        ((_, (found,)),) = room.search_embeddings(profile, tmp_path, None, "cpu", False)
+        keys[found.key] = found.array
+    full, half = keys.values()
+    assert full.shape == half.shape and not np.array_equal(full, half)
 
 
 def test_stratified_subset_keeps_the_shares():
@@ -108,3 +121,58 @@ def test_a_recipe_that_fails_is_not_chosen(blobs):
 def test_a_profile_that_names_nothing_to_search_on(tiny):
     with pytest.raises(ProfileError, match="search_on"):
         search(tiny.model_copy(update={"search_on": {}}))
+
+
+def digits_embeddings(name, X, y):
+    facts = replace(load_dataset("digits").facts, name=name, label="digit")
+    return Embeddings(X, pd.DataFrame({"digit": y.astype(str)}), facts, name)
+
+
+def test_what_does_not_fit_into_memory_has_no_part_and_says_so(blobs, tmp_path, monkeypatch):
+    X, y = blobs
+    small, large = digits_embeddings("small", X, y), digits_embeddings("large", X, y)
+    n_large = 60_000
+    sizes = {"small": (len(X), 2048), "large": (n_large, 2048)}
+    # Needs of sizes that no test has memory for: predicted, as for real ones.
+    lying = [
+        replace(one, array=np.broadcast_to(np.float32(0), sizes[one.facts.name]))
+        for one in (small, large)
+    ]
+    lacks = room.lacks_of_memory(lying, 20e9)
+    assert set(lacks) == {"ac_with_c", "affinity_propagation"}
+    assert all(set(names) == {"large"} for names in lacks.values())
+    assert lacks["affinity_propagation"]["large"].endswith("of memory; 20.0 GB are there")
+    assert room.lacks_of_memory(lying, 1e15) == {}
+
+    monkeypatch.setattr(room, "REDUCTIONS", (Reduction(),))
+    monkeypatch.setattr(room, "THRESHOLDS", (5.0,))
+    monkeypatch.setattr(room, "lacks_of_memory", lambda embeddings, memory: lacks)
+    report = room.run_search("xent_resnet50", [small, large], tmp_path, 20e9)
+    left_out = report[report["clusterer"].isin(["ac_with_c", "ac_without_c"])]
+    assert left_out["ami_large"].isna().all() and left_out["ami_small"].notna().all()
+    assert left_out["ami"].equals(left_out["ami_small"])
+    assert left_out["reason"].str.startswith("large needs about").all()
+    others = report[report["clusterer"].isin(["kmeans", "hdbscan", "spectral"])]
+    assert others["ami_large"].notna().all() and others["reason"].isna().all()
+    assert set(chosen_recipes(report)["clusterer"]) == {*room.COMMON, "ac_without_c"}
+
+    # Of a clusterer that fits nowhere there is no recipe; with more memory it is searched again.
+    nowhere = {"kmeans": {"small": "needs more", "large": "needs more"}}
+    monkeypatch.setattr(room, "lacks_of_memory", lambda embeddings, memory: nowhere)
+    again = room.run_search("xent_resnet50", [small, large], tmp_path, 1e9)
+    assert set(again["clusterer"]) == {*room.COMMON, "ac_without_c"} - {"kmeans"}
+    assert room.table_of_trials([]).columns.tolist()[:2] == ["clusterer", "encoder"]
+
+
+def test_encoders_without_weights_do_not_end_a_search(tiny, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("WEIGHTS_ROOT", str(tmp_path / "empty"))
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
+    narrow = {"search_on": {"mini-imagenette": 20}}
+    lacking = ("dino_vitb16_ft", "vicreg_resnet50_ft")
+    profile = tiny.model_copy(update=narrow | {"encoders": (lacking[0], "raw_pixels", lacking[1])})
+    found = room.search_embeddings(profile, tmp_path, None, "cpu", False)
+    assert [name for name, _ in found] == ["raw_pixels"]
+    assert f"not searched, for want of their weights: {', '.join(lacking)}" in caplog.text
+    nothing = profile.model_copy(update={"encoders": lacking})
+    with pytest.raises(ProfileError, match="no weights are there for any encoder"):
+        search(nothing, build=tmp_path, progress=False)

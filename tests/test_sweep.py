@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -10,11 +11,14 @@ import pytest
 import yaml
 from conftest import run_zsc
 
+from zsc_utils.embed import Precision, embeddings_key
 from zsc_utils.errors import CacheDamagedError, ProfileError, UnknownNameError
+from zsc_utils.plan import embeddings_size, plan, side_by_side, taxonomies
 from zsc_utils.profiles import PROFILES, load_profile, profile_names
 from zsc_utils.recipes import STUDY_TABLE
+from zsc_utils.results import progress_report, read_embeddings
 from zsc_utils.store import Cell, pack_clusters, read_result, unpack_clusters, write_result
-from zsc_utils.sweep import plan, progress_report, sweep, taxonomies
+from zsc_utils.sweep import sweep
 
 
 def quick(**changes):
@@ -53,6 +57,7 @@ def test_profile_errors(tmp_path):
     refused(UnknownNameError, "unknown clusterer 'hdbscn'; .*hdbscan", clusterers=["hdbscn"])
     refused(ProfileError, "own.yaml: datset: Extra inputs", datset=["digits"])
     refused(ProfileError, "max_samples", max_samples="many")
+    refused(ProfileError, "precision: Input should be 'fp32' or 'bf16'", precision="fp16")
     refused(ProfileError, "encoders", encoders=[])
     refused(ProfileError, "seeds", seeds=[-1])
     refused(ProfileError, "1 named more than once", seeds=[1, 1])
@@ -227,12 +232,14 @@ def test_a_killed_sweep_resumes(tmp_path):
 
 def test_a_killed_worker_is_reported_without_a_traceback(tmp_path):
     code = (
-        "import os, signal, sys, time, threading, psutil\n"
+        "import contextlib, signal, time, threading, psutil\n"
         "def kill():\n"
         "    while True:\n"
         "        for child in psutil.Process().children(recursive=True):\n"
-        "            if 'LokyProcess' in ' '.join(child.cmdline()):\n"
-        "                child.send_signal(signal.SIGKILL)\n"
+        # A child may end between being listed and being looked at.
+        "            with contextlib.suppress(psutil.Error):\n"
+        "                if 'LokyProcess' in ' '.join(child.cmdline()):\n"
+        "                    child.send_signal(signal.SIGKILL)\n"
         "        time.sleep(0.05)\n"
         "threading.Thread(target=kill, daemon=True).start()\n"
         "from zsc_utils.cli import main\n"
@@ -262,7 +269,6 @@ def test_all_cells_failed(class_folders, tmp_path):
 
 def test_a_dataset_that_is_absent_has_rows_that_say_so(tmp_path):
     from zsc_utils import analysis
-    from zsc_utils.sweep import read_embeddings
 
     profile = quick(datasets=["dtd", "digits"])
     places = {"build": tmp_path / "build", "data_root": tmp_path, "progress": False}
@@ -308,8 +314,11 @@ def needs(monkeypatch):
 
     def need(available, **by_clusterer):
         needed = by_clusterer.__getitem__
-        monkeypatch.setattr("zsc_utils.sweep.peak_bytes", lambda r, size: needed(r.clusterer))
-        monkeypatch.setattr("zsc_utils.sweep.memory_available", lambda: available)
+        for room in ("plan", "results"):
+            patched = f"zsc_utils.{room}.peak_bytes"
+            monkeypatch.setattr(patched, lambda recipe, size: needed(recipe.clusterer))
+        for room in ("sweep", "results"):
+            monkeypatch.setattr(f"zsc_utils.{room}.memory_available", lambda: available)
 
     return need
 
@@ -344,7 +353,6 @@ def test_what_cannot_fit_into_memory_is_skipped_and_computed_where_it_fits(tmp_p
 
 
 def test_where_no_cell_fits_nothing_is_embedded(tmp_path, needs):
-    from zsc_utils.sweep import read_embeddings
 
     needs(2e9, kmeans=3e9, ac_with_c=5e9)
     assert set(sweep(quick(), build=tmp_path, progress=False)["status"]) == {"skipped"}
@@ -358,14 +366,14 @@ def test_no_more_cells_run_at_once_than_fit(tmp_path, needs, monkeypatch):
     profile = quick(datasets=["digits", "mini-inat"], clusterers=["kmeans", "ac_with_c", "hdbscan"])
     jobs = plan(profile)
     needs(10e9, kmeans=1e9, ac_with_c=3.4e9, hdbscan=9e9)
-    parts = room.side_by_side(jobs, tmp_path, 10e9, 4)
+    parts = side_by_side(jobs, tmp_path, 10e9, 4)
     assert [n for n, _ in parts] == [4, 2, 1]
     clusterers = [{cell.clusterer for job in part for cell, _ in job.cells} for _, part in parts]
     assert clusterers == [{"kmeans"}, {"ac_with_c"}, {"hdbscan"}]
     cells = [cell for _, part in parts for job in part for cell, _ in job.cells]
     assert sorted(cells) == sorted(cell for job in jobs for cell, _ in job.cells)
     # All fit: one part, and each embedding's cells stay together.
-    assert room.side_by_side(jobs, tmp_path, 100e9, 4) == [
+    assert side_by_side(jobs, tmp_path, 100e9, 4) == [
         (4, sorted(jobs, key=lambda job: -len(job.dataset)))
     ]
     asked, parallel = [], room.Parallel
@@ -385,12 +393,27 @@ def test_no_more_cells_run_at_once_than_fit(tmp_path, needs, monkeypatch):
 
 def test_sizes_are_guessed_before_embeddings_are_there_and_known_after(tmp_path):
     from zsc_utils.costs import Size
-    from zsc_utils.sweep import embeddings_size
 
     (job,) = plan(quick(clusterers=["kmeans"]))
     assert embeddings_size(job, tmp_path) == Size(80, 3072, 10)
     sweep(quick(clusterers=["kmeans"]), build=tmp_path, progress=False)
     assert embeddings_size(job, tmp_path) == Size(80, 192, 10)
+
+
+def test_precision_is_part_of_the_key_and_reaches_the_forward_pass(tmp_path):
+    plain = quick(encoders=["mini_vicreg_resnet"], clusterers=["kmeans"])
+    rounded = plain.model_copy(update={"precision": Precision.bf16})
+    (job,), (other,) = plan(plain), plan(rounded)
+    # Of full precision nothing is said: embeddings from before it could be chosen are still found.
+    assert job.key == embeddings_key(job.dataset, job.encoder_settings) != other.key
+    assert {cell.key for cell, _ in job.cells}.isdisjoint(cell.key for cell, _ in other.cells)
+    for profile in (plain, rounded):
+        sweep(profile, build=tmp_path, progress=False)
+    (_, full, _), (_, half, _) = read_embeddings([job, other], tmp_path)
+    assert full.array.shape == half.array.shape and not np.array_equal(full.array, half.array)
+    assert np.allclose(full.array, half.array, atol=0.05 * np.abs(full.array).max())
+    meta = json.loads((other.embeddings_folder(tmp_path) / "meta.json").read_text())
+    assert meta["precision"] == "bf16"
 
 
 def test_folders_of_the_same_name_are_told_apart(class_folders, tmp_path):

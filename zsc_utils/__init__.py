@@ -4,7 +4,9 @@
 ROOMS = (
     *("errors", "files"),  # the ground that all stand on
     *("recipes", "datasets", "encoders", "embed", "npz", "reduce", "cluster", "score"),
-    *("evaluate", "store", "profiles", "costs", "sweep", "clusterings", "forecast", "search"),
+    *("evaluate", "store", "profiles", "costs", "plan", "results", "clusterings"),
+    *("sweep", "knn", "forecast", "search_space", "search", "reductions_compared"),
     *("analysis", "cards", "findings", "plots"),
+    *("explorer", "own", "book"),
     *("training", "cli"),
 )

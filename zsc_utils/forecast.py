@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -20,18 +20,17 @@ from zsc_utils.costs import (
     silhouettes_cost,
     start_cost,
 )
-from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Reduction
-from zsc_utils.reduce import pca_name, umap_name
-from zsc_utils.sweep import (
+from zsc_utils.plan import (
     Job,
     embeddings_size,
     missing,
     not_embedded,
     reductions_memo,
-    results,
     side_by_side,
-    skipped_cells,
 )
+from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Reduction
+from zsc_utils.reduce import pca_name, umap_name
+from zsc_utils.results import absent, results, skipped_cells
 
 METHODS = {"umap": "UMAP", "pca": "PCA"}
 
@@ -152,6 +151,11 @@ def written_embeddings(jobs: list[Job]) -> str:
     return f"embeddings, on one CPU core: {'; '.join(filter(None, [known, names]))}"
 
 
+def listed(names: Collection[str]) -> str:
+    """Write names with their number."""
+    return f"{len(names)} ({', '.join(names)})"
+
+
 def forecast(
     planned: list[Job], build: Path, memory: float, n_jobs: int, retry_failed: bool = False
 ) -> str:
@@ -160,7 +164,7 @@ def forecast(
     Parameters
     ----------
     planned
-        As `sweep.plan` gives it.
+        As `plan.plan` gives it.
     build
         Folder of caches and results.
     memory
@@ -177,6 +181,7 @@ def forecast(
     """
     left = missing(planned, build, memory, retry_failed)
     to_embed = not_embedded(left, build)
+    lacking = absent(planned)
     cells = sum(len(job.cells) for job in left)
     lines = [
         f"compute {cells} of {sum(len(job.cells) for job in planned)} cells and "
@@ -199,6 +204,13 @@ def forecast(
         processes = f"{n_jobs} process{'es' if n_jobs > 1 else ''}"
         lines.append(f"all else, in {processes} at most: {minutes(seconds)}")
         lines.append(f"disk: about {in_words(disk_bytes(left, build))}")
+    if lacking["datasets"]:
+        lines.append(f"datasets that are absent: {listed(lacking['datasets'])}")
+    if lacking["encoders"]:
+        lines.append(
+            f"encoders without weights: {listed(lacking['encoders'])}; their cells are not in "
+            "these numbers, and are computed once `zsc weights` or a sweep could fetch them"
+        )
     skipped = skipped_cells(results(planned, build, memory))
     if len(skipped):
         lines.append(f"skipped: {skipped['cells'].sum()} cells")

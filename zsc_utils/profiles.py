@@ -10,6 +10,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from zsc_utils import cluster, datasets, encoders
+from zsc_utils.embed import Precision
 from zsc_utils.errors import ProfileError, UnknownNameError
 from zsc_utils.files import ROOT
 from zsc_utils.recipes import STUDY_TABLE
@@ -52,6 +53,8 @@ class Profile(BaseModel):
     search_on
         Datasets with a train partition, on which recipes for the encoders can be searched, and how
         many images to take of each at most: in the study as many as the test partition has.
+    precision
+        Numbers that encoders compute with, `fp32` or `bf16`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,6 +69,7 @@ class Profile(BaseModel):
     reference: str | dict[str, str]
     recipes: Path | None = None
     search_on: dict[str, Annotated[int, Field(ge=2)]] = {}
+    precision: Precision = Precision.fp32
 
     @property
     def recipe_table(self) -> Path:

@@ -2,7 +2,8 @@
 
 For each encoder and clusterer, in two steps, as in the study: first the reduction, with the
 clusterer at common settings; then, with the best reduction, the clusterer's own settings. A choice
-is judged by AMI, averaged over the search's datasets.
+is judged by AMI, averaged over the search's datasets. A dataset on which some recipe of a clusterer
+would need more memory than there is takes no part in the choice of that clusterer's recipe.
 """
 
 from __future__ import annotations
@@ -19,10 +20,19 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
+from zsc_utils import search_space
 from zsc_utils.cluster import Task, cluster, clustering_fingerprint
+from zsc_utils.costs import (
+    Size,
+    clusterer_cost,
+    held_bytes,
+    lack_of_memory,
+    memory_available,
+    reduction_cost,
+)
 from zsc_utils.datasets import load_dataset
 from zsc_utils.embed import Embeddings, embed
-from zsc_utils.encoders import describe_encoder, load_encoder
+from zsc_utils.encoders import load_encoder
 from zsc_utils.errors import ProfileError, RecipeError
 from zsc_utils.files import (
     ArrayFolder,
@@ -31,68 +41,19 @@ from zsc_utils.files import (
     code_fingerprint,
     fingerprint,
 )
+from zsc_utils.plan import describe_encoders, reductions_memo
 from zsc_utils.profiles import Profile
-from zsc_utils.recipes import REDUCTION_COLUMNS, SETTING_COLUMNS, Recipe, Reduction
+from zsc_utils.recipes import REDUCTION_COLUMNS, SETTING_COLUMNS, Recipe
 from zsc_utils.reduce import ReductionError, reduce, reduction_fingerprint
 from zsc_utils.score import adjusted_mutual_information, scoring_fingerprint
-from zsc_utils.sweep import one_thread, reductions_memo
+from zsc_utils.search_space import COMMON, REDUCTIONS, SETTINGS, THRESHOLDS
+from zsc_utils.sweep import fetch_what_is_published, one_thread
 
 log = logging.getLogger(__name__)
 
 # The study's seed for validation, and its seed for the part of the train images it searched on.
 SEARCH_SEED = 100
 SUBSET_SEED = 0
-
-REDUCTIONS = (
-    Reduction(),
-    Reduction(zscore=True),
-    *(Reduction("pca", n_components=n, zscore=True) for n in (10, 50, 100, 200)),
-    *(Reduction("pca", variance=v, zscore=True) for v in (0.7, 0.75, 0.8, 0.85, 0.9, 0.95)),
-    Reduction("umap", n_components=50),
-)
-# Settings of the first step; thresholds of the second are searched along with nothing else.
-COMMON = {
-    "kmeans": {},
-    "spectral": {"n_neighbors": 10},
-    "ac_with_c": {"linkage": "ward", "metric": "euclidean"},
-    "affinity_propagation": {"damping": 0.9},
-    "hdbscan": {"metric": "euclidean"},
-}
-SETTINGS = {
-    "kmeans": [{}],
-    "spectral": [{"n_neighbors": k} for k in (10, 20, 30, 50)],
-    "ac_with_c": [
-        {"linkage": "ward", "metric": "euclidean"},
-        *(
-            {"linkage": "average", "metric": metric}
-            for metric in ("euclidean", "l1", "chebyshev", "cosine")
-        ),
-    ],
-    "affinity_propagation": [
-        {"damping": d} for d in (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
-    ],
-    "hdbscan": [{"metric": metric} for metric in ("euclidean", "l1", "chebyshev", "arccos")],
-}
-THRESHOLDS = (
-    0.05,
-    0.1,
-    0.2,
-    0.3,
-    0.5,
-    0.71,
-    1.0,
-    1.4,
-    2.0,
-    3.0,
-    5.0,
-    7.1,
-    10.0,
-    14.0,
-    20.0,
-    30.0,
-    50.0,
-    100.0,
-)
 
 
 @dataclass(frozen=True)
@@ -109,12 +70,15 @@ class Trial:
         What was tried.
     ami
         On each dataset of the search; NaN where the recipe failed.
+    reason
+        Which datasets had no part in it, and why.
     """
 
     encoder: str
     step: str
     recipe: Recipe
     ami: dict[str, float]
+    reason: str = ""
 
     @property
     def mean(self) -> float:
@@ -135,6 +99,7 @@ class Trial:
             "step": self.step,
             "ami": self.mean,
             **{f"ami_{dataset}": ami for dataset, ami in self.ami.items()},
+            "reason": self.reason,
         }
 
 
@@ -160,12 +125,40 @@ class SearchSet:
         return adjusted_mutual_information(truth, found.labels)
 
 
+def first_recipes(clusterer: str) -> list[Recipe]:
+    """Recipes of the first step: every reduction, the clusterer at common settings."""
+    settings = tuple(COMMON[clusterer].items())
+    return [Recipe(clusterer, reduction, settings) for reduction in REDUCTIONS]
+
+
+def lacks_of_memory(embeddings: Iterable[Embeddings], memory: float) -> dict[str, dict[str, str]]:
+    """Say on which datasets recipes need more than so many bytes.
+
+    Returns
+    -------
+    dict
+        Clusterer to dataset to what its largest recipe lacks; only those that lack something.
+    """
+    lacks = {}
+    for one in embeddings:
+        size = Size(*one.array.shape, one.labels[one.facts.label].nunique())
+        for clusterer in COMMON:
+            needed = max(
+                held_bytes(step, size)
+                for recipe in first_recipes(clusterer)
+                for step in (reduction_cost(recipe.reduction, size), clusterer_cost(recipe, size))
+            )
+            if reason := lack_of_memory(needed, memory):
+                lacks.setdefault(clusterer, {})[one.facts.name] = reason
+    return lacks
+
+
 def try_all(
-    encoder: str, step: str, recipes: Iterable[Recipe], sets: dict[str, SearchSet]
+    encoder: str, step: str, recipes: Iterable[Recipe], sets: dict[str, SearchSet], reason: str = ""
 ) -> list[Trial]:
-    """Try recipes on every dataset of the search."""
+    """Try recipes on every dataset of the search; `reason` says what is not among them."""
     return [
-        Trial(encoder, step, recipe, {name: one.ami(recipe) for name, one in sets.items()})
+        Trial(encoder, step, recipe, {name: one.ami(recipe) for name, one in sets.items()}, reason)
         for recipe in recipes
     ]
 
@@ -185,19 +178,26 @@ def best(trials: list[Trial]) -> Recipe:
     return max(worked, key=lambda trial: trial.mean).recipe
 
 
-def search_encoder(encoder: str, sets: dict[str, SearchSet]) -> list[Trial]:
-    """Search the recipes of one encoder.
+def search_encoder(
+    encoder: str, sets: dict[str, SearchSet], lacks: dict[str, dict[str, str]]
+) -> list[Trial]:
+    """Search the recipes of one encoder, each clusterer on the datasets that fit into memory.
 
     Agglomerative clustering without the number of classes takes reduction, linkage and metric of
     the one with it; its threshold is all that is searched.
     """
     trials = []
-    for clusterer, common in COMMON.items():
-        reductions = [Recipe(clusterer, r, tuple(common.items())) for r in REDUCTIONS]
-        first = try_all(encoder, "reduction", reductions, sets)
+    for clusterer in COMMON:
+        lacking = lacks.get(clusterer, {})
+        reason = "; ".join(f"{name} {what}" for name, what in lacking.items())
+        fitting = {name: one for name, one in sets.items() if name not in lacking}
+        if not fitting:
+            log.warning("no recipe of %s for %s: %s", clusterer, encoder, reason)
+            continue
+        first = try_all(encoder, "reduction", first_recipes(clusterer), fitting, reason)
         reduction = best(first).reduction
         settings = [Recipe(clusterer, reduction, tuple(s.items())) for s in SETTINGS[clusterer]]
-        second = try_all(encoder, "settings", settings, sets)
+        second = try_all(encoder, "settings", settings, fitting, reason)
         trials += first + second
         if clusterer == "ac_with_c":
             chosen = best(second)
@@ -205,8 +205,15 @@ def search_encoder(encoder: str, sets: dict[str, SearchSet]) -> list[Trial]:
                 Recipe("ac_without_c", reduction, (*chosen.settings, ("distance_threshold", t)))
                 for t in THRESHOLDS
             ]
-            trials += try_all(encoder, "settings", thresholds, sets)
+            trials += try_all(encoder, "settings", thresholds, fitting, reason)
     return trials
+
+
+def table_of_trials(trials: list[Trial]) -> pd.DataFrame:
+    """One row a trial; columns are there even if there is none."""
+    columns = ["clusterer", "encoder", *REDUCTION_COLUMNS, *SETTING_COLUMNS, "step", "ami"]
+    table = pd.DataFrame([trial.as_row() for trial in trials])
+    return table.reindex(columns=list(dict.fromkeys([*columns, *table.columns])))
 
 
 def chosen_recipes(report: pd.DataFrame) -> pd.DataFrame:
@@ -216,46 +223,59 @@ def chosen_recipes(report: pd.DataFrame) -> pd.DataFrame:
     return picked[["clusterer", "encoder", *REDUCTION_COLUMNS, *SETTING_COLUMNS]]
 
 
-def search_key(embeddings_keys: list[str]) -> str:
+def search_key(embeddings_keys: list[str], lacks: dict[str, dict[str, str]]) -> str:
     """Fingerprint of everything the search of one encoder depends on."""
     return fingerprint(
         {
             "embeddings": embeddings_keys,
+            # With more memory, what was left out is searched.
+            "left out": {clusterer: sorted(names) for clusterer, names in lacks.items()},
             "rooms": [
                 reduction_fingerprint(),
                 clustering_fingerprint(),
                 scoring_fingerprint(),
-                code_fingerprint(sys.modules[__name__]),
+                code_fingerprint(sys.modules[__name__], search_space),
             ],
         }
     )
 
 
-def run_search(encoder: str, embeddings: list[Embeddings], build: Path) -> pd.DataFrame:
+def run_search(
+    encoder: str, embeddings: list[Embeddings], build: Path, memory: float
+) -> pd.DataFrame:
     """Search one encoder, or read the report where that was done before."""
-    key = search_key([one.key for one in embeddings])
+    lacks = lacks_of_memory(embeddings, memory)
+    key = search_key([one.key for one in embeddings], lacks)
     file = build / "search" / f"{encoder.replace(':', '_')}-{key}.csv"
     if not file.exists():
         sets = {
             one.facts.name: SearchSet(one, reductions_memo(build, one.key)) for one in embeddings
         }
         with one_thread():
-            trials = search_encoder(encoder, sets)
+            trials = search_encoder(encoder, sets, lacks)
         with atomic_path(file) as draft:
-            pd.DataFrame([trial.as_row() for trial in trials]).to_csv(draft, index=False)
+            table_of_trials(trials).to_csv(draft, index=False)
     return pd.read_csv(file)
 
 
 def search_embeddings(
     profile: Profile, build: Path, data_root: Path | None, device: str, progress: bool
 ) -> Iterator[tuple[str, list[Embeddings]]]:
-    """Embed, for each encoder of a profile, the training images that it is searched on."""
+    """Embed, for each encoder of a profile, the training images that it is searched on.
+
+    Encoders whose weights are not there are passed over, which a warning says before the work.
+    """
     sets = [
         load_dataset(name, data_root, "train").subset(n_images, SUBSET_SEED, stratify=True)
         for name, n_images in profile.search_on.items()
     ]
-    for name in tqdm(profile.encoders, desc="embed", unit="encoder", disable=not progress):
-        _, settings = describe_encoder(name)
+    fetch_what_is_published(profile.encoders)
+    described, lacking = describe_encoders(profile.encoders)
+    if lacking:
+        log.warning("not searched, for want of their weights: %s", ", ".join(lacking))
+    names = [name for name in profile.encoders if name not in lacking]
+    for name in tqdm(names, desc="embed", unit="encoder", disable=not progress):
+        _, settings = described[name]
         make_encoder = remember(lambda name=name: load_encoder(name))
         found = [
             embed(
@@ -264,6 +284,7 @@ def search_embeddings(
                 make_encoder,
                 cache=build / "cache",
                 device=device,
+                precision=profile.precision,
                 progress=progress,
             )
             for dataset in sets
@@ -297,18 +318,26 @@ def search(
     -------
     DataFrame
         Every trial: the columns of a hyperparameter table, `step`, mean `ami` and that of each
-        dataset. `chosen_recipes` makes the table of it.
+        dataset, and `reason`: which datasets did not fit into memory. `chosen_recipes` makes the
+        table of it.
 
     Raises
     ------
     ProfileError
-        The profile names nothing to search on.
+        The profile names nothing to search on, or there are weights for none of its encoders.
+    DatasetAbsentError
+        A dataset to search on is not there: recipes chosen on the others would not be the same.
+    RecipeError
+        Every recipe of a clusterer fails with an encoder.
     """
     if not profile.search_on:
         raise ProfileError(f"profile {profile.name} names no datasets to search on (search_on)")
     build = build or build_folder()
     ready = list(search_embeddings(profile, build, data_root, device, progress))
-    calls = [delayed(run_search)(name, embeddings, build) for name, embeddings in ready]
+    if not ready:
+        raise ProfileError(f"no weights are there for any encoder of profile {profile.name}")
+    memory = memory_available() / jobs
+    calls = [delayed(run_search)(name, embeddings, build, memory) for name, embeddings in ready]
     reports = Parallel(n_jobs=jobs, return_as="generator")(calls)
     bar = tqdm(reports, total=len(calls), desc="search", unit="encoder", disable=not progress)
     return pd.concat(bar, ignore_index=True)

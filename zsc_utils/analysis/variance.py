@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from zsc_utils.plan import Job
 from zsc_utils.reduce import pca_scores
-from zsc_utils.sweep import Job, read_embeddings
+from zsc_utils.results import read_embeddings
 
 
 def variance_curve(ratio: np.ndarray, n_dims: int) -> pd.DataFrame:

@@ -52,7 +52,7 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]
     if not isinstance(state, Mapping) or not all(
-        isinstance(value, torch.Tensor) for value in state.values()
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
     ):
         held = ", ".join(map(str, list(state)[:5])) if isinstance(state, Mapping) else "no names"
         raise CheckpointError(f"checkpoint {path} holds no state dict of tensors but: {held}")
@@ -102,7 +102,8 @@ def _is_pickle(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
             return all(True for _ in pickletools.genops(stream))
-    except ValueError:
+    # Bytes at random may ask for strings longer than memory.
+    except (ValueError, MemoryError, OverflowError):
         return False
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zsc_utils.datasets.paper.listing import from_array, locate, strings
+from zsc_utils.datasets.paper.listing import check_files, from_array, locate, strings
 from zsc_utils.datasets.paper.tables import paper_dataset
 
 # Superclasses of CIFAR-100 (Krizhevsky, 2009), whose coarse labels torchvision does not give.
@@ -32,12 +32,25 @@ SUPERCLASSES = {
 }
 
 
+def idx_files(folder: str) -> list[str]:
+    """Files of a dataset in the manner of MNIST, unpacked."""
+    kinds = ("images-idx3", "labels-idx1")
+    return [f"{folder}/raw/{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in kinds]
+
+
+def batch_files(kind: type) -> list[str]:
+    """Files of a dataset in the manner of CIFAR."""
+    batches = [file for file, _ in (*kind.train_list, *kind.test_list)]
+    return [f"{kind.base_folder}/{file}" for file in (*batches, kind.meta["filename"])]
+
+
 @paper_dataset("mnist")
 def mnist(root: Path, partition: str):
     """Open MNIST: grey, 28 x 28."""
     from torchvision.datasets import MNIST
 
     base, _ = locate("mnist", root, "MNIST/raw")
+    check_files("mnist", root, base, idx_files("MNIST"))
     found = MNIST(base, train=partition == "train")
     return from_array(found.data.numpy(), strings({"digit": found.targets.tolist()}))
 
@@ -48,6 +61,7 @@ def fashionmnist(root: Path, partition: str):
     from torchvision.datasets import FashionMNIST
 
     base, _ = locate("fashionmnist", root, "FashionMNIST/raw")
+    check_files("fashionmnist", root, base, idx_files("FashionMNIST"))
     found = FashionMNIST(base, train=partition == "train")
     garments = [found.classes[target] for target in found.targets.tolist()]
     return from_array(found.data.numpy(), strings({"garment": garments}))
@@ -59,6 +73,7 @@ def cifar10(root: Path, partition: str):
     from torchvision.datasets import CIFAR10
 
     base, _ = locate("cifar10", root, CIFAR10.base_folder)
+    check_files("cifar10", root, base, batch_files(CIFAR10))
     found = CIFAR10(base, train=partition == "train")
     classes = [found.classes[target] for target in found.targets]
     return from_array(found.data, strings({"class": classes}))
@@ -70,6 +85,7 @@ def cifar100(root: Path, partition: str):
     from torchvision.datasets import CIFAR100
 
     base, _ = locate("cifar100", root, CIFAR100.base_folder)
+    check_files("cifar100", root, base, batch_files(CIFAR100))
     found = CIFAR100(base, train=partition == "train")
     classes = [found.classes[target] for target in found.targets]
     parents = {kind: coarse for coarse, kinds in SUPERCLASSES.items() for kind in kinds.split()}

@@ -32,7 +32,7 @@ IN9_MORE = {
 def open_class_folders(name: str, root: Path, *places: str):
     """Open the first of several folders of class folders; the folder's name is the class."""
     base, folder = locate(name, root, *places)
-    files, classes = in_class_folders(folder)
+    files, classes = in_class_folders(name, root, folder)
     return from_files(name, root, base, files, strings({"class": classes}))
 
 
@@ -55,7 +55,7 @@ def in9(variant: str, name: str):
         # A variant may come without partitions: all of it is for test then.
         places += [f"{top}/00_dog" for top in tops if partition == "test"]
         base, dogs = locate(name, root, *places)
-        files, classes = in_class_folders(dogs.parent)
+        files, classes = in_class_folders(name, root, dogs.parent)
         kinds = [folder.partition("_")[2] for folder in classes]
         return from_files(name, root, base, files, strings({"class": kinds}))
 
@@ -66,7 +66,7 @@ def in9(variant: str, name: str):
 def imagenet_r(root: Path, partition: str):
     """Open ImageNet-R; file names begin with the art form (`art_0.jpg`)."""
     base, folder = locate("imagenet-r", root, "imagenet-r/imagenet-r", "imagenet-r")
-    files, classes = in_class_folders(folder)
+    files, classes = in_class_folders("imagenet-r", root, folder)
     forms = [file.name.partition("_")[0] for file in files]
     both = [f"{kind} {form}" for kind, form in zip(classes, forms, strict=True)]
     labels = strings({"class": classes, "art form": forms, "class x art form": both})

@@ -6,6 +6,8 @@ import os
 import shutil
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -64,7 +66,8 @@ def fetch(name: str, root: Path) -> None:
             by_address(source["download"].split(), workspace / "archives", target)
     # Networks, servers, archives and torchvision fail in many ways; the run goes on with the next.
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
+        # Torchvision tells of several servers in as many lines.
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise DownloadError(f"cannot download {name} ({reason}); see {source['page']}") from error
     for path in list(content.rglob("*")):
         if path.suffix in ARCHIVES and path.is_file():
@@ -88,8 +91,22 @@ def by_torchvision(name: str, target: Path) -> None:
     import torchvision.datasets
 
     kind, calls = TORCHVISION[name]
-    for settings in calls:
-        getattr(torchvision.datasets, kind)(target, download=True, **settings)
+    with resumable():
+        for settings in calls:
+            getattr(torchvision.datasets, kind)(target, download=True, **settings)
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Let torchvision's downloads go on where they broke off: its own begin anew."""
+    from torchvision.datasets import utils
+
+    theirs = utils._urlretrieve
+    utils._urlretrieve = lambda address, path, *settings: download(address, Path(path))
+    try:
+        yield
+    finally:
+        utils._urlretrieve = theirs
 
 
 def by_address(addresses: list[str], archives: Path, target: Path) -> None:
@@ -119,7 +136,9 @@ def download(address: str, path: Path) -> None:
     """
     part = path.with_name(path.name + PART)
     start = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(address, headers={"Range": f"bytes={start}-"} if start else {})
+    # Some servers turn away what names no client.
+    headers = {"User-Agent": "zsc-utils"} | ({"Range": f"bytes={start}-"} if start else {})
+    request = urllib.request.Request(address, headers=headers)
     try:
         response = urllib.request.urlopen(request, timeout=60)
     except urllib.error.HTTPError as error:

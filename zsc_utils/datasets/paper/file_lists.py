@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zsc_utils.datasets.folder import SUFFIXES
 from zsc_utils.datasets.paper.class_folders import open_class_folders
-from zsc_utils.datasets.paper.listing import from_files, locate, strings
+from zsc_utils.datasets.paper.listing import check_files, from_files, locate, strings
 from zsc_utils.datasets.paper.tables import paper_dataset
 from zsc_utils.errors import DatasetAbsentError
 
@@ -41,6 +41,9 @@ def stanfordcars(root: Path, partition: str):
             "stanfordcars", root, f"stanfordcars/{partition}"
         )
         return images, labels.rename(columns={"class": "model"}), size, content
+    labels = {"test": "cars_test_annos_withlabels.mat", "train": "devkit/cars_train_annos.mat"}
+    needed = ["devkit/cars_meta.mat", labels[partition]]
+    check_files("stanfordcars", root, base / "stanford_cars", needed)
     found = StanfordCars(base, partition)
     files, targets = zip(*found._samples, strict=True)
     models = [found.classes[target] for target in targets]
@@ -59,6 +62,7 @@ def flowers102(root: Path, partition: str):
     from torchvision.datasets import Flowers102
 
     base, _ = locate("flowers102", root, "flowers-102")
+    check_files("flowers102", root, base / "flowers-102", ["imagelabels.mat", "setid.mat"])
     found = Flowers102(base, partition)
     return labelled_files("flowers102", root, base, found, "species")
 
@@ -116,6 +120,8 @@ def celeba(root: Path, partition: str):
     from torchvision.datasets import CelebA
 
     base, folder = locate("celeba", root, "celeba/img_align_celeba")
+    tables = [file for *_, file in CelebA.file_list if file.endswith(".txt")]
+    check_files("celeba", root, base / CelebA.base_folder, tables)
     found = CelebA(base, partition, target_type="identity")
     columns = {"identity": found.identity[:, 0].tolist()}
     # The header ends with a blank, which torchvision takes for one more name.

@@ -56,7 +56,6 @@ class Holding:
             "GB": source["size_gb"] or "?",
             "licence": source["licence"],
             "how": "--download" if source["download"] else "ask at the page",
-            "page": self.page,
         }
 
 

@@ -89,11 +89,11 @@ def from_files(
     Raises
     ------
     DatasetIncompleteError
-        There are no files, or some that the dataset lists are missing.
+        The dataset lists no files, or some that are missing.
     """
     paths = [Path(path) for path in paths]
     if not paths:
-        raise DatasetIncompleteError(name, f"no images in {base}", place(name, root))
+        raise DatasetIncompleteError(name, f"no images are listed in {base}", place(name, root))
     sizes = [file_size(path) for path in paths]
     missing = [path for path, size in zip(paths, sizes, strict=True) if size is None]
     if missing:
@@ -118,10 +118,47 @@ def from_array(array: np.ndarray, labels: pd.DataFrame):
     )
 
 
-def in_class_folders(folder: Path) -> tuple[list[Path], list[str]]:
+def listed_images(name: str, root: Path, folder: Path) -> list[Path]:
+    """List the images below a folder, sorted.
+
+    Raises
+    ------
+    DatasetIncompleteError
+        There are none.
+    """
+    files = image_files(folder)
+    if not files:
+        raise DatasetIncompleteError(name, f"no images in {folder}", place(name, root))
+    return files
+
+
+def in_class_folders(name: str, root: Path, folder: Path) -> tuple[list[Path], list[str]]:
     """List the images of class folders, sorted, and the class folder of each.
 
     Images that lie in the folder itself belong to no class and are left out.
+
+    Raises
+    ------
+    DatasetIncompleteError
+        There are no images, or all lie in the folder itself.
     """
-    files = [file for file in image_files(folder) if file.parent != folder]
+    found = listed_images(name, root, folder)
+    files = [file for file in found if file.parent != folder]
+    if not files:
+        reason = f"the {len(found):,} images in {folder} lie in no folders of classes"
+        raise DatasetIncompleteError(name, reason, place(name, root))
     return files, [file.relative_to(folder).parts[0] for file in files]
+
+
+def check_files(name: str, root: Path, base: Path, files: Sequence[str]) -> None:
+    """Check that files below a folder are there: torchvision would not say which are not.
+
+    Raises
+    ------
+    DatasetIncompleteError
+        Some are missing.
+    """
+    missing = [file for file in files if not (base / file).is_file()]
+    if missing:
+        reason = f"{len(missing)} of {len(files)} files are missing: {', '.join(missing)}"
+        raise DatasetIncompleteError(name, reason, place(name, root))

@@ -17,7 +17,7 @@ from PIL import Image
 from zsc_utils.datasets.folder import decode_image
 from zsc_utils.datasets.paper.listing import locate, reading, sha256, strings
 from zsc_utils.datasets.paper.tables import paper_dataset, place
-from zsc_utils.errors import DatasetAbsentError, DatasetIncompleteError
+from zsc_utils.errors import DatasetIncompleteError
 
 SCENES = (
     *("bedroom", "bridge", "church_outdoor", "classroom", "conference_room"),
@@ -66,11 +66,7 @@ def lsun(root: Path, partition: str):
     missing = [folder.name for folder in folders if not (folder / "data.mdb").is_file()]
     if missing:
         raise DatasetIncompleteError("lsun", f"no {', '.join(missing)}", place("lsun", root))
-    try:
-        keys = [(i, key) for i, folder in enumerate(folders) for key in database_keys(folder)]
-    except ImportError as error:
-        reason = "it needs the package lmdb (pip install lmdb)"
-        raise DatasetAbsentError("lsun", reason, place("lsun", root)) from error
+    keys = [(i, key) for i, folder in enumerate(folders) for key in database_keys(folder)]
     labels = strings({"scene": [SCENES[scene] for scene, _ in keys]})
     content = {
         "keys": sha256(b"\n".join(key for _, key in keys)),

@@ -25,7 +25,8 @@ def ancestors(node: str, parents: dict[str, str]) -> list[str]:
         The tree has a cycle.
     """
     above: list[str] = []
-    while node in parents:
+    # Where the root is listed, it is its own parent.
+    while parents.get(node, node) != node:
         node = parents[node]
         if node in above:
             raise ValueError(f"hierarchy.txt has a cycle through {node}")

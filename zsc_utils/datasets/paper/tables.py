@@ -79,7 +79,9 @@ def outside_dataset(name: str, **facts) -> Callable[[Builder], Builder]:
                 raise
             # Parsers raise many kinds of error on broken files; all mean that these are broken.
             except Exception as error:
-                reason = f"it cannot be read ({type(error).__name__}: {error})"
+                # Torchvision's way out is a parameter of its own.
+                said = str(error).partition(" You can use download")[0]
+                reason = f"it cannot be read ({type(error).__name__}: {said})"
                 raise DatasetIncompleteError(name, reason, place(name, root)) from error
             expected = expected_images(name)
             if partition == "test" and expected not in (None, len(opened[0])):

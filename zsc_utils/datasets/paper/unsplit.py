@@ -7,9 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from zsc_utils.datasets.folder import image_files
-from zsc_utils.datasets.paper.listing import from_files, in_class_folders, locate, strings
-from zsc_utils.datasets.paper.tables import paper_dataset
+from zsc_utils.datasets.paper.listing import (
+    from_files,
+    in_class_folders,
+    listed_images,
+    locate,
+    strings,
+)
+from zsc_utils.datasets.paper.tables import paper_dataset, place
+from zsc_utils.errors import DatasetIncompleteError
 
 # SOB_<B|M>_<type>-<year>-<slide>-<magnification>-<n>
 BREAKHIS = re.compile(r"SOB_([BM])_([A-Z]+)-(\d+)-(\w+)-(\d+)-\d+$", re.IGNORECASE)
@@ -65,11 +71,26 @@ def from_chosen(name: str, root: Path, base: Path, files: list[Path], columns: d
     return from_files(name, root, base, [files[i] for i in chosen], labels)
 
 
+def of_known_name(name: str, root: Path, folder: Path, named: list[tuple[Path, re.Match | None]]):
+    """Keep the files whose names say what they show.
+
+    Raises
+    ------
+    DatasetIncompleteError
+        There are none.
+    """
+    known = [(file, match) for file, match in named if match]
+    if not known:
+        reason = f"none of the {len(named):,} images in {folder} is named as this dataset's are"
+        raise DatasetIncompleteError(name, reason, place(name, root))
+    return known
+
+
 @paper_dataset("eurosat")
 def eurosat(root: Path, partition: str):
     """Open EuroSAT's RGB images: a stratified 15 % are for test."""
     base, folder = locate("eurosat", root, "EuroSAT_RGB", "EuroSAT/2750", "eurosat/2750")
-    files, classes = in_class_folders(folder)
+    files, classes = in_class_folders("eurosat", root, folder)
     chosen = stratified(classes, 0.15, partition)
     return from_chosen("eurosat", root, base, files, {"land use": classes}, chosen)
 
@@ -79,11 +100,13 @@ def breakhis(root: Path, partition: str):
     """Open BreakHis: a stratified 40 % are for test; the class is tumour and magnification."""
     places = ("BreaKHis_v1/histology_slides", "breakhis/histology_slides", "histology_slides")
     base, folder = locate("breakhis", root, *places)
-    files = sorted(image_files(folder), key=lambda file: file.as_posix())
-    matches = [BREAKHIS.match(file.stem) for file in files]
-    files = [file for file, match in zip(files, matches, strict=True) if match]
-    rows = []
-    for kind, tumour, year, slide, scale in (match.groups() for match in matches if match):
+    named = [
+        (file, BREAKHIS.match(file.stem))
+        for file in sorted(listed_images("breakhis", root, folder), key=Path.as_posix)
+    ]
+    named = of_known_name("breakhis", root, folder, named)
+    files, rows = [file for file, _ in named], []
+    for kind, tumour, year, slide, scale in (match.groups() for _, match in named):
         tumour, scale = TUMOURS[tumour.upper()], f"{scale}X"
         slide = f"{year}-{slide}"
         rows.append((MALIGNANCY[kind.upper()], tumour, slide, scale, f"{tumour} {scale}"))
@@ -97,8 +120,9 @@ def breakhis(root: Path, partition: str):
 def utkface(root: Path, partition: str):
     """Open UTKFace's aligned faces; files whose names lack an age, gender or race are left out."""
     base, folder = locate("utkface", root, "UTKFace")
-    named = [(file, UTKFACE.match(file.name)) for file in image_files(folder)]
-    faces = [(file, *map(int, match.groups())) for file, match in named if match]
+    named = [(file, UTKFACE.match(file.name)) for file in listed_images("utkface", root, folder)]
+    named = of_known_name("utkface", root, folder, named)
+    faces = [(file, *map(int, match.groups())) for file, match in named]
     faces.sort(key=lambda face: face[0].name)
     faces.sort(key=lambda face: face[1])
     files, ages, genders, races = zip(*faces, strict=True)

@@ -1,0 +1,100 @@
+"""What all commands share: the application, common options, errors in one line."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zsc_utils import profiles
+from zsc_utils.errors import ProfileError, ZscError
+
+app = typer.Typer(
+    help="Cluster embeddings of datasets that the encoder never saw.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ProfileOption = Annotated[str, typer.Option(help="Name of a profile, or a YAML file.")]
+NamesOption = Annotated[
+    str | None, typer.Option(help="Names, with commas, in place of the profile's.")
+]
+SeedOption = Annotated[int | None, typer.Option(help="Seed in place of the profile's.")]
+DeviceOption = Annotated[str, typer.Option(help="Torch device, or auto.")]
+SkipOption = Annotated[
+    bool, typer.Option("--skip-unreadable", help="Leave unreadable images out, and say how many.")
+]
+DataOption = Annotated[
+    Path | None, typer.Option(envvar="DATA_ROOT", help="Folder of datasets that were downloaded.")
+]
+
+
+def friendly(command: Callable) -> Callable:
+    """Print an error that is the input's fault as one line, and end with status 2."""
+
+    @functools.wraps(command)
+    def run(*args, **kwargs):
+        try:
+            return command(*args, **kwargs)
+        except (ZscError, OSError) as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from error
+
+    return run
+
+
+def split(names: str | None) -> list[str] | None:
+    """Split names at commas, each once.
+
+    Raises
+    ------
+    ProfileError
+        There is no name.
+    """
+    if names is None:
+        return None
+    found = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    if not found:
+        raise ProfileError("no names given")
+    return found
+
+
+def check_writable(out: Path | None) -> None:
+    """Raise before the work, not after it, where a file cannot be written.
+
+    Raises
+    ------
+    OSError
+        The file is a folder, or its folder cannot be made or written to.
+    """
+    if out is None:
+        return
+    if out.is_dir():
+        raise IsADirectoryError(f"{out} is a folder; name a file to write")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(out.parent, os.W_OK):
+        raise PermissionError(f"cannot write to the folder {out.parent}")
+
+
+def select_profile(profile, encoders_, datasets_, clusterers, seed):
+    """Read a profile and put the names from the command line in place of its own."""
+    return profiles.load_profile(
+        profile,
+        encoders=split(encoders_),
+        datasets=split(datasets_),
+        clusterers=split(clusterers),
+        seeds=None if seed is None else [seed],
+    )
+
+
+def main():
+    """Run the command line."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    sys.exit(app())

@@ -1,0 +1,126 @@
+"""Commands for one's own images and embeddings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from tqdm.auto import tqdm
+
+from zsc_utils import cluster, datasets, encoders, profiles
+from zsc_utils.cli.base import DeviceOption, SkipOption, app, check_writable, friendly, split
+from zsc_utils.embed import Precision
+from zsc_utils.errors import EmbeddingsError, UnknownNameError
+from zsc_utils.files import atomic_path
+from zsc_utils.recipes import encoders_with_recipes, recipe_for
+
+RESULT_COLUMNS = [
+    "clusterer",
+    "ami",
+    "ari",
+    "n_clusters",
+    "fraction_clustered",
+    "silhouette_original",
+    "silhouette_umap",
+    "seconds",
+    "status",
+    "reason",
+]
+
+
+@app.command()
+@friendly
+def embed(
+    encoder: Annotated[str, typer.Option(help="Name of the encoder (see: zsc list encoders).")],
+    images: Annotated[Path, typer.Option(help="Folder of images, or of class folders.")],
+    out: Annotated[Path, typer.Option(help="The .npz file to write.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="Weights file for the encoder.")] = None,
+    device: DeviceOption = "auto",
+    precision: Annotated[
+        Precision, typer.Option(help="Of the forward pass; bf16 is faster on newer hardware.")
+    ] = Precision.fp32,
+    skip_unreadable: SkipOption = False,
+):
+    """Embed a folder of images."""
+    from zsc_utils.embed import compute
+    from zsc_utils.npz import save_npz
+
+    check_writable(out)
+    dataset = datasets.open_folder(images, need_classes=False)
+    loaded = encoders.load_encoder(encoder, checkpoint)
+    array, kept, errors = compute(
+        dataset, loaded, device=device, precision=precision, skip_unreadable=skip_unreadable
+    )
+    save_npz(out, array, dataset, kept)
+    for error in errors:
+        typer.echo(f"left out: {error}", err=True)
+    typer.echo(
+        f"{out}: {array.shape[0]} embeddings of {array.shape[1]} dimensions"
+        + (f"; {len(errors)} unreadable images left out" if errors else "")
+    )
+
+
+def recipe_family(encoder: str) -> str | None:
+    """Return the backbone family of an encoder, None where the recipe table has its own rows.
+
+    Raises
+    ------
+    UnknownNameError
+        Neither the table nor the package knows the encoder.
+    """
+    with_recipes = encoders_with_recipes()
+    if encoder in with_recipes:
+        return None
+    known = encoders.registered()
+    if encoder not in known and not encoder.startswith("timm:"):
+        hint = "any timm model is timm:<model name>"
+        raise UnknownNameError("encoder", encoder, {*with_recipes, *known}, hint)
+    return encoders.describe_encoder(encoder)[0].family
+
+
+@app.command("cluster-embeddings")
+@friendly
+def cluster_embeddings(
+    file: Annotated[Path, typer.Argument(help="An .npz file with `embeddings`, maybe `y_true`.")],
+    recipe: Annotated[str, typer.Option(help="Encoder whose recipes to use.")],
+    clusterers: Annotated[str, typer.Option(help="Names, with commas, or all.")] = "all",
+    seed: Annotated[int, typer.Option(min=0, help="Random state.")] = 1,
+    n_classes: Annotated[
+        int | None, typer.Option(min=2, help="Number of classes to tell, where there is no y_true.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write.")] = None,
+):
+    """Cluster the embeddings of any file, one row a clusterer."""
+    from zsc_utils.evaluate import evaluate
+    from zsc_utils.npz import load_npz
+
+    check_writable(out)
+    known = list(cluster.registered())
+    names = known if clusterers == "all" else split(clusterers)
+    profiles.check_names("clusterer", names, known, None)
+    family = recipe_family(recipe)
+    X, y_true = load_npz(file)
+    if y_true is not None and n_classes:
+        raise EmbeddingsError(f"{file} has y_true, which tells the number: no --n-classes")
+    labels = pd.DataFrame(index=range(len(X)))
+    if y_true is not None:
+        labels["class"] = y_true
+    memo, rows = {}, []
+    for name in tqdm(names, desc="cluster", unit="clusterer", leave=False):
+        row, _ = evaluate(
+            X,
+            labels,
+            "class" if y_true is not None else None,
+            recipe_for(recipe, name, family),
+            seed=seed,
+            n_classes=n_classes,
+            memo=memo,
+        )
+        rows.append(row)
+    table = pd.DataFrame(rows).reindex(columns=RESULT_COLUMNS)
+    typer.echo(table.to_string(index=False, float_format="%.3f", na_rep="-"))
+    if out:
+        with atomic_path(out) as draft:
+            table.to_csv(draft, index=False)

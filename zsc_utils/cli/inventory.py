@@ -1,0 +1,158 @@
+"""Commands that say what is known by name and what is there, and fetch what may be fetched."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from tqdm.auto import tqdm
+
+from zsc_utils import cluster, datasets, encoders, profiles
+from zsc_utils.cli.base import DataOption, app, check_writable, friendly, split
+from zsc_utils.errors import CheckpointError, DownloadError, ZscError
+from zsc_utils.files import data_folder
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    encoders = "encoders"
+    datasets = "datasets"
+    clusterers = "clusterers"
+    profiles = "profiles"
+
+
+@app.command("list")
+@friendly
+def list_names(
+    kind: Kind,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+):
+    """List what is known by name."""
+    if kind is Kind.profiles:
+        loaded = [profiles.load_profile(name) for name in profiles.profile_names()]
+        rows = [{"name": p.name, "description": p.description} for p in loaded]
+    else:
+        room = {"encoders": encoders, "datasets": datasets, "clusterers": cluster}[kind.value]
+        rows = [asdict(facts) for facts in room.registered().values()]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    typer.echo(pd.DataFrame(rows).to_string(index=False))
+    extra = {
+        Kind.encoders: "also: timm:<model name>",
+        Kind.datasets: "also: folder:<path of class folders>",
+    }
+    if kind in extra:
+        typer.echo(extra[kind])
+
+
+@app.command()
+@friendly
+def sheet(
+    dataset: Annotated[str, typer.Argument(help="Name of a dataset, or folder:<path>.")],
+    out: Annotated[Path, typer.Option(help="Picture to write: .png, .jpg or .pdf.")],
+    columns: Annotated[int, typer.Option(min=1)] = 12,
+    rows: Annotated[int, typer.Option(min=1)] = 3,
+    titles: Annotated[bool, typer.Option(help="Write the class over each image.")] = True,
+    data_root: DataOption = None,
+):
+    """Draw a contact sheet: images from all over a dataset's classes."""
+    check_writable(out)
+    opened = datasets.load_dataset(dataset, data_root)
+    from zsc_utils import plots
+
+    figure = plots.contact_sheet(opened, columns, rows, opened.facts.label, titles)
+    figure.savefig(out, dpi=110, bbox_inches="tight")
+
+
+@app.command()
+@friendly
+def weights(
+    names: Annotated[str, typer.Argument(help="Encoders, with commas, or all.")] = "all",
+):
+    """Fetch published weights that are not there yet, and say where they lie."""
+    chosen = encoders.with_published_weights() if names == "all" else split(names)
+    profiles.check_names("encoder", chosen, list(encoders.registered()), "timm:")
+    failures = []
+    for name in chosen:
+        try:
+            paths = encoders.fetch_weights(name)
+        # One server's failure is no reason to do without the files of others.
+        except CheckpointError as error:
+            failures.append(error)
+            continue
+        where = ", ".join(map(str, paths)) or "nothing to fetch beforehand"
+        typer.echo(f"{name}: {where}")
+    end_with(failures)
+
+
+@app.command()
+@friendly
+def data(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Datasets; all that are not installed by default.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Take the names from a profile, or a YAML file.")
+    ] = None,
+    data_root: DataOption = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch what may be fetched and is not complete.")
+    ] = False,
+):
+    """Say which datasets are there, and how to get the others."""
+    from zsc_utils.datasets.paper import holdings
+
+    root = data_root or data_folder()
+    chosen = list(names or [])
+    if profile:
+        loaded = profiles.load_profile(profile)
+        chosen += [*loaded.datasets, *loaded.search_on]
+    profiles.check_names("dataset", chosen, list(datasets.registered()), "folder:")
+    wanted, others = holdings.select(chosen)
+    if others:
+        typer.echo(f"need no data: {', '.join(others)}")
+    failures = fetch_missing(wanted, root) if download else []
+    bar = tqdm(wanted, desc="look", unit="dataset", leave=False)
+    held = [holdings.holding(name, root) for name in bar]
+    if held:
+        typer.echo(pd.DataFrame([one.as_row() for one in held]).to_string(index=False))
+        complete = sum(one.state == "complete" for one in held)
+        typer.echo(f"{complete} of {len(held)} datasets are complete in {root}")
+    for one in held:
+        if one.problem:
+            typer.echo(f"{one.name} is {one.state}: {one.problem}")
+            typer.echo(f"  page: {one.page}\n  files: {one.place(root)}")
+    end_with(failures)
+
+
+def end_with(failures: list[ZscError]) -> None:
+    """Print what went wrong and end with status 1, if anything did."""
+    for failure in failures:
+        typer.echo(f"error: {failure}", err=True)
+    if failures:
+        raise typer.Exit(1)
+
+
+def fetch_missing(names: list[str], root: Path) -> list[DownloadError]:
+    """Download what may be downloaded and is not complete; return what went wrong."""
+    from zsc_utils.datasets.paper.fetch import fetch
+    from zsc_utils.datasets.paper.holdings import downloadable, holding
+
+    failures = []
+    for name in names:
+        # Looked at one by one: an archive may bring more than one dataset.
+        if not downloadable(name) or holding(name, root).state == "complete":
+            continue
+        typer.echo(f"fetching {name}")
+        try:
+            fetch(name, root)
+        except DownloadError as error:
+            failures.append(error)
+    return failures

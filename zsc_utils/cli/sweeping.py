@@ -1,0 +1,146 @@
+"""Commands that compute what a profile asks for, and say how far that is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from zsc_utils.cli.base import (
+    DataOption,
+    DeviceOption,
+    NamesOption,
+    ProfileOption,
+    SeedOption,
+    SkipOption,
+    app,
+    check_writable,
+    friendly,
+    select_profile,
+)
+from zsc_utils.files import atomic_path, build_folder
+
+
+@app.command()
+@friendly
+def sweep(
+    profile: ProfileOption = "mini",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that cluster at once.")] = 1,
+    encoders: NamesOption = None,
+    datasets: NamesOption = None,
+    clusterers: NamesOption = None,
+    seed: SeedOption = None,
+    data_root: DataOption = None,
+    device: DeviceOption = "auto",
+    skip_unreadable: SkipOption = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Compute cells again that failed before.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be computed, and stop.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="CSV file for the results, one row a cell.")
+    ] = None,
+):
+    """Compute every result of a profile that is not there yet; say first what that will take."""
+    from zsc_utils.costs import memory_available
+    from zsc_utils.forecast import forecast
+    from zsc_utils.plan import plan
+    from zsc_utils.sweep import sweep as run_sweep
+
+    check_writable(out)
+    chosen = select_profile(profile, encoders, datasets, clusterers, seed)
+
+    def announce(planned, memory):
+        text = forecast(planned, build_folder(), memory, jobs, retry_failed)
+        typer.echo(f"{'would' if dry_run else 'will'} {text}")
+
+    if dry_run:
+        announce(plan(chosen, data_root), memory_available())
+        return
+    table = run_sweep(
+        chosen,
+        jobs=jobs,
+        data_root=data_root,
+        device=device,
+        skip_unreadable=skip_unreadable,
+        retry_failed=retry_failed,
+        announce=announce,
+    )
+    if out:
+        # Of nested columns, the recipe is named by encoder and clusterer, AMI by level is long.
+        with atomic_path(out) as draft:
+            table.drop(columns=["recipe", "ami_by_level"], errors="ignore").to_csv(
+                draft, index=False
+            )
+    counts = table["status"].value_counts()
+    typer.echo(f"{len(table)} cells: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
+    skipped = table.drop_duplicates(["dataset", "encoder"])["n_skipped"].max()
+    if skipped:
+        typer.echo(f"unreadable images left out: {skipped} of a dataset at most")
+
+
+@app.command()
+@friendly
+def status(
+    profile: ProfileOption = "mini",
+    seed: SeedOption = None,
+    data_root: DataOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+):
+    """Say how far a profile's results are, and what went wrong."""
+    from zsc_utils.plan import plan
+    from zsc_utils.results import STATUSES, progress_report
+
+    chosen = select_profile(profile, None, None, None, seed)
+    report = progress_report(plan(chosen, data_root), build_folder())
+    if as_json:
+        typer.echo(json.dumps(report, indent=1, ensure_ascii=False))
+        return
+    counts = (*STATUSES, "missing", "skipped")
+    typer.echo(
+        f"{chosen.name}: {report['total']} cells: "
+        + ", ".join(f"{report[what]} {what.replace('_', ' ')}" for what in counts)
+    )
+    for kind, asked in (("datasets", chosen.datasets), ("encoders", chosen.encoders)):
+        reasons = report[f"{kind}_absent"]
+        if reasons:
+            typer.echo(f"  {len(reasons)} of {len(asked)} {kind} are absent:")
+        for reason in reasons.values():
+            typer.echo(f"  {reason}")
+    for skipped in report["cells_skipped"]:
+        typer.echo("  {dataset} / {clusterer}: {cells} skipped: {reason}".format(**skipped))
+    for problem in report["problems"]:
+        typer.echo("  {dataset} / {encoder} / {clusterer}: {status}: {reason}".format(**problem))
+
+
+@app.command()
+@friendly
+def search(
+    out: Annotated[Path, typer.Option(help="CSV file of the recipes to write.")],
+    profile: ProfileOption = "mini",
+    encoders: NamesOption = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Encoders to search at once.")] = 1,
+    data_root: DataOption = None,
+    device: DeviceOption = "auto",
+):
+    """Search recipes for a profile's encoders on training images; a profile can then name them."""
+    from zsc_utils.search import chosen_recipes
+    from zsc_utils.search import search as run_search
+
+    check_writable(out)
+    chosen = select_profile(profile, encoders, None, None, None)
+    report = run_search(chosen, jobs=jobs, data_root=data_root, device=device)
+    trials = out.with_name(f"{out.stem}_trials{out.suffix}")
+    for table, path in ((chosen_recipes(report), out), (report, trials)):
+        if path.exists():
+            # Rows of encoders that were not searched now stay.
+            before = pd.read_csv(path)
+            table = pd.concat([before[~before["encoder"].isin(table["encoder"])], table])
+        with atomic_path(path) as draft:
+            table.to_csv(draft, index=False)
+    typer.echo(f"{out}: recipes for {report['encoder'].nunique()} encoders; {trials}: all trials")
