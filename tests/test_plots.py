@@ -233,6 +233,7 @@ def test_saved_figures_are_the_same_bytes_each_time(tmp_path):
 
 def test_saved_table(tmp_path):
     frame = pd.DataFrame({"A": [12.345]}, index=pd.Index(["x"], name="name"))
-    csv, markdown = plots.save_table(frame, "01_t", tmp_path)
+    csv, markdown, latex = plots.save_table(frame, "01_t", tmp_path)
     assert pd.read_csv(csv).loc[0, "A"] == 12.345
     assert markdown.read_text().splitlines()[-1].split() == ["|", "x", "|", "12.3", "|"]
+    assert r"x & 12.3 \\" in latex.read_text()

@@ -41,6 +41,30 @@ def mean_by(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
     return grouped.agg(mean="mean", se="sem", n="size").reset_index()
 
 
+def is_best(matrix: pd.DataFrame, axis: int = 1, *, lowest: bool = False) -> pd.DataFrame:
+    """Mark the highest number of each row, or the lowest (ties for each; none in empty rows).
+
+    Parameters
+    ----------
+    matrix
+        Numbers.
+    axis
+        1 for the best of each row, 0 for the best of each column.
+    lowest
+        Whether small numbers are good.
+    """
+    return matrix.rank(axis=axis, ascending=lowest, method="min") == 1
+
+
+def plus_minus(mean: pd.Series, se: pd.Series, decimals: int = 1) -> pd.Series:
+    """Write means with their standard errors as text, nothing behind ± where there is none."""
+    texts = [
+        None if pd.isna(m) else f"{m:.{decimals}f}" + ("" if pd.isna(s) else f" ± {s:.{decimals}f}")
+        for m, s in zip(mean, se, strict=True)
+    ]
+    return pd.Series(texts, index=mean.index, dtype=object)
+
+
 def with_asked(means: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Add how many datasets of each group a table has rows of, absent or failed ones among them."""
     return means.assign(asked=means["group"].map(table.groupby("group")["dataset"].nunique()))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
-from zsc_utils.analysis.base import datasets_of_group, mean_by, with_asked, with_score
+from zsc_utils.analysis.base import datasets_of_group, mean_by, plus_minus, with_asked, with_score
 
 
 def ami_by_encoder(table: pd.DataFrame) -> pd.DataFrame:
@@ -47,10 +46,7 @@ def ami_by_group(table: pd.DataFrame) -> pd.DataFrame:
 
 def written_by_group(by_group: pd.DataFrame) -> pd.DataFrame:
     """Write `ami_by_group` as text, mean ± SE: a row for each encoder, a column for each group."""
-    texts = [
-        f"{row.mean:.1f}" + ("" if np.isnan(row.se) else f" ± {row.se:.1f}")
-        for row in by_group[["mean", "se"]].itertuples(index=False, name="Cell")
-    ]
+    texts = plus_minus(by_group["mean"], by_group["se"])
     columns = by_group["group"].map(
         {group: f"{group} ({count})" for group, count in datasets_of_group(by_group).items()}
     )

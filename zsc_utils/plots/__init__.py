@@ -10,6 +10,7 @@ from zsc_utils.plots.style import (
     encoder_styles,
     rows_by_backbone,
 )
+from zsc_utils.plots.tables import keep_table, show_table
 from zsc_utils.plots.training import learning_curves
 from zsc_utils.plots.variance import variance_curves
 
@@ -21,10 +22,12 @@ __all__ = [
     "difference_by_group",
     "encoder_styles",
     "gains_by_group",
+    "keep_table",
     "learning_curves",
     "rows_by_backbone",
     "save",
     "save_table",
+    "show_table",
     "silhouette_ranks",
     "variance_curves",
 ]
