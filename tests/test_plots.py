@@ -170,10 +170,10 @@ def test_variance_curves():
     typical = analysis.typical_curves(pd.concat(curves, ignore_index=True))
     figure = plots.variance_curves(typical, {name: STYLES[name] for name in ("ref", "tuned")})
     absolute, relative = figure.axes
-    assert absolute.get_xscale() == "log" and relative.get_xscale() == "linear"
+    assert absolute.get_xscale() == relative.get_xscale() == "log"
     assert relative.lines[0].get_xdata()[-1] == pytest.approx(0.5)
     assert absolute.lines[0].get_ydata().tolist() == pytest.approx([0.6, 0.9, 1])
-    assert [line.get_linestyle() for line in absolute.lines] == ["-", "--"]
+    assert [line.get_linestyle() for line in absolute.lines[:2]] == ["-", "--"]
     assert len(absolute.collections) == 2
 
 

@@ -12,32 +12,45 @@ from zsc_utils.analysis.base import (
     pretrained_only,
     unscored,
     with_asked,
+    with_interval,
     with_score,
     without_baselines,
 )
 from zsc_utils.analysis.differences import (
     average_by_group,
+    before_and_after,
+    fine_tuned_pairs,
     fine_tuning_gains,
     group_differences,
     paired_differences,
+    written_differences,
 )
 from zsc_utils.analysis.encoders import (
     ami_by_clusterer,
     ami_by_encoder,
     ami_by_group,
+    ami_matrices,
     ami_matrix,
     best_by_dataset,
     mean_ranks,
     written_by_group,
 )
+from zsc_utils.analysis.guidance import regrets, regrets_by_dataset, regrets_by_way
 from zsc_utils.analysis.levels import ami_by_level
+from zsc_utils.analysis.seeds import spread_over_seeds
 from zsc_utils.analysis.silhouettes import (
     correlation_by_supervision,
     silhouette_correlation,
     silhouette_ranks,
     spearman,
+    written_correlation,
 )
-from zsc_utils.analysis.uncertainty import mean_interval, resampled_clusters, sign_flip_p
+from zsc_utils.analysis.uncertainty import (
+    mean_interval,
+    resampled_clusters,
+    sign_flip_p,
+    sure_mean_by,
+)
 from zsc_utils.analysis.variance import (
     dims_for_variance,
     typical_curves,
@@ -51,12 +64,15 @@ __all__ = [
     "ami_by_encoder",
     "ami_by_group",
     "ami_by_level",
+    "ami_matrices",
     "ami_matrix",
     "average_by_group",
+    "before_and_after",
     "best_by_dataset",
     "correlation_by_supervision",
     "datasets_of_group",
     "dims_for_variance",
+    "fine_tuned_pairs",
     "fine_tuning_gains",
     "group_differences",
     "is_best",
@@ -66,17 +82,25 @@ __all__ = [
     "paired_differences",
     "plus_minus",
     "pretrained_only",
+    "regrets",
+    "regrets_by_dataset",
+    "regrets_by_way",
     "resampled_clusters",
     "sign_flip_p",
     "silhouette_correlation",
     "silhouette_ranks",
     "spearman",
+    "spread_over_seeds",
+    "sure_mean_by",
     "typical_curves",
     "unscored",
     "variance_curve",
     "variance_curves",
     "with_asked",
+    "with_interval",
     "with_score",
     "without_baselines",
     "written_by_group",
+    "written_correlation",
+    "written_differences",
 ]

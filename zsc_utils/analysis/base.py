@@ -65,6 +65,19 @@ def plus_minus(mean: pd.Series, se: pd.Series, decimals: int = 1) -> pd.Series:
     return pd.Series(texts, index=mean.index, dtype=object)
 
 
+def with_interval(
+    value: pd.Series, low: pd.Series, high: pd.Series, decimals: int = 1
+) -> pd.Series:
+    """Write numbers with their intervals as text, `1.2 [0.8, 1.6]`, no brackets without any."""
+    texts = [
+        None
+        if pd.isna(v)
+        else f"{v:.{decimals}f}" + ("" if pd.isna(a) else f" [{a:.{decimals}f}, {b:.{decimals}f}]")
+        for v, a, b in zip(value, low, high, strict=True)
+    ]
+    return pd.Series(texts, index=value.index, dtype=object)
+
+
 def with_asked(means: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Add how many datasets of each group a table has rows of, absent or failed ones among them."""
     return means.assign(asked=means["group"].map(table.groupby("group")["dataset"].nunique()))

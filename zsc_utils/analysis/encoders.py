@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from zsc_utils.analysis.base import datasets_of_group, mean_by, plus_minus, with_asked, with_score
+from zsc_utils.analysis.uncertainty import mean_interval
 
 
 def ami_by_encoder(table: pd.DataFrame) -> pd.DataFrame:
@@ -29,6 +31,14 @@ def ami_matrix(table: pd.DataFrame) -> pd.DataFrame:
         index=means.set_index(["group", "dataset_name"]).index.unique(),
         columns=means["encoder_name"].unique(),
     )
+
+
+def ami_matrices(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Give an `ami_matrix` for each clusterer alone, by its name to print."""
+    return {
+        name: ami_matrix(rows)
+        for name, rows in with_score(table).groupby("clusterer_name", sort=False)
+    }
 
 
 def ami_by_group(table: pd.DataFrame) -> pd.DataFrame:
@@ -85,10 +95,14 @@ def mean_ranks(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each encoder, best first: `mean rank` over the datasets, `best on` how many of
-        them (ties count for each).
+        A row for each encoder, best first: `mean rank` over the datasets, its standard error `se`
+        and 95 % bootstrap interval `low` to `high`, and `best on` how many of the datasets (ties
+        count for each).
     """
     matrix = ami_matrix(table)
     ranks = matrix.rank(axis=1, ascending=False, method="min")
-    found = pd.DataFrame({"mean rank": ranks.mean(), "best on": (ranks == 1).sum()})
+    sure = [mean_interval(ranks[name].dropna()) for name in ranks]
+    low, high = np.array(sure, float).reshape(-1, 2).T
+    columns = {"mean rank": ranks.mean(), "se": ranks.sem(), "low": low, "high": high}
+    found = pd.DataFrame(columns | {"best on": (ranks == 1).sum()})
     return found.sort_values("mean rank", kind="stable")

@@ -21,6 +21,7 @@ A ledger whose columns differ gives `decimals` a number for each: ``{"statistic"
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -32,6 +33,7 @@ from zsc_utils.plots.saving import save_table
 
 if TYPE_CHECKING:
     from great_tables import GT
+    from IPython.display import HTML
 
 LOOK = {
     "table_font_size": "13px",
@@ -86,7 +88,8 @@ def show_table(
         places = decimals.get(column, 1) if isinstance(decimals, dict) else decimals
         if is_float_dtype(flat[key]):
             shown = shown.fmt_number(key, decimals=places, use_seps=False)
-        number = is_numeric_dtype(flat[key]) or flat[key].astype(str).str.contains("±").any()
+        texts = flat[key].astype(str)
+        number = is_numeric_dtype(flat[key]) or texts.str.contains(r"±|\[-?\d").any()
         shown = shown.cols_align("right" if number else "left", key)
     shown = _labelled(shown, table.columns, body)
     for key, column in zip(body, bold.to_numpy().T if bold is not None else (), strict=False):
@@ -129,3 +132,20 @@ def keep_table(
     """
     save_table(table, name, folder, bold=bold, decimals=decimals)
     return show_table(table, bold=bold, decimals=decimals, title=title)
+
+
+def fold_tables(tables: dict[str, GT]) -> HTML:
+    """Put several tables below each other, folded away: a click on a name opens its table.
+
+    Parameters
+    ----------
+    tables
+        As `show_table` gives them, by the name to click.
+    """
+    from IPython.display import HTML
+
+    parts = [
+        f"<details><summary>{escape(name)}</summary>{table.as_raw_html()}</details>"
+        for name, table in tables.items()
+    ]
+    return HTML("\n".join(parts))
