@@ -86,10 +86,13 @@ def test_ranks_have_intervals(table):
 
 
 def test_matrix_of_each_clusterer(table):
-    table.loc[table["dataset"] == "d", "clusterer_name"] = "Other"
+    table.loc[table["dataset"] == "d", ["clusterer", "clusterer_name"]] = ["c1", "Other"]
     found = analysis.ami_matrices(table)
-    assert {name: len(matrix) for name, matrix in found.items()} == {"C0": 3, "Other": 1}
-    assert found["Other"].loc[("Far", "D")].tolist() == pytest.approx([60, 50])
+    assert {name: len(matrix) for name, matrix in found.items()} == {
+        ("c0", "C0"): 3,
+        ("c1", "Other"): 1,
+    }
+    assert found["c1", "Other"].loc[("Far", "D")].tolist() == pytest.approx([60, 50])
 
 
 def test_figure_shows_intervals_and_errors(table):

@@ -23,6 +23,7 @@ from zsc_utils.analysis.differences import (
     fine_tuning_gains,
     group_differences,
     paired_differences,
+    references,
     written_differences,
 )
 from zsc_utils.analysis.encoders import (
@@ -32,11 +33,12 @@ from zsc_utils.analysis.encoders import (
     ami_matrices,
     ami_matrix,
     best_by_dataset,
+    best_by_group,
     mean_ranks,
     written_by_group,
 )
-from zsc_utils.analysis.guidance import regrets, regrets_by_dataset, regrets_by_way
-from zsc_utils.analysis.levels import ami_by_level
+from zsc_utils.analysis.guidance import regrets, regrets_by_dataset, regrets_by_way, written_regrets
+from zsc_utils.analysis.levels import ami_by_level, level_matrix
 from zsc_utils.analysis.seeds import spread_over_seeds
 from zsc_utils.analysis.silhouettes import (
     correlation_by_supervision,
@@ -53,9 +55,11 @@ from zsc_utils.analysis.uncertainty import (
 )
 from zsc_utils.analysis.variance import (
     dims_for_variance,
+    median_dims,
     typical_curves,
     variance_curve,
     variance_curves,
+    written_dims,
 )
 
 __all__ = [
@@ -69,6 +73,7 @@ __all__ = [
     "average_by_group",
     "before_and_after",
     "best_by_dataset",
+    "best_by_group",
     "correlation_by_supervision",
     "datasets_of_group",
     "dims_for_variance",
@@ -76,12 +81,15 @@ __all__ = [
     "fine_tuning_gains",
     "group_differences",
     "is_best",
+    "level_matrix",
     "mean_interval",
     "mean_ranks",
+    "median_dims",
     "not_fine_tuned",
     "paired_differences",
     "plus_minus",
     "pretrained_only",
+    "references",
     "regrets",
     "regrets_by_dataset",
     "regrets_by_way",
@@ -103,4 +111,6 @@ __all__ = [
     "written_by_group",
     "written_correlation",
     "written_differences",
+    "written_dims",
+    "written_regrets",
 ]

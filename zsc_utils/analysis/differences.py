@@ -51,6 +51,13 @@ def average_by_group(differences: pd.DataFrame, table: pd.DataFrame) -> pd.DataF
     return with_asked(sure_mean_by(differences, keys, "difference"), table)
 
 
+def references(reference: str | dict[str, str] | None) -> list[str]:
+    """List the encoders that a profile compares with."""
+    if isinstance(reference, dict):
+        return list(dict.fromkeys(reference.values()))
+    return [reference] if reference else []
+
+
 def group_differences(table: pd.DataFrame, reference: str | dict[str, str]) -> pd.DataFrame:
     """Compare every encoder with a supervised one, group by group (figure 1 of the study).
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from zsc_utils.analysis.base import datasets_of_group, mean_by, plus_minus, with_asked, with_score
+from zsc_utils.analysis.base import (
+    datasets_of_group,
+    is_best,
+    mean_by,
+    plus_minus,
+    with_asked,
+    with_score,
+)
 from zsc_utils.analysis.uncertainty import mean_interval
 
 
@@ -33,12 +40,10 @@ def ami_matrix(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def ami_matrices(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Give an `ami_matrix` for each clusterer alone, by its name to print."""
-    return {
-        name: ami_matrix(rows)
-        for name, rows in with_score(table).groupby("clusterer_name", sort=False)
-    }
+def ami_matrices(table: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+    """Give an `ami_matrix` for each clusterer alone, by its name and its name to print."""
+    by = with_score(table).groupby(["clusterer", "clusterer_name"], sort=False)
+    return {names: ami_matrix(rows) for names, rows in by}
 
 
 def ami_by_group(table: pd.DataFrame) -> pd.DataFrame:
@@ -65,6 +70,14 @@ def written_by_group(by_group: pd.DataFrame) -> pd.DataFrame:
     return wide.reindex(
         index=by_group["encoder_name"].unique(), columns=columns.unique()
     ).rename_axis(columns=None)
+
+
+def best_by_group(by_group: pd.DataFrame) -> pd.DataFrame:
+    """Mark what is best of each column of `written_by_group`."""
+    written = written_by_group(by_group)
+    numbers = by_group.pivot(index="encoder_name", columns="group", values="mean")
+    marks = is_best(numbers.reindex(index=written.index, columns=by_group["group"].unique()), 0)
+    return marks.set_axis(written.columns, axis=1)
 
 
 def ami_by_clusterer(table: pd.DataFrame) -> pd.DataFrame:

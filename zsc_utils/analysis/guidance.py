@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from zsc_utils.analysis.base import SPACES, mean_by, pretrained_only, with_score
+from zsc_utils.analysis.base import (
+    SPACES,
+    mean_by,
+    plus_minus,
+    pretrained_only,
+    with_interval,
+    with_score,
+)
 from zsc_utils.analysis.uncertainty import sure_mean_by
 
 _OTHER = {"encoder": "clusterer", "clusterer": "encoder"}
@@ -106,3 +113,24 @@ def regrets_by_way(by_dataset: pd.DataFrame) -> pd.DataFrame:
     found = found.assign(hits=100 * found["way"].map(hits))
     found = found.join(compared[["saved", "saved_low", "saved_high", "p"]], on="way")
     return found.sort_values("mean", kind="stable").reset_index(drop=True)
+
+
+def written_regrets(ways: pd.DataFrame) -> pd.DataFrame:
+    """Write `regrets_by_way` for a table: a row for each way.
+
+    Returns
+    -------
+    DataFrame
+        `regret` (mean ± SE), its `95 % interval`, `hits` in percent, `saved` against a random
+        choice with its interval (texts, but for `hits`), `p` and `datasets`.
+    """
+    intervals = with_interval(ways["mean"], ways["low"], ways["high"])
+    columns = {
+        "regret": plus_minus(ways["mean"], ways["se"]),
+        "95 % interval": intervals.str.extract(r"(\[.*\])", expand=False),
+        "hits": ways["hits"],
+        "saved": with_interval(ways["saved"], ways["saved_low"], ways["saved_high"]),
+        "p": ways["p"],
+        "datasets": ways["n"],
+    }
+    return pd.DataFrame(columns).set_index(ways["way"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from zsc_utils.analysis.base import with_interval
 from zsc_utils.reduce import pca_scores
 from zsc_utils.sweep import Job, read_embeddings
 
@@ -101,3 +102,19 @@ def dims_for_variance(curves: pd.DataFrame, fractions=(0.5, 0.8, 0.9, 0.95)) -> 
         for fraction in fractions
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def median_dims(dims: pd.DataFrame) -> pd.DataFrame:
+    """Median over datasets of `dims_for_variance`: a row an encoder, a column a fraction."""
+    return dims.pivot_table(
+        index="encoder_name", columns="fraction", values="dims", aggfunc="median", sort=False
+    )
+
+
+def written_dims(dims: pd.DataFrame) -> pd.DataFrame:
+    """Write `dims_for_variance` as text, median [fewest, most] over datasets, as `median_dims`."""
+    by = dims.groupby(["encoder_name", "fraction"], sort=False)["dims"]
+    spans = by.agg(["median", "min", "max"])
+    texts = with_interval(spans["median"], spans["min"], spans["max"], decimals=0)
+    wide = texts.unstack("fraction").reindex(dims["encoder_name"].unique())
+    return wide.set_axis([f"{fraction:.0%}" for fraction in wide.columns], axis=1)

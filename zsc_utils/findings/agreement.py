@@ -40,9 +40,18 @@ def encoders(means: pd.DataFrame, ranks: pd.DataFrame, differences: pd.DataFrame
     for (group, reference), rows in differences.groupby(["group", "reference"], sort=False):
         sentences.append(
             f"**{group}** ({count[group]}): above {display[reference]} "
-            f"on average: {points(rows[rows['mean'] > 0])}"
+            f"on average: {points(rows[rows['mean'] > 0])}{_intervals(rows)}"
         )
     return bullets(sentences)
+
+
+def _intervals(rows: pd.DataFrame) -> str:
+    """Say how many differences have an interval that lies on one side of zero."""
+    known = rows["low"].notna().sum()
+    if not known:
+        return " There is no interval, with one dataset."
+    above, below = int((rows["low"] > 0).sum()), int((rows["high"] < 0).sum())
+    return f" The 95 % interval lies above zero for {above} and below for {below} of {known}."
 
 
 def _not_told_apart(ranks: pd.DataFrame) -> str:
@@ -70,7 +79,7 @@ def fine_tuning(gains: pd.DataFrame) -> str:
         [
             f"**{group}** ({count[group]}): AMI rises for {(rows['mean'] > 0).sum()} of "
             f"{len(rows)} encoders; the mean change is {rows['mean'].mean():.1f} points; "
-            f"{points(rows)}"
+            f"{points(rows)}{_intervals(rows)}"
             for group, rows in gains.groupby("group", sort=False)
         ]
         + [picked_out(gains)]

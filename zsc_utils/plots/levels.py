@@ -21,8 +21,9 @@ def ami_levels(means: dict[str, pd.DataFrame], styles: dict[str, dict]) -> Figur
     styles
         As `encoder_styles` gives it.
     """
+    means = {name: table for name, table in means.items() if len(table)}
     if not means:
-        return nothing("no dataset that is there has label levels that nest")
+        return nothing("no dataset that has results has label levels that nest")
     rows = rows_by_backbone(styles)
     levels = {name: list(dict.fromkeys(table["level"])) for name, table in means.items()}
     figure, all_axes = plt.subplots(

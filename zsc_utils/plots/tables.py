@@ -96,8 +96,8 @@ def show_table(
         chosen = column.nonzero()[0].tolist()
         if chosen:
             shown = shown.tab_style(style.text(weight="bold"), loc.body(key, chosen))
-    if title:
-        shown = shown.tab_header(title)
+    if title or table.empty:
+        shown = shown.tab_header(title or "Nothing to show: there are no results for it.")
     return shown.tab_options(**LOOK)
 
 
