@@ -42,7 +42,8 @@ def ami_matrix(table: pd.DataFrame) -> pd.DataFrame:
 
 def ami_matrices(table: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
     """Give an `ami_matrix` for each clusterer alone, by its name and its name to print."""
-    by = with_score(table).groupby(["clusterer", "clusterer_name"], sort=False)
+    scored = table[table["ami"].notna()]
+    by = scored.groupby(["clusterer", "clusterer_name"], sort=False)
     return {names: ami_matrix(rows) for names, rows in by}
 
 

@@ -52,7 +52,8 @@ def variance_curves(planned: list[Job], build: Path | None = None) -> pd.DataFra
         curve = variance_curve(ratio, embeddings.array.shape[1])
         facts = {"encoder": job.encoder.name, "encoder_name": job.encoder.display}
         parts.append(curve.assign(**facts, dataset_name=job.dataset.facts.display))
-    return pd.concat(parts, ignore_index=True)
+    columns = ["dims", "relative", "variance", "encoder", "encoder_name", "dataset_name"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def typical_curves(curves: pd.DataFrame) -> pd.DataFrame:
@@ -65,7 +66,8 @@ def typical_curves(curves: pd.DataFrame) -> pd.DataFrame:
         the datasets. A curve that has reached 1 stays there: a dataset with few images has few
         principal components.
     """
-    parts = []
+    columns = ["dims", "relative", "median", "low", "high", "encoder"]
+    parts = [pd.DataFrame(columns=columns)] if curves.empty else []
     for encoder, rows in curves.groupby("encoder", sort=False):
         wide = rows.pivot(index="dims", columns="dataset_name", values="variance").fillna(1.0)
         low, median, high = wide.quantile([0.25, 0.5, 0.75], axis=1).to_numpy()

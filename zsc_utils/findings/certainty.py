@@ -31,7 +31,7 @@ def few_datasets(differences: pd.DataFrame, table: pd.DataFrame) -> str:
         )
     several = counts[counts > 1]
     if len(several):
-        listed = ", ".join(f"{2 / 2**n:.2g} for {group} ({n})" for group, n in several.items())
+        listed = ", ".join(f"{2 / 2**n:.3g} for {group} ({n})" for group, n in several.items())
         reach = int((2 / 2**several <= 0.05).sum())
         sentences.append(
             f"With n datasets no p of sign flips is below 2/2ⁿ: {listed}. So {reach} of "

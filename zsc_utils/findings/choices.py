@@ -31,7 +31,7 @@ def _choice(what: str, found: pd.DataFrame) -> str:
     parts = [f"{row['mean']:.1f} points in the {name}{_saved(row)}" for name, row in known.items()]
     rest = by_way.drop(index=[*spaces.values(), "at random"], errors="ignore")
     beside = f"a random choice loses {by_way.loc['at random', 'mean']:.1f}"
-    beside += "".join(f", {way} {mean:.1f}" for way, mean in rest["mean"].items())
+    beside += "".join(f"; {way}: {mean:.1f}" for way, mean in rest["mean"].items())
     hits = ", ".join(f"{row['hits']:.0f} % ({name})" for name, row in known.items())
     return (
         f"**Choosing the {what}** of highest S loses {'; '.join(parts)}. For comparison: {beside}. "

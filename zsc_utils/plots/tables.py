@@ -98,6 +98,7 @@ def show_table(
             shown = shown.tab_style(style.text(weight="bold"), loc.body(key, chosen))
     if title or table.empty:
         shown = shown.tab_header(title or "Nothing to show: there are no results for it.")
+    shown = shown.tab_style(style.css("white-space: nowrap"), loc.stub())
     return shown.tab_options(**LOOK)
 
 
