@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from test_analysis import NAMES, rows
 
-from zsc_utils import analysis, plots
+from zsc_utils import analysis, findings, plots
 
 
 @pytest.fixture(autouse=True)
@@ -224,3 +224,79 @@ def test_tables_fold(table):
     shown = {NAMES["ref"] + " <1>": plots.show_table(analysis.ami_matrix(table))}
     page = plots.fold_tables(shown).data
     assert page.count("<details>") == 1 and "<summary>Reference &lt;1&gt;</summary>" in page
+
+
+def test_sentences_about_certainty(table):
+    found = analysis.group_differences(table, "ref")
+    text = findings.few_datasets(found, table)
+    assert "no standard error, interval or p for Far." in text
+    assert "0.25 for Near (3). So 0 of 1 groups could show a difference at the 5 % level" in text
+    more = found.assign(n=[6, 2])
+    assert "0.0312 for Near (6), 0.5 for Far (2). So 1 of 2" in findings.few_datasets(more, table)
+
+
+def test_sentences_about_one_method_picked_out(table):
+    gains = analysis.fine_tuning_gains(table)
+    assert "no encoder of it was fine-tuned" in findings.picked_out(gains)
+    assert "no other encoder was fine-tuned" in findings.picked_out(gains, "Good")
+    # Near: 20 against 5; far: −10 against −4.
+    other = gains.assign(encoder="mae", encoder_name="MAE [FT]", mean=[5.0, -4.0])
+    text = findings.picked_out(pd.concat([gains, other], ignore_index=True))
+    assert "in 1 of 2 groups" in text and "Near -15.0, Far +6.0" in text
+
+
+def test_sentences_about_choices(table):
+    by_dataset = analysis.regrets_by_dataset(analysis.regrets(table, "encoder"))
+    ways = analysis.regrets_by_way(by_dataset)
+    text = findings.choices({"encoder": ways, "clusterer": ways.iloc[:0]})
+    # The reference, which S of the original space takes, loses 10, 20, 30 and 0 points.
+    assert "loses 15.0 points in the original space (not surely better than a random" in text
+    assert "2.5 points in the UMAP space (" in text and "a random choice loses 8.8" in text
+    assert "25 % (original space), 75 % (UMAP space) of cases; chance would in 50 %." in text
+    assert "**Choosing the clusterer** by S: undecided" in text
+
+
+def test_ranks_that_intervals_do_not_tell_apart(table):
+    text = findings.encoders(
+        analysis.ami_by_group(table),
+        analysis.mean_ranks(table),
+        analysis.group_differences(table, "ref"),
+    )
+    assert "Of the 1 others, 1 have a mean rank whose 95 % interval overlaps with its own." in text
+    assert "The 95 % interval lies above zero for 1 and below for 0 of 1." in text
+    assert "There is no interval, with one dataset." in text
+
+
+def test_dimensions_are_written_with_their_span():
+    curve = analysis.variance_curve(np.array([0.6, 0.3, 0.1]), 6)
+    steep = analysis.variance_curve(np.array([0.9, 0.05, 0.05]), 6)
+    names = {"encoder": "ref", "encoder_name": "Reference"}
+    curves = [curve.assign(dataset_name="A", **names), steep.assign(dataset_name="B", **names)]
+    dims = analysis.dims_for_variance(pd.concat(curves, ignore_index=True), (0.5, 0.9))
+    written = analysis.written_dims(dims)
+    assert written.loc["Reference"].to_dict() == {"50%": "1 [1, 1]", "90%": "2 [1, 2]"}
+    assert analysis.median_dims(dims).loc["Reference"].tolist() == [1, 1.5]
+    nothing = analysis.typical_curves(analysis.variance_curves([]))
+    assert "no dataset" in plots.variance_curves(nothing, {}).axes[0].texts[0].get_text()
+
+
+def test_level_matrix_keeps_its_order():
+    levels = [{"fine": 0.4, "coarse": 0.2}]
+    parts = [rows("a", "Near", name, [0.4], ami_by_level=levels) for name in ("ref", "good")]
+    means = analysis.ami_by_level(pd.DataFrame([*parts[0], *parts[1]]), "a", ["fine", "coarse"])
+    matrix = analysis.level_matrix(means)
+    assert matrix.index.tolist() == ["Reference", "Good"]
+    assert matrix.columns.tolist() == ["fine", "coarse"]
+    assert matrix.loc["Good"].tolist() == pytest.approx([40, 20])
+
+
+def test_best_of_each_group(table):
+    by_group = analysis.ami_by_group(table)
+    marks = analysis.best_by_group(by_group)
+    assert marks.columns.tolist() == analysis.written_by_group(by_group).columns.tolist()
+    assert marks.loc["Good"].tolist() == [True, False]
+
+
+def test_references_of_a_profile():
+    assert analysis.references("a") == ["a"]
+    assert analysis.references({"net": "a", "other": "b", "third": "a"}) == ["a", "b"]

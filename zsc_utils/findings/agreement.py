@@ -61,7 +61,10 @@ def _not_told_apart(ranks: pd.DataFrame) -> str:
     if ranks["high"].isna().iloc[0]:
         return " That is one dataset: how sure the order is cannot be told."
     reach = int((ranks["low"].iloc[1:] <= ranks["high"].iloc[0]).sum())
-    return f" The 95 % intervals of the mean rank of {reach} others overlap with its own."
+    return (
+        f" Of the {len(ranks) - 1} others, {reach} have a mean rank whose 95 % interval overlaps "
+        "with its own."
+    )
 
 
 def fine_tuning(gains: pd.DataFrame) -> str:
