@@ -48,7 +48,7 @@ def test_written_differences(table):
     written = analysis.written_differences(analysis.group_differences(table, "ref"))
     assert written.index.tolist() == [("Near", "Good"), ("Far", "Good")]
     assert written.loc[("Near", "Good")].tolist() == ["20.0 ± 5.8", "[10.0, 30.0]", 0.25, 3]
-    assert written.loc[("Far", "Good"), "difference"] == "-10.0"
+    assert written.loc[("Far", "Good"), "difference"] == "−10.0"
     assert written.loc[("Far", "Good"), ["95 % interval", "p"]].isna().all()
 
 

@@ -56,10 +56,16 @@ def is_best(matrix: pd.DataFrame, axis: int = 1, *, lowest: bool = False) -> pd.
     return matrix.rank(axis=axis, ascending=lowest, method="min") == 1
 
 
+def _digits(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}".replace("-", "−")
+
+
 def plus_minus(mean: pd.Series, se: pd.Series, decimals: int = 1) -> pd.Series:
     """Write means with their standard errors as text, nothing behind ± where there is none."""
     texts = [
-        None if pd.isna(m) else f"{m:.{decimals}f}" + ("" if pd.isna(s) else f" ± {s:.{decimals}f}")
+        None
+        if pd.isna(m)
+        else _digits(m, decimals) + ("" if pd.isna(s) else f" ± {_digits(s, decimals)}")
         for m, s in zip(mean, se, strict=True)
     ]
     return pd.Series(texts, index=mean.index, dtype=object)
@@ -72,7 +78,8 @@ def with_interval(
     texts = [
         None
         if pd.isna(v)
-        else f"{v:.{decimals}f}" + ("" if pd.isna(a) else f" [{a:.{decimals}f}, {b:.{decimals}f}]")
+        else _digits(v, decimals)
+        + ("" if pd.isna(a) else f" [{_digits(a, decimals)}, {_digits(b, decimals)}]")
         for v, a, b in zip(value, low, high, strict=True)
     ]
     return pd.Series(texts, index=value.index, dtype=object)

@@ -89,7 +89,7 @@ def show_table(
         if is_float_dtype(flat[key]):
             shown = shown.fmt_number(key, decimals=places, use_seps=False)
         texts = flat[key].astype(str)
-        number = is_numeric_dtype(flat[key]) or texts.str.contains(r"±|\[-?\d").any()
+        number = is_numeric_dtype(flat[key]) or texts.str.contains(r"±|\[−?\d").any()
         shown = shown.cols_align("right" if number else "left", key)
     shown = _labelled(shown, table.columns, body)
     for key, column in zip(body, bold.to_numpy().T if bold is not None else (), strict=False):
