@@ -12,9 +12,9 @@ import pandas as pd
 from zsc_utils.datasets.base import ChosenImages
 from zsc_utils.embed import Embeddings
 from zsc_utils.files import ArrayFolder, build_folder
-from zsc_utils.store import Cell
 from zsc_utils.plan import Job, read_or_warn, results_folder
 from zsc_utils.results import read_embeddings
+from zsc_utils.store import Cell
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,50 @@ def mean_by(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
     return grouped.agg(mean="mean", se="sem", n="size").reset_index()
 
 
+def is_best(matrix: pd.DataFrame, axis: int = 1, *, lowest: bool = False) -> pd.DataFrame:
+    """Mark the highest number of each row, or the lowest (ties for each; none in empty rows).
+
+    Parameters
+    ----------
+    matrix
+        Numbers.
+    axis
+        1 for the best of each row, 0 for the best of each column.
+    lowest
+        Whether small numbers are good.
+    """
+    return matrix.rank(axis=axis, ascending=lowest, method="min") == 1
+
+
+def _digits(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}".replace("-", "−")
+
+
+def plus_minus(mean: pd.Series, se: pd.Series, decimals: int = 1) -> pd.Series:
+    """Write means with their standard errors as text, nothing behind ± where there is none."""
+    texts = [
+        None
+        if pd.isna(m)
+        else _digits(m, decimals) + ("" if pd.isna(s) else f" ± {_digits(s, decimals)}")
+        for m, s in zip(mean, se, strict=True)
+    ]
+    return pd.Series(texts, index=mean.index, dtype=object)
+
+
+def with_interval(
+    value: pd.Series, low: pd.Series, high: pd.Series, decimals: int = 1
+) -> pd.Series:
+    """Write numbers with their intervals as text, `1.2 [0.8, 1.6]`, no brackets without any."""
+    texts = [
+        None
+        if pd.isna(v)
+        else _digits(v, decimals)
+        + ("" if pd.isna(a) else f" [{_digits(a, decimals)}, {_digits(b, decimals)}]")
+        for v, a, b in zip(value, low, high, strict=True)
+    ]
+    return pd.Series(texts, index=value.index, dtype=object)
+
+
 def with_asked(means: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Add how many datasets of each group a table has rows of, absent or failed ones among them."""
     return means.assign(asked=means["group"].map(table.groupby("group")["dataset"].nunique()))

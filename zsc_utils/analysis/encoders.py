@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from zsc_utils.analysis.base import datasets_of_group, mean_by, with_asked, with_score
+from zsc_utils.analysis.base import (
+    datasets_of_group,
+    is_best,
+    mean_by,
+    plus_minus,
+    with_asked,
+    with_score,
+)
+from zsc_utils.analysis.uncertainty import mean_interval
 
 
 def ami_by_encoder(table: pd.DataFrame) -> pd.DataFrame:
@@ -32,6 +40,13 @@ def ami_matrix(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def ami_matrices(table: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+    """Give an `ami_matrix` for each clusterer alone, by its name and its name to print."""
+    scored = table[table["ami"].notna()]
+    by = scored.groupby(["clusterer", "clusterer_name"], sort=False)
+    return {names: ami_matrix(rows) for names, rows in by}
+
+
 def ami_by_group(table: pd.DataFrame) -> pd.DataFrame:
     """AMI of each encoder in each group: the mean over clusterers, then over datasets.
 
@@ -47,10 +62,7 @@ def ami_by_group(table: pd.DataFrame) -> pd.DataFrame:
 
 def written_by_group(by_group: pd.DataFrame) -> pd.DataFrame:
     """Write `ami_by_group` as text, mean ± SE: a row for each encoder, a column for each group."""
-    texts = [
-        f"{row.mean:.1f}" + ("" if np.isnan(row.se) else f" ± {row.se:.1f}")
-        for row in by_group[["mean", "se"]].itertuples(index=False, name="Cell")
-    ]
+    texts = plus_minus(by_group["mean"], by_group["se"])
     columns = by_group["group"].map(
         {group: f"{group} ({count})" for group, count in datasets_of_group(by_group).items()}
     )
@@ -59,6 +71,14 @@ def written_by_group(by_group: pd.DataFrame) -> pd.DataFrame:
     return wide.reindex(
         index=by_group["encoder_name"].unique(), columns=columns.unique()
     ).rename_axis(columns=None)
+
+
+def best_by_group(by_group: pd.DataFrame) -> pd.DataFrame:
+    """Mark what is best of each column of `written_by_group`."""
+    written = written_by_group(by_group)
+    numbers = by_group.pivot(index="encoder_name", columns="group", values="mean")
+    marks = is_best(numbers.reindex(index=written.index, columns=by_group["group"].unique()), 0)
+    return marks.set_axis(written.columns, axis=1)
 
 
 def ami_by_clusterer(table: pd.DataFrame) -> pd.DataFrame:
@@ -89,10 +109,14 @@ def mean_ranks(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each encoder, best first: `mean rank` over the datasets, `best on` how many of
-        them (ties count for each).
+        A row for each encoder, best first: `mean rank` over the datasets, its standard error `se`
+        and 95 % bootstrap interval `low` to `high`, and `best on` how many of the datasets (ties
+        count for each).
     """
     matrix = ami_matrix(table)
     ranks = matrix.rank(axis=1, ascending=False, method="min")
-    found = pd.DataFrame({"mean rank": ranks.mean(), "best on": (ranks == 1).sum()})
+    sure = [mean_interval(ranks[name].dropna()) for name in ranks]
+    low, high = np.array(sure, float).reshape(-1, 2).T
+    columns = {"mean rank": ranks.mean(), "se": ranks.sem(), "low": low, "high": high}
+    found = pd.DataFrame(columns | {"best on": (ranks == 1).sum()})
     return found.sort_values("mean rank", kind="stable")

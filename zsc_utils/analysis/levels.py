@@ -32,7 +32,20 @@ def ami_by_level(
     rows = with_score(table)
     rows = rows[rows["dataset"] == dataset]
     scores = pd.DataFrame(rows["ami_by_level"].tolist(), index=rows.index)
-    scores = scores[list(levels or scores.columns)]
+    scores = scores.reindex(columns=list(levels or scores.columns))
     named = rows[["encoder", "encoder_name"]].join(100 * scores)
     tidy = named.melt(["encoder", "encoder_name"], var_name="level", value_name="ami")
     return mean_by(tidy, ["encoder", "encoder_name", "level"], "ami")
+
+
+def level_matrix(means: pd.DataFrame) -> pd.DataFrame:
+    """AMI in percent, mean over clusterers: a row for each encoder, a column for each level.
+
+    Parameters
+    ----------
+    means
+        As `ami_by_level` gives it.
+    """
+    wide = means.pivot(index="encoder_name", columns="level", values="mean")
+    order = means["encoder_name"].unique(), means["level"].unique()
+    return wide.reindex(index=order[0], columns=order[1]).rename_axis(index="encoder")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from zsc_utils.analysis.base import SPACES, pretrained_only, with_score
+from zsc_utils.analysis.base import SPACES, pretrained_only, with_interval, with_score
 from zsc_utils.analysis.uncertainty import resampled_clusters
 
 
@@ -53,6 +53,7 @@ def silhouette_correlation(
         have a silhouette.
     """
     rng = np.random.default_rng(seed)
+    columns = ["space", "space_name", "clusterer", "clusterer_name", "rho", "low", "high", "n"]
     rows = []
     for space, space_name in SPACES.items():
         for (clusterer, name), part in pretrained_only(with_score(table)).groupby(
@@ -67,19 +68,29 @@ def silhouette_correlation(
             # A resample of one point, over and over, has no ranks to correlate.
             finite = np.array(resampled)[np.isfinite(resampled)]
             low, high = np.quantile(finite, [0.025, 0.975]) if len(finite) else (np.nan, np.nan)
-            rows.append(
-                {
-                    "space": space,
-                    "space_name": space_name,
-                    "clusterer": clusterer,
-                    "clusterer_name": name,
-                    "rho": float(spearman(ami, silhouette)),
-                    "low": low,
-                    "high": high,
-                    "n": len(ami),
-                }
-            )
-    return pd.DataFrame(rows)
+            facts = (space, space_name, clusterer, name)
+            rows.append((*facts, float(spearman(ami, silhouette)), low, high, len(ami)))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def written_correlation(correlation: pd.DataFrame) -> pd.DataFrame:
+    """Write ρ and its interval as text: a row a clusterer, a column a space.
+
+    Parameters
+    ----------
+    correlation
+        As `silhouette_correlation` or `correlation_by_supervision` gives it: where its rows are
+        told apart by `trained`, that stands over the spaces.
+    """
+    texts = with_interval(*(correlation[name] for name in ("rho", "low", "high")), decimals=2)
+    columns = [name for name in ("trained", "space_name") if name in correlation]
+    order = correlation["clusterer_name"].unique()
+    wide = correlation.assign(text=texts).pivot(
+        index="clusterer_name", columns=columns, values="text"
+    )
+    names = correlation.drop_duplicates(columns)[columns]
+    wanted = pd.MultiIndex.from_frame(names) if len(columns) > 1 else names["space_name"]
+    return wide.reindex(index=order, columns=wanted).rename_axis(index="clusterer")
 
 
 def correlation_by_supervision(table: pd.DataFrame) -> pd.DataFrame:
@@ -98,7 +109,8 @@ def correlation_by_supervision(table: pd.DataFrame) -> pd.DataFrame:
         for name, half in halves.items()
         if len(pretrained_only(half))
     ]
-    return pd.concat(parts, ignore_index=True)
+    columns = silhouette_correlation(table.iloc[:0]).assign(trained="")
+    return pd.concat(parts or [columns], ignore_index=True)
 
 
 def silhouette_ranks(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from zsc_utils.analysis.base import mean_by
+
 RESAMPLES = 10_000
 
 
@@ -82,6 +84,31 @@ def sign_flip_p(differences: np.ndarray, *, resamples: int = RESAMPLES, seed: in
         rng=np.random.default_rng(seed),
     )
     return float(found.pvalue)
+
+
+def sure_mean_by(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
+    """Average a column of paired differences, and say how sure the averages are.
+
+    Parameters
+    ----------
+    table
+        One row for each dataset and set of keys.
+    keys
+        Columns to group by.
+    column
+        The differences.
+
+    Returns
+    -------
+    DataFrame
+        The keys, `mean`, `se`, `n`, `low` and `high` as `mean_interval` gives them, `p` as
+        `sign_flip_p` does.
+    """
+    found = mean_by(table, keys, column)
+    values = [rows[column].to_numpy() for _, rows in table.groupby(keys, sort=False, observed=True)]
+    intervals = np.array([mean_interval(v) for v in values], float).reshape(-1, 2)
+    p = np.array([sign_flip_p(v) for v in values], float)
+    return found.assign(low=intervals[:, 0], high=intervals[:, 1], p=p)
 
 
 def resampled_clusters(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from zsc_utils.analysis.base import with_interval
 from zsc_utils.plan import Job
 from zsc_utils.reduce import pca_scores
 from zsc_utils.results import read_embeddings
@@ -52,7 +53,8 @@ def variance_curves(planned: list[Job], build: Path | None = None) -> pd.DataFra
         curve = variance_curve(ratio, embeddings.array.shape[1])
         facts = {"encoder": job.encoder.name, "encoder_name": job.encoder.display}
         parts.append(curve.assign(**facts, dataset_name=job.dataset.facts.display))
-    return pd.concat(parts, ignore_index=True)
+    columns = ["dims", "relative", "variance", "encoder", "encoder_name", "dataset_name"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def typical_curves(curves: pd.DataFrame) -> pd.DataFrame:
@@ -65,7 +67,8 @@ def typical_curves(curves: pd.DataFrame) -> pd.DataFrame:
         the datasets. A curve that has reached 1 stays there: a dataset with few images has few
         principal components.
     """
-    parts = []
+    columns = ["dims", "relative", "median", "low", "high", "encoder"]
+    parts = [pd.DataFrame(columns=columns)] if curves.empty else []
     for encoder, rows in curves.groupby("encoder", sort=False):
         wide = rows.pivot(index="dims", columns="dataset_name", values="variance").fillna(1.0)
         low, median, high = wide.quantile([0.25, 0.5, 0.75], axis=1).to_numpy()
@@ -102,3 +105,19 @@ def dims_for_variance(curves: pd.DataFrame, fractions=(0.5, 0.8, 0.9, 0.95)) -> 
         for fraction in fractions
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def median_dims(dims: pd.DataFrame) -> pd.DataFrame:
+    """Median over datasets of `dims_for_variance`: a row an encoder, a column a fraction."""
+    return dims.pivot_table(
+        index="encoder_name", columns="fraction", values="dims", aggfunc="median", sort=False
+    )
+
+
+def written_dims(dims: pd.DataFrame) -> pd.DataFrame:
+    """Write `dims_for_variance` as text, median [fewest, most] over datasets, as `median_dims`."""
+    by = dims.groupby(["encoder_name", "fraction"], sort=False)["dims"]
+    spans = by.agg(["median", "min", "max"])
+    texts = with_interval(spans["median"], spans["min"], spans["max"], decimals=0)
+    wide = texts.unstack("fraction").reindex(dims["encoder_name"].unique())
+    return wide.set_axis([f"{fraction:.0%}" for fraction in wide.columns], axis=1)

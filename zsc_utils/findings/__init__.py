@@ -1,12 +1,14 @@
 """What the numbers say, in sentences: for the closing cells of the notebooks."""
 
-from zsc_utils.findings.agreement import encoders, fine_tuning, live_fine_tuning
+from zsc_utils.findings.agreement import encoders, fine_tuning, live_fine_tuning, picked_out
 from zsc_utils.findings.base import (
     bullets,
     cells,
     points,
     spread,
 )
+from zsc_utils.findings.certainty import few_datasets, seeds
+from zsc_utils.findings.choices import choices
 from zsc_utils.findings.dimensions import variance
 from zsc_utils.findings.guides import silhouettes
 from zsc_utils.findings.taxonomy import levels
@@ -14,11 +16,15 @@ from zsc_utils.findings.taxonomy import levels
 __all__ = [
     "bullets",
     "cells",
+    "choices",
     "encoders",
+    "few_datasets",
     "fine_tuning",
     "levels",
     "live_fine_tuning",
+    "picked_out",
     "points",
+    "seeds",
     "silhouettes",
     "spread",
     "variance",

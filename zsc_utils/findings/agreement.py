@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from zsc_utils.analysis import datasets_of_group
-from zsc_utils.findings.base import bullets, points
+from zsc_utils.findings.base import NO_RESULT, bullets, points
 
 
 def encoders(means: pd.DataFrame, ranks: pd.DataFrame, differences: pd.DataFrame) -> str:
@@ -20,10 +20,13 @@ def encoders(means: pd.DataFrame, ranks: pd.DataFrame, differences: pd.DataFrame
     differences
         As `analysis.group_differences` gives it.
     """
+    if ranks.empty:
+        return NO_RESULT
     first = ranks.index[0]
     sentences = [
         f"Over all datasets **{first}** ranks best: {ranks['mean rank'].iloc[0]:.1f} on average "
         f"among {len(ranks)} encoders, highest AMI on {ranks['best on'].iloc[0]} datasets."
+        + _not_told_apart(ranks)
     ]
     count = datasets_of_group(means)
     for group, rows in means.groupby("group", sort=False):
@@ -37,9 +40,31 @@ def encoders(means: pd.DataFrame, ranks: pd.DataFrame, differences: pd.DataFrame
     for (group, reference), rows in differences.groupby(["group", "reference"], sort=False):
         sentences.append(
             f"**{group}** ({count[group]}): above {display[reference]} "
-            f"on average: {points(rows[rows['mean'] > 0])}"
+            f"on average: {points(rows[rows['mean'] > 0])}{_intervals(rows)}"
         )
     return bullets(sentences)
+
+
+def _intervals(rows: pd.DataFrame) -> str:
+    """Say how many differences have an interval that lies on one side of zero."""
+    known = rows["low"].notna().sum()
+    if not known:
+        return " There is no interval, with one dataset."
+    above, below = int((rows["low"] > 0).sum()), int((rows["high"] < 0).sum())
+    return f" The 95 % interval lies above zero for {above} and below for {below} of {known}."
+
+
+def _not_told_apart(ranks: pd.DataFrame) -> str:
+    """Say how many encoders' intervals of the mean rank reach that of the first."""
+    if len(ranks) < 2:
+        return " There is no other encoder to compare it with."
+    if ranks["high"].isna().iloc[0]:
+        return " That is one dataset: how sure the order is cannot be told."
+    reach = int((ranks["low"].iloc[1:] <= ranks["high"].iloc[0]).sum())
+    return (
+        f" Of the {len(ranks) - 1} others, {reach} have a mean rank whose 95 % interval overlaps "
+        "with its own."
+    )
 
 
 def fine_tuning(gains: pd.DataFrame) -> str:
@@ -50,14 +75,41 @@ def fine_tuning(gains: pd.DataFrame) -> str:
     gains
         As `analysis.fine_tuning_gains` gives it.
     """
+    if gains.empty:
+        return "**Undecided**: no encoder has results from before and after fine-tuning."
     count = datasets_of_group(gains)
     return bullets(
         [
             f"**{group}** ({count[group]}): AMI rises for {(rows['mean'] > 0).sum()} of "
             f"{len(rows)} encoders; the mean change is {rows['mean'].mean():.1f} points; "
-            f"{points(rows)}"
+            f"{points(rows)}{_intervals(rows)}"
             for group, rows in gains.groupby("group", sort=False)
         ]
+        + [picked_out(gains)]
+    )
+
+
+def picked_out(gains: pd.DataFrame, name: str = "MAE") -> str:
+    """Say whether one method gains more than all others by fine-tuning, group by group.
+
+    Parameters
+    ----------
+    gains
+        As `analysis.fine_tuning_gains` gives it.
+    name
+        How the display names of the method's encoders begin.
+    """
+    picked = gains["encoder_name"].str.startswith(name)
+    if picked.all() or not picked.any():
+        lacking = "no encoder of it" if not picked.any() else "no other encoder"
+        return f"**{name}**: whether it stands out cannot be said: {lacking} was fine-tuned."
+    best = gains[picked].groupby("group", sort=False)["mean"].max()
+    others = gains[~picked].groupby("group", sort=False)["mean"].max()
+    margin = (best - others).dropna()
+    listed = ", ".join(f"{group} {points:+.1f}" for group, points in margin.items())
+    return (
+        f"**{name}** gains more than every other fine-tuned encoder in {(margin > 0).sum()} of "
+        f"{len(margin)} groups (its gain minus the largest of the others, in points: {listed})."
     )
 
 

@@ -6,6 +6,8 @@ import pandas as pd
 
 from zsc_utils.analysis import unscored
 
+NO_RESULT = "**Undecided**: no cell of this profile has a result."
+
 
 def bullets(sentences: list[str]) -> str:
     """Write sentences as a Markdown list."""

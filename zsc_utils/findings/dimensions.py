@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from zsc_utils.findings.base import bullets
+from zsc_utils.findings.base import NO_RESULT, bullets
 
 
 def variance(dims: pd.DataFrame, fraction: float = 0.9) -> str:
@@ -17,6 +17,8 @@ def variance(dims: pd.DataFrame, fraction: float = 0.9) -> str:
     fraction
         One of its fractions.
     """
+    if dims.empty:
+        return NO_RESULT
     at = dims[dims["fraction"] == fraction]
     spans = at.groupby("encoder_name", sort=False)["dims"].agg(["min", "median", "max"])
     spans = spans.sort_values("median")

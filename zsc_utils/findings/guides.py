@@ -23,6 +23,9 @@ def silhouettes(correlation: pd.DataFrame, split: pd.DataFrame) -> str:
     sentences = []
     for space, rows in correlation.groupby("space", sort=False):
         rhos = rows["rho"].dropna()
+        if rhos.empty:
+            sentences.append(f"**Silhouette in the {SPACES[space]}**: undecided, without any ρ.")
+            continue
         surely = int((rows["low"] > 0).sum())
         sentences.append(
             f"**Silhouette in the {SPACES[space]}**: median ρ = {rhos.median():.2f} over "

@@ -20,6 +20,9 @@ def levels(means: dict[str, pd.DataFrame]) -> str:
         return "**Nothing**: no dataset that is there has label levels that nest."
     sentences = []
     for dataset, scores in means.items():
+        if scores.empty:
+            sentences.append(f"**{dataset}**: undecided, no cell has a result.")
+            continue
         levels = list(dict.fromkeys(scores["level"]))
         wide = scores.pivot(index="encoder_name", columns="level", values="mean")[levels]
         best = wide.idxmax(axis=1).value_counts().reindex(levels).dropna().astype(int)

@@ -1,6 +1,8 @@
 """The figures, drawn from the numbers of `analysis`, and the files they are kept in."""
 
-from zsc_utils.plots.encoders import ami_heatmap, difference_by_group, gains_by_group
+from zsc_utils.plots.encoders import ami_heatmap, difference_by_group, rank_intervals
+from zsc_utils.plots.fine_tuning import before_and_after, gains_by_group
+from zsc_utils.plots.guidance import regrets
 from zsc_utils.plots.images import contact_sheet
 from zsc_utils.plots.levels import ami_levels
 from zsc_utils.plots.saving import save, save_table
@@ -10,6 +12,7 @@ from zsc_utils.plots.style import (
     encoder_styles,
     rows_by_backbone,
 )
+from zsc_utils.plots.tables import fold_tables, keep_table, show_table
 from zsc_utils.plots.training import learning_curves
 from zsc_utils.plots.variance import variance_curves
 
@@ -17,14 +20,20 @@ __all__ = [
     "METHOD_COLORS",
     "ami_heatmap",
     "ami_levels",
+    "before_and_after",
     "contact_sheet",
     "difference_by_group",
     "encoder_styles",
+    "fold_tables",
     "gains_by_group",
+    "keep_table",
     "learning_curves",
+    "rank_intervals",
+    "regrets",
     "rows_by_backbone",
     "save",
     "save_table",
+    "show_table",
     "silhouette_ranks",
     "variance_curves",
 ]

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from zsc_utils.analysis import datasets_of_group
-from zsc_utils.plots.style import dodged, legend_outside, nothing
+from zsc_utils.plots.style import dodged, nothing
 
 
 def ami_heatmap(matrix: pd.DataFrame) -> Figure:
@@ -20,6 +20,8 @@ def ami_heatmap(matrix: pd.DataFrame) -> Figure:
     matrix
         As `analysis.ami_matrix` gives it: rows of one group stand together.
     """
+    if matrix.empty:
+        return nothing("no cell has an AMI")
     n_rows, n_columns = matrix.shape
     size = (2.6 + 0.38 * n_columns, 1.6 + 0.26 * n_rows)
     figure, axes = plt.subplots(figsize=size, layout="constrained")
@@ -54,13 +56,13 @@ def ami_heatmap(matrix: pd.DataFrame) -> Figure:
 
 
 def difference_by_group(differences: pd.DataFrame, styles: dict[str, dict]) -> Figure:
-    """Draw differences in AMI, mean over the datasets of a group ± 1 SE.
+    """Draw differences in AMI, mean over the datasets of a group ± 1 SE, and 95 % intervals.
 
     Parameters
     ----------
     differences
         As `analysis.group_differences` gives it: a panel for each reference. A group of one dataset
-        has no error bar.
+        has no error bar. Thin lines are the intervals from `low` to `high`.
     styles
         As `encoder_styles` gives it.
     """
@@ -87,25 +89,35 @@ def difference_by_group(differences: pd.DataFrame, styles: dict[str, dict]) -> F
     return figure
 
 
-def gains_by_group(gains: pd.DataFrame, styles: dict[str, dict]) -> Figure:
-    """Draw what fine-tuning adds to AMI, mean over the datasets of a group ± 1 SE.
+def rank_intervals(ranks: pd.DataFrame, styles: dict[str, dict]) -> Figure:
+    """Draw the mean rank of each encoder ± 1 SE over the datasets, and its 95 % interval.
 
     Parameters
     ----------
-    gains
-        As `analysis.fine_tuning_gains` gives it.
+    ranks
+        As `analysis.mean_ranks` gives it.
     styles
         As `encoder_styles` gives it.
     """
-    if gains.empty:
-        return nothing("no encoder has results from before and after fine-tuning")
-    width = max(4.0, 1.6 * gains["group"].nunique())
-    figure, axes = plt.subplots(figsize=(width, 3), layout="constrained")
-    names = {g: f"{g}\n({count})" for g, count in datasets_of_group(gains).items()}
-    rows = gains.assign(group=gains["group"].map(names))
-    dodged(rows, "group", list(names.values()), styles, axes)
-    axes.axhline(0, color="0.4", linewidth=0.8, zorder=0)
-    axes.set_ylabel("AMI after − before fine-tuning\n(points, mean over datasets ± 1 SE)")
-    legend_outside(figure, axes)
+    if ranks.empty:
+        return nothing("no cell has an AMI: there is nothing to rank")
+    by_name = {style["label"]: style for style in styles.values()}
+    size = (4.5, 0.8 + 0.2 * len(ranks))
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    for y, (name, row) in enumerate(ranks.iterrows()):
+        style = by_name[name]
+        axes.hlines(y, row["low"], row["high"], color=style["color"], linewidth=0.6)
+        axes.errorbar(
+            *(row["mean rank"], y),
+            xerr=np.nan_to_num(row["se"]),
+            color=style["color"],
+            markerfacecolor=style["face"],
+            marker=style["marker"],
+            markersize=4.5,
+            elinewidth=2,
+        )
+    axes.set_yticks(range(len(ranks)), ranks.index)
+    axes.invert_yaxis()
+    axes.set_xlabel("mean rank of AMI, 1 is best")
     sns.despine(figure)
     return figure

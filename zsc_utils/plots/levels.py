@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from zsc_utils.plots.style import nothing, points, rows_by_backbone
+from zsc_utils.plots.style import dashes_in_row, nothing, points, rows_by_backbone
 
 
 def ami_levels(means: dict[str, pd.DataFrame], styles: dict[str, dict]) -> Figure:
@@ -21,8 +21,9 @@ def ami_levels(means: dict[str, pd.DataFrame], styles: dict[str, dict]) -> Figur
     styles
         As `encoder_styles` gives it.
     """
+    means = {name: table for name, table in means.items() if len(table)}
     if not means:
-        return nothing("no dataset that is there has label levels that nest")
+        return nothing("no dataset that has results has label levels that nest")
     rows = rows_by_backbone(styles)
     levels = {name: list(dict.fromkeys(table["level"])) for name, table in means.items()}
     figure, all_axes = plt.subplots(
@@ -39,7 +40,8 @@ def ami_levels(means: dict[str, pd.DataFrame], styles: dict[str, dict]) -> Figur
         for axes, (dataset, table) in zip(line, means.items(), strict=True):
             for name in encoders:
                 found = table[table["encoder"] == name].set_index("level").reindex(levels[dataset])
-                points(axes, range(len(found)), found, styles[name], styles[name]["linestyle"])
+                dashes = dashes_in_row(styles[name], backbone)
+                points(axes, range(len(found)), found, styles[name], dashes)
             axes.set_xticks(range(len(levels[dataset])), levels[dataset], rotation=30, ha="right")
         line[0].set_ylabel(f"{backbone}\nAMI (%), ± 1 SE over clusterers".strip())
         line[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
 from zsc_utils.analysis import SPACES
-from zsc_utils.plots.style import legend_outside
+from zsc_utils.plots.style import legend_outside, nothing
 
 
 def silhouette_ranks(
@@ -26,6 +27,8 @@ def silhouette_ranks(
     styles
         As `encoder_styles` gives it.
     """
+    if correlation.empty:
+        return nothing("no cell has an AMI and a silhouette")
     clusterers = list(dict.fromkeys(correlation["clusterer"]))
     figure, all_axes = plt.subplots(
         len(SPACES),
@@ -47,6 +50,7 @@ def silhouette_ranks(
                     part["silhouette_rank"],
                     s=8,
                     linewidth=0.8,
+                    alpha=0.7,
                     edgecolor=style["color"],
                     facecolor=style["face"],
                     marker=style["marker"],
@@ -54,7 +58,8 @@ def silhouette_ranks(
                 )
             chosen = (correlation["space"] == space) & (correlation["clusterer"] == clusterer)
             rho, low, high = correlation.loc[chosen, ["rho", "low", "high"]].iloc[0]
-            axes.set_title(f"ρ = {rho:.2f}\n[{low:.2f}, {high:.2f}]", fontsize=8)
+            known = f"ρ = {rho:.2f}\n[{low:.2f}, {high:.2f}]"
+            axes.set_title("no ρ:\ntoo few ranks" if np.isnan(rho) else known, fontsize=8)
             axes.set_box_aspect(1)
         row[0].set_ylabel(f"rank of S,\n{SPACES[space]}")
     for axes, clusterer in zip(all_axes[-1], clusterers, strict=True):

@@ -43,7 +43,7 @@ def encoder_styles(table: pd.DataFrame) -> dict[str, dict]:
     Returns
     -------
     dict
-        `color`, `face`, `marker`, `linestyle`, `label` and `backbone` of each encoder.
+        `color`, `face`, `marker`, `linestyle`, `label`, `backbone` and `method` of each encoder.
     """
     facts = table.drop_duplicates("encoder")
     backbones = list(dict.fromkeys(facts["backbone"]))
@@ -56,6 +56,7 @@ def encoder_styles(table: pd.DataFrame) -> dict[str, dict]:
             "linestyle": DASHES[backbones.index(row.backbone) % len(DASHES)],
             "label": row.encoder_name,
             "backbone": row.backbone,
+            "method": row.method,
         }
         for row in facts.itertuples()
     }
@@ -79,8 +80,24 @@ def rows_by_backbone(styles: dict[str, dict]) -> dict[str, list[str]]:
     }
 
 
+def dashes_in_row(style: dict, backbone: str) -> str:
+    """Give the line of an encoder in a row of panels that is for one backbone.
+
+    Dashes tell fine-tuned encoders, and dots those of other backbones.
+    """
+    if backbone and style["backbone"] != backbone:
+        return ":"
+    return "--" if style["face"] == "white" else "-"
+
+
 def points(axes, x, rows: pd.DataFrame, style: dict, linestyle: str = "none") -> None:
-    """Draw means with a bar of one standard error on both sides."""
+    """Draw means with a bar of one standard error on both sides.
+
+    A thin line is drawn from `low` to `high` where the rows have an interval.
+    """
+    interval = {"low", "high"} <= set(rows.columns)
+    if interval:
+        axes.vlines(x, rows["low"], rows["high"], color=style["color"], linewidth=0.6, zorder=1.5)
     axes.errorbar(
         x,
         rows["mean"],
@@ -92,9 +109,14 @@ def points(axes, x, rows: pd.DataFrame, style: dict, linestyle: str = "none") ->
         linestyle=linestyle,
         linewidth=1,
         markersize=4.5,
-        elinewidth=1,
+        elinewidth=2 if interval else 1,
         capsize=0,
     )
+
+
+def dodge(i: int, n: int) -> float:
+    """Where the i-th of n things stands beside the middle of its category."""
+    return 0.7 * ((i + 0.5) / n - 0.5)
 
 
 def dodged(means: pd.DataFrame, by: str, categories: list, styles: dict, axes) -> None:
@@ -102,7 +124,7 @@ def dodged(means: pd.DataFrame, by: str, categories: list, styles: dict, axes) -
     encoders = [name for name in styles if name in set(means["encoder"])]
     for i, name in enumerate(encoders):
         rows = means[means["encoder"] == name]
-        shift = 0.7 * ((i + 0.5) / len(encoders) - 0.5)
+        shift = dodge(i, len(encoders))
         x = np.array([categories.index(category) for category in rows[by]]) + shift
         points(axes, x, rows, styles[name])
     axes.set_xticks(range(len(categories)), categories)

@@ -1,0 +1,119 @@
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from zsc_utils import analysis, plots
+from zsc_utils.plots.saving import as_latex
+
+
+@pytest.fixture
+def matrix():
+    """Two blocks of rows, two columns, a hole."""
+    rows = [("Near", "A_1"), ("Near", "B & C"), ("Far", "D")]
+    index = pd.MultiIndex.from_tuples(rows, names=["group", "dataset_name"])
+    values = {"One": [30.04, 10.0, -2.5], "Two": [40.0, 50.0, np.nan]}
+    return pd.DataFrame(values, index=index)
+
+
+class Cells(HTMLParser):
+    """Texts of a table's cells, row by row, and which of them are bold."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.rows, self.bold, self.inside = [], [], False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "tr":
+            self.rows.append([])
+        self.inside = tag in ("td", "th") or (self.inside and tag != "style")
+        self.heavy = "font-weight: bold" in (dict(attributes).get("style") or "")
+
+    def handle_endtag(self, tag):
+        self.inside = self.inside and tag not in ("td", "th")
+
+    def handle_data(self, data):
+        if self.inside and data.strip():
+            self.rows[-1].append(data.strip())
+            self.bold += [data.strip()] * self.heavy
+
+
+def test_is_best(matrix):
+    assert analysis.is_best(matrix).to_numpy().tolist() == [[0, 1], [0, 1], [1, 0]]
+    assert analysis.is_best(matrix, 0).to_numpy().tolist() == [[1, 0], [0, 1], [0, 0]]
+    lowest = analysis.is_best(matrix, 0, lowest=True)
+    assert lowest.to_numpy().tolist() == [[0, 1], [0, 0], [1, 0]]
+    assert not analysis.is_best(matrix * np.nan).to_numpy().any()
+
+
+def test_plus_minus():
+    texts = analysis.plus_minus(pd.Series([1.25, 3, np.nan]), pd.Series([0.5, np.nan, 1]), 2)
+    assert texts.tolist() == ["1.25 ± 0.50", "3.00", None]
+
+
+def test_shown_table_has_blocks_and_bold(matrix):
+    page = plots.show_table(matrix, bold=analysis.is_best(matrix), title="AMI").as_raw_html()
+    found = Cells(page)
+    assert found.rows == [
+        ["AMI"],
+        ["One", "Two"],
+        ["Near"],
+        ["A_1", "30.0", "40.0"],
+        ["B & C", "10.0", "50.0"],
+        ["Far"],
+        ["D", "−2.5", "–"],
+    ]
+    assert found.bold == ["40.0", "50.0", "−2.5"]
+    # Nothing is fetched or run: the page is whole as it stands.
+    assert "<script" not in page and "http" not in page and "<link" not in page
+
+
+def test_shown_table_is_the_same_each_time(matrix):
+    first, second = (plots.show_table(matrix).as_raw_html() for _ in range(2))
+    assert first == second
+    assert first[:40] != plots.show_table(-matrix).as_raw_html()[:40]
+
+
+def test_shown_table_of_two_column_levels_and_decimals():
+    columns = pd.MultiIndex.from_tuples([("X", "a"), ("X", "b"), ("Y", "a")])
+    table = pd.DataFrame([[0.125, 3, "1 ± 2"]], index=["row"], columns=columns)
+    found = Cells(plots.show_table(table, decimals={("X", "a"): 3}).as_raw_html())
+    assert found.rows == [["X", "Y"], ["a", "b", "a"], ["row", "0.125", "3", "1 ± 2"]]
+
+
+def test_latex_has_rules_blocks_and_bold(matrix):
+    lines = as_latex(matrix, analysis.is_best(matrix), 1).splitlines()
+    assert lines == [
+        r"\begin{tabular}{llrr}",
+        r"\toprule",
+        r" &  & One & Two \\",
+        r"\midrule",
+        r"Near & A\_1 & 30.0 & \textbf{40.0} \\",
+        r" & B \& C & 10.0 & \textbf{50.0} \\",
+        r"\midrule",
+        r"Far & D & \textbf{$-$2.5} & -- \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+
+
+def test_latex_of_texts_and_many_columns():
+    text = as_latex(pd.DataFrame({"ρ_1": ["1 ± 2"], "n": [12]}, index=["50 %"]))
+    assert r"$\rho$\_1 & n" in text and r"50 \% & 1 $\pm$ 2 & 12" in text and text.isascii()
+    assert as_latex(pd.DataFrame({"x": ["a\\b^~"]})).count(
+        r"a\textbackslash{}b\textasciicircum{}\textasciitilde{}"
+    )
+    wide = as_latex(pd.DataFrame(np.zeros((1, 9))))
+    assert wide.count(r"\rotatebox{90}{") == 9
+    assert as_latex(pd.DataFrame({"x": [0.12345]})).count("0.123") == 1
+
+
+def test_kept_table_is_shown_and_written(matrix, tmp_path):
+    shown = plots.keep_table(matrix, "01_t", tmp_path, bold=matrix > 35, decimals=2)
+    assert "30.04" in shown.as_raw_html()
+    files = {path.suffix: path.read_text() for path in tmp_path.iterdir()}
+    assert set(files) == {".csv", ".md", ".tex"}
+    assert files[".csv"].splitlines()[1] == "Near,A_1,30.04,40.0"
+    assert r"\textbf{40.00}" in files[".tex"] and "| Near" in files[".md"]
