@@ -5,6 +5,7 @@ ROOMS = (
     *("errors", "files"),  # the ground that all stand on
     *("recipes", "datasets", "encoders", "embed", "npz", "reduce", "cluster", "score"),
     *("evaluate", "store", "profiles", "costs", "sweep", "clusterings", "forecast", "search"),
+    "reductions_compared",
     *("analysis", "cards", "findings", "plots"),
     *("training", "cli"),
 )

@@ -7,18 +7,23 @@ from zsc_utils.findings.base import (
     points,
     spread,
 )
+from zsc_utils.findings.clusterers import clusterers
 from zsc_utils.findings.dimensions import variance
 from zsc_utils.findings.guides import silhouettes
+from zsc_utils.findings.reductions import comparison, reductions
 from zsc_utils.findings.taxonomy import levels
 
 __all__ = [
     "bullets",
     "cells",
+    "clusterers",
+    "comparison",
     "encoders",
     "fine_tuning",
     "levels",
     "live_fine_tuning",
     "points",
+    "reductions",
     "silhouettes",
     "spread",
     "variance",
