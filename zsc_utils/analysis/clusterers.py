@@ -101,7 +101,8 @@ def clusterer_correlation(
         )
         found = found[np.isfinite(found)]
         low, high = np.quantile(found, [0.025, 0.975]) if len(found) else (np.nan, np.nan)
-        within = (both - both.groupby(level="dataset").transform("mean")).to_numpy().T
+        # Rounded: what ties but for the last bits has one rank.
+        within = (both - both.groupby(level="dataset").transform("mean")).round(12).to_numpy().T
         rho, rho_within = float(spearman(x, y)), float(spearman(*within))
         pair = (first, names[first], second, names[second])
         rows.append((*pair, rho, low, high, rho_within, len(both)))

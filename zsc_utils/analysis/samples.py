@@ -72,8 +72,8 @@ def best_clustering(
     if rows.empty:
         return None
     row = rows.loc[rows["ami"].idxmax()]
-    kinds = ("dataset", "encoder", "clusterer", "seed")
-    one = chosen.model_copy(update={f"{kind}s": (row[kind],) for kind in kinds})
+    names = {f"{kind}s": (row[kind],) for kind in ("dataset", "encoder", "clusterer")}
+    one = chosen.model_copy(update=names | {"seeds": (int(row["seed"]),)})
     return next(read_clusterings(plan(one)), None)
 
 
