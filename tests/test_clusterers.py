@@ -178,6 +178,8 @@ def test_matrices_are_drawn():
     percent = pd.DataFrame([[100, 40], [40, 100]], names, names)
     figure = plots.clusterer_matrices({"agreement": percent, "ρ": percent / 100})
     assert [axes.get_title() for axes in figure.axes] == ["agreement", "ρ"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == names
+    assert [label.get_text() for label in figure.axes[1].get_xticklabels()] == names
     assert [text.get_text() for text in figure.axes[0].texts] == ["100", "40", "40", "100"]
     assert [text.get_text() for text in figure.axes[1].texts] == ["1.00", "0.40", "0.40", "1.00"]
     alone = plots.clusterer_matrices({"agreement": percent.iloc[:1, :1]})
@@ -285,7 +287,9 @@ def test_images_of_clusters_are_drawn():
     texts = [line[0].get_ylabel() for line in lines]
     assert texts[0] == "best: 6 images\nmostly p (100%)"
     assert texts[1] == "worst: 6 images\nmostly q (67%)"
-    assert texts[2] == "left out: 1 images\nmostly q (100%)"
+    assert texts[2] == "left out: 1 image\nmostly q (100%)"
+
+    assert figure.get_suptitle() == "A, E, HDBSCAN; by purity"
 
     def shown(figure):
         return [int(a.images[0].get_array()[0, 0, 0]) for a in figure.axes if a.images]

@@ -6,7 +6,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
+from zsc_utils.plots.groups import group_colors
 from zsc_utils.plots.style import MARKERS, legend_outside, nothing
 
 
@@ -24,7 +26,6 @@ def clusterer_matrices(matrices: dict[str, pd.DataFrame]) -> Figure:
     figure, all_axes = plt.subplots(
         *(1, len(matrices)),
         figsize=(1 + (0.5 + 0.42 * size) * len(matrices), 1.5 + 0.4 * size),
-        sharey=True,
         squeeze=False,
         layout="constrained",
     )
@@ -40,6 +41,8 @@ def clusterer_matrices(matrices: dict[str, pd.DataFrame]) -> Figure:
             vmax=100 if percent else 1,
             cbar=False,
             square=True,
+            # Rows are the same in all: named once.
+            yticklabels=axes is all_axes[0, 0],
             annot_kws={"fontsize": 7},
         )
         axes.set_title(title, fontsize=8)
@@ -63,8 +66,7 @@ def clusters_found(found: pd.DataFrame) -> Figure:
     if found.empty:
         return nothing("every clusterer was told the number of classes")
     panels = list(dict.fromkeys(found["clusterer_name"]))
-    groups = list(dict.fromkeys(found["group"]))
-    colors = dict(zip(groups, sns.color_palette("crest", len(groups)), strict=True))
+    colors = group_colors(found["group"])
     figure, all_axes = plt.subplots(
         *(1, len(panels)),
         figsize=(1.2 + 2.1 * len(panels), 2.7),
@@ -92,6 +94,10 @@ def clusters_found(found: pd.DataFrame) -> Figure:
             )
         axes.set(xscale="log", yscale="log", ylim=(low, high))
         axes.set_xlim(0.8 * found["n_classes"].min(), 1.25 * found["n_classes"].max())
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(ScalarFormatter())
+            axis.set_minor_locator(NullLocator())
         axes.set_title(panel)
         axes.set_xlabel("classes")
     all_axes[0, 0].set_ylabel("clusters found")
@@ -113,7 +119,7 @@ def left_out(rows: pd.DataFrame) -> Figure:
         return nothing("no clusterer left anything out")
     figure, axes = plt.subplots(figsize=(4.4, 3.4), layout="constrained")
     dots = axes.scatter(
-        rows["ami"], rows["ami_clustered"], c=rows["left_out"], s=10, cmap="flare", vmin=0, vmax=100
+        rows["ami"], rows["ami_clustered"], c=rows["left_out"], s=10, cmap="flare", vmin=0
     )
     ends = [
         min(rows["ami"].min(), rows["ami_clustered"].min()),

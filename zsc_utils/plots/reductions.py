@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from zsc_utils.analysis import REDUCTION_NAMES
+from zsc_utils.plots.groups import group_colors
 from zsc_utils.plots.style import DASHES, MARKERS, legend_outside, nothing
 
 _COLORS = sns.color_palette("colorblind")
@@ -102,8 +103,7 @@ def reduction_differences(differences: pd.DataFrame, means: pd.DataFrame) -> Fig
         return nothing("no dataset has two reductions to compare")
     pairs = list(dict.fromkeys(means["pair"]))[::-1]
     panels = list(dict.fromkeys(means["clusterer_name"]))
-    groups = list(dict.fromkeys(differences["group"]))
-    colors = dict(zip(groups, sns.color_palette("crest", len(groups)), strict=True))
+    colors = group_colors(differences["group"])
     figure, all_axes = plt.subplots(
         *(1, len(panels)),
         figsize=(1.6 + 1.7 * len(panels), 0.9 + 0.5 * len(pairs)),

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from zsc_utils.analysis import JUDGES, Picked
+from zsc_utils.cluster import registered
 from zsc_utils.plots.style import nothing
 
 
@@ -46,7 +47,8 @@ def cluster_images(picked: Picked | None, columns: int = 10, seed: int = 0) -> F
             beside(row, picked.judge), rotation=0, ha="right", va="center", fontsize=7
         )
     cell = picked.clustering
-    names = (cell.job.dataset.facts.display, cell.job.encoder.display, cell.cell.clusterer)
+    clusterer = registered()[cell.cell.clusterer].display
+    names = (cell.job.dataset.facts.display, cell.job.encoder.display, clusterer)
     figure.suptitle(f"{', '.join(names)}; by {JUDGES[picked.judge]}", fontsize=8)
     return figure
 
@@ -56,4 +58,5 @@ def beside(row: pd.Series, judge: str) -> str:
     main = "" if not row["main_class"] else f"\nmostly {row['main_class']}"
     share = "" if np.isnan(row["purity"]) else f" ({row['purity']:.0%})"
     own = "" if judge == "purity" or np.isnan(row[judge]) else f", S = {row[judge]:.2f}"
-    return f"{row['role']}: {row['size']} images{own}{main}{share}"
+    images = f"{row['size']} image{'s' if row['size'] > 1 else ''}"
+    return f"{row['role']}: {images}{own}{main}{share}"
