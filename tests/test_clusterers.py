@@ -191,6 +191,9 @@ def test_clusters_found_are_drawn(table):
     assert [axes.get_title() for axes in figure.axes] == ["AC w/o C", "HDBSCAN"]
     axes = figure.axes[1]
     assert axes.get_xscale() == axes.get_yscale() == "log"
+    figure.canvas.draw()
+    ticks = {label.get_text() for label in figure.axes[0].get_yticklabels()}
+    assert {"5", "10", "50"} <= ticks and "10.0" not in ticks
     dots = np.concatenate([c.get_offsets() for c in axes.collections])
     # The result without clusters has no place.
     assert sorted(dots[:, 1]) == [5, 20, 40] and set(dots[:, 0]) == {10}

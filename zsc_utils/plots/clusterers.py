@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 
 from zsc_utils.plots.groups import group_colors
 from zsc_utils.plots.style import MARKERS, legend_outside, nothing
@@ -96,7 +96,7 @@ def clusters_found(found: pd.DataFrame) -> Figure:
         axes.set_xlim(0.8 * found["n_classes"].min(), 1.25 * found["n_classes"].max())
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.set_major_formatter(ScalarFormatter())
+            axis.set_major_formatter("{x:g}")
             axis.set_minor_locator(NullLocator())
         axes.set_title(panel)
         axes.set_xlabel("classes")
