@@ -16,6 +16,18 @@ from zsc_utils.analysis.base import (
     with_score,
     without_baselines,
 )
+from zsc_utils.analysis.clusterers import (
+    cluster_factors,
+    clusterer_agreement,
+    clusterer_correlation,
+    clusterer_times,
+    clusters_found,
+    left_out,
+    left_out_by_dataset,
+    mean_agreement,
+    noise_unevenness,
+    square,
+)
 from zsc_utils.analysis.differences import (
     average_by_group,
     before_and_after,
@@ -37,9 +49,40 @@ from zsc_utils.analysis.encoders import (
     mean_ranks,
     written_by_group,
 )
-from zsc_utils.analysis.guidance import regrets, regrets_by_dataset, regrets_by_way, written_regrets
-from zsc_utils.analysis.levels import ami_by_level, level_matrix
-from zsc_utils.analysis.seeds import spread_over_seeds
+from zsc_utils.analysis.guidance import (
+    regrets,
+    regrets_by_dataset,
+    regrets_by_way,
+    written_regrets,
+)
+from zsc_utils.analysis.levels import (
+    ami_by_level,
+    level_matrix,
+)
+from zsc_utils.analysis.reductions import (
+    ALL_CLUSTERERS,
+    REDUCTION_NAMES,
+    STUDY_PAIRS,
+    count_choices,
+    dataset_differences,
+    read_trials,
+    recipe_choices,
+    reduction_curves,
+    reduction_differences,
+    search_curves,
+    written_curves,
+)
+from zsc_utils.analysis.samples import (
+    JUDGES,
+    Picked,
+    best_clustering,
+    cluster_profile,
+    pick_clusters,
+    typical_dataset,
+)
+from zsc_utils.analysis.seeds import (
+    spread_over_seeds,
+)
 from zsc_utils.analysis.silhouettes import (
     correlation_by_supervision,
     silhouette_correlation,
@@ -63,7 +106,12 @@ from zsc_utils.analysis.variance import (
 )
 
 __all__ = [
+    "ALL_CLUSTERERS",
+    "JUDGES",
+    "REDUCTION_NAMES",
     "SPACES",
+    "STUDY_PAIRS",
+    "Picked",
     "ami_by_clusterer",
     "ami_by_encoder",
     "ami_by_group",
@@ -74,33 +122,54 @@ __all__ = [
     "before_and_after",
     "best_by_dataset",
     "best_by_group",
+    "best_clustering",
+    "cluster_factors",
+    "cluster_profile",
+    "clusterer_agreement",
+    "clusterer_correlation",
+    "clusterer_times",
+    "clusters_found",
     "correlation_by_supervision",
+    "count_choices",
+    "dataset_differences",
     "datasets_of_group",
     "dims_for_variance",
     "fine_tuned_pairs",
     "fine_tuning_gains",
     "group_differences",
     "is_best",
+    "left_out",
+    "left_out_by_dataset",
     "level_matrix",
+    "mean_agreement",
     "mean_interval",
     "mean_ranks",
     "median_dims",
+    "noise_unevenness",
     "not_fine_tuned",
     "paired_differences",
+    "pick_clusters",
     "plus_minus",
     "pretrained_only",
+    "read_trials",
+    "recipe_choices",
+    "reduction_curves",
+    "reduction_differences",
     "references",
     "regrets",
     "regrets_by_dataset",
     "regrets_by_way",
     "resampled_clusters",
+    "search_curves",
     "sign_flip_p",
     "silhouette_correlation",
     "silhouette_ranks",
     "spearman",
     "spread_over_seeds",
+    "square",
     "sure_mean_by",
     "typical_curves",
+    "typical_dataset",
     "unscored",
     "variance_curve",
     "variance_curves",
@@ -110,6 +179,7 @@ __all__ = [
     "without_baselines",
     "written_by_group",
     "written_correlation",
+    "written_curves",
     "written_differences",
     "written_dims",
     "written_regrets",

@@ -1,22 +1,47 @@
 """What the numbers say, in sentences: for the closing cells of the notebooks."""
 
-from zsc_utils.findings.agreement import encoders, fine_tuning, live_fine_tuning, picked_out
+from zsc_utils.findings.agreement import (
+    encoders,
+    fine_tuning,
+    live_fine_tuning,
+    picked_out,
+)
 from zsc_utils.findings.base import (
     bullets,
     cells,
     points,
     spread,
 )
-from zsc_utils.findings.certainty import few_datasets, seeds
-from zsc_utils.findings.choices import choices
-from zsc_utils.findings.dimensions import variance
-from zsc_utils.findings.guides import silhouettes
-from zsc_utils.findings.taxonomy import levels
+from zsc_utils.findings.certainty import (
+    few_datasets,
+    seeds,
+)
+from zsc_utils.findings.choices import (
+    choices,
+)
+from zsc_utils.findings.clusterers import (
+    clusterers,
+)
+from zsc_utils.findings.dimensions import (
+    variance,
+)
+from zsc_utils.findings.guides import (
+    silhouettes,
+)
+from zsc_utils.findings.reductions import (
+    comparison,
+    reductions,
+)
+from zsc_utils.findings.taxonomy import (
+    levels,
+)
 
 __all__ = [
     "bullets",
     "cells",
     "choices",
+    "clusterers",
+    "comparison",
     "encoders",
     "few_datasets",
     "fine_tuning",
@@ -24,6 +49,7 @@ __all__ = [
     "live_fine_tuning",
     "picked_out",
     "points",
+    "reductions",
     "seeds",
     "silhouettes",
     "spread",

@@ -1,26 +1,70 @@
 """The figures, drawn from the numbers of `analysis`, and the files they are kept in."""
 
-from zsc_utils.plots.encoders import ami_heatmap, difference_by_group, rank_intervals
-from zsc_utils.plots.fine_tuning import before_and_after, gains_by_group
-from zsc_utils.plots.guidance import regrets
-from zsc_utils.plots.images import contact_sheet
-from zsc_utils.plots.levels import ami_levels
-from zsc_utils.plots.saving import save, save_table
-from zsc_utils.plots.silhouettes import silhouette_ranks
+from zsc_utils.plots.clusterers import (
+    clusterer_matrices,
+    clusters_found,
+    left_out,
+)
+from zsc_utils.plots.encoders import (
+    ami_heatmap,
+    difference_by_group,
+    gains_by_group,
+    rank_intervals,
+)
+from zsc_utils.plots.fine_tuning import (
+    before_and_after,
+    gains_by_group,
+)
+from zsc_utils.plots.guidance import (
+    regrets,
+)
+from zsc_utils.plots.images import (
+    contact_sheet,
+)
+from zsc_utils.plots.levels import (
+    ami_levels,
+)
+from zsc_utils.plots.reductions import (
+    recipe_grid,
+    reduction_curves,
+    reduction_differences,
+    search_heatmap,
+)
+from zsc_utils.plots.samples import (
+    cluster_images,
+)
+from zsc_utils.plots.saving import (
+    save,
+    save_table,
+)
+from zsc_utils.plots.silhouettes import (
+    silhouette_ranks,
+)
 from zsc_utils.plots.style import (
     METHOD_COLORS,
     encoder_styles,
     rows_by_backbone,
 )
-from zsc_utils.plots.tables import fold_tables, keep_table, show_table
-from zsc_utils.plots.training import learning_curves
-from zsc_utils.plots.variance import variance_curves
+from zsc_utils.plots.tables import (
+    fold_tables,
+    keep_table,
+    show_table,
+)
+from zsc_utils.plots.training import (
+    learning_curves,
+)
+from zsc_utils.plots.variance import (
+    variance_curves,
+)
 
 __all__ = [
     "METHOD_COLORS",
     "ami_heatmap",
     "ami_levels",
     "before_and_after",
+    "cluster_images",
+    "clusterer_matrices",
+    "clusters_found",
     "contact_sheet",
     "difference_by_group",
     "encoder_styles",
@@ -28,11 +72,16 @@ __all__ = [
     "gains_by_group",
     "keep_table",
     "learning_curves",
+    "left_out",
     "rank_intervals",
+    "recipe_grid",
+    "reduction_curves",
+    "reduction_differences",
     "regrets",
     "rows_by_backbone",
     "save",
     "save_table",
+    "search_heatmap",
     "show_table",
     "silhouette_ranks",
     "variance_curves",

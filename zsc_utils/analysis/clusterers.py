@@ -1,0 +1,257 @@
+"""Clusterers against each other: agreement, number of clusters, what is left out, time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations, groupby
+
+import numpy as np
+import pandas as pd
+
+from zsc_utils.analysis.base import with_score
+from zsc_utils.analysis.silhouettes import spearman
+from zsc_utils.analysis.uncertainty import mean_interval, resampled_clusters
+from zsc_utils.cluster import registered as registered_clusterers
+from zsc_utils.clusterings import Clustering
+from zsc_utils.score import adjusted_mutual_information
+
+PAIR = ("first", "first_name", "second", "second_name")
+
+
+def clusterer_agreement(clusterings: Iterable[Clustering]) -> pd.DataFrame:
+    """Compare the clusters that two clusterers make of the same embedding, by AMI.
+
+    Parameters
+    ----------
+    clusterings
+        As `clusterings.read_clusterings` gives them: those of one embedding in a row.
+
+    Returns
+    -------
+    DataFrame
+        One row for each embedding, seed and pair of clusterers: dataset, encoder, seed, first,
+        first_name, second, second_name, `agreement` in percent. What is left out counts as one
+        more cluster, as in AMI with the classes.
+    """
+    names = registered_clusterers()
+    rows = []
+    for (dataset, encoder), same in groupby(
+        clusterings, key=lambda one: (one.cell.dataset, one.cell.encoder)
+    ):
+        for one, other in combinations(list(same), 2):
+            if one.cell.seed != other.cell.seed:
+                continue
+            pair = [
+                (name, names[name].display) for name in (one.cell.clusterer, other.cell.clusterer)
+            ]
+            agreement = 100 * adjusted_mutual_information(one.clusters, other.clusters)
+            rows.append((dataset, encoder, one.cell.seed, *pair[0], *pair[1], agreement))
+    return pd.DataFrame(rows, columns=["dataset", "encoder", "seed", *PAIR, "agreement"])
+
+
+def mean_agreement(agreement: pd.DataFrame) -> pd.DataFrame:
+    """Average `clusterer_agreement` over encoders and seeds, then over datasets.
+
+    Returns
+    -------
+    DataFrame
+        One row for each pair of clusterers: `mean` in percent, `low` and `high` (95 % bootstrap
+        interval over datasets), `n` datasets.
+    """
+    rows = []
+    for pair, part in agreement.groupby(list(PAIR), sort=False):
+        by_dataset = part.groupby("dataset")["agreement"].mean()
+        rows.append((*pair, by_dataset.mean(), *mean_interval(by_dataset), len(by_dataset)))
+    return pd.DataFrame(rows, columns=[*PAIR, "mean", "low", "high", "n"])
+
+
+def clusterer_correlation(
+    table: pd.DataFrame, *, resamples: int = 500, seed: int = 0
+) -> pd.DataFrame:
+    """Correlate the AMI of two clusterers over datasets × encoders.
+
+    Parameters
+    ----------
+    table
+        Results.
+    resamples
+        Bootstrap resamples for the confidence interval.
+    seed
+        Random state of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One row for each pair of clusterers: Spearman's `rho`, `low` and `high` (95 % percentile
+        bootstrap over datasets, whose points hang together); `rho_within`: the same after the mean
+        of its dataset was taken off each point, so that datasets' being hard or easy for both does
+        not count; `n` points. NaN where there are fewer than three points.
+    """
+    scored = with_score(table)
+    wide = scored.pivot(index=["dataset", "encoder"], columns="clusterer", values="ami")
+    names = dict(zip(scored["clusterer"], scored["clusterer_name"], strict=True))
+    rng = np.random.default_rng(seed)
+    rows = []
+    for first, second in combinations(names, 2):
+        both = wide[[first, second]].dropna()
+        dataset = both.index.get_level_values("dataset").to_series()
+        x, y = both.to_numpy().T
+        found = np.array(
+            [spearman(x[i], y[i]) for i in resampled_clusters(dataset, resamples, rng)]
+        )
+        found = found[np.isfinite(found)]
+        low, high = np.quantile(found, [0.025, 0.975]) if len(found) else (np.nan, np.nan)
+        # Rounded: what ties but for the last bits has one rank.
+        within = (both - both.groupby(level="dataset").transform("mean")).round(12).to_numpy().T
+        rho, rho_within = float(spearman(x, y)), float(spearman(*within))
+        pair = (first, names[first], second, names[second])
+        rows.append((*pair, rho, low, high, rho_within, len(both)))
+    return pd.DataFrame(rows, columns=[*PAIR, "rho", "low", "high", "rho_within", "n"])
+
+
+def square(pairs: pd.DataFrame, column: str, diagonal: float, names: list[str]) -> pd.DataFrame:
+    """Lay pairs of clusterers out as a symmetric matrix, in the order of `names`."""
+    matrix = pd.DataFrame(np.nan, index=names, columns=names)
+    for row in pairs.itertuples():
+        matrix.loc[row.first_name, row.second_name] = getattr(row, column)
+        matrix.loc[row.second_name, row.first_name] = getattr(row, column)
+    for name in names:
+        matrix.loc[name, name] = diagonal
+    return matrix
+
+
+def clusters_found(table: pd.DataFrame) -> pd.DataFrame:
+    """Compare the number of clusters with the number of classes, where it was not told.
+
+    Returns
+    -------
+    DataFrame
+        The results of such clusterers, with `factor` = n_clusters / n_classes: above 1 for too
+        many. What is left out is no cluster.
+    """
+    names = registered_clusterers()
+    rows = table[table["clusterer"].map(lambda name: not names[name].told_n_classes)]
+    rows = rows.reindex(columns=list(dict.fromkeys([*table.columns, "n_clusters", "n_classes"])))
+    rows = rows[rows["n_clusters"].notna() & rows["n_classes"].notna()]
+    return rows.assign(factor=rows["n_clusters"] / rows["n_classes"])
+
+
+def cluster_factors(found: pd.DataFrame) -> pd.DataFrame:
+    """Sum `clusters_found` up for each clusterer.
+
+    Returns
+    -------
+    DataFrame
+        A row for each clusterer: `factor`, the geometric mean of clusters / classes, over encoders
+        and then over datasets; `low` and `high` (95 % bootstrap interval over datasets); `too
+        few`, `too many`: percent of the results below and above the truth; `within 2`: percent
+        between half and twice of it; `none`: how many results have no cluster at all (they count
+        as too few, and not in the mean); `n` results.
+    """
+    rows = []
+    for name, part in found.groupby("clusterer_name", sort=False):
+        some = part[part["factor"] > 0]
+        logs = np.log(some["factor"]).groupby(some["dataset"]).mean()
+        low, high = mean_interval(logs)
+        rows.append(
+            {
+                "clusterer_name": name,
+                "factor": np.exp(logs.mean()),
+                "low": np.exp(low),
+                "high": np.exp(high),
+                "too few": 100 * (part["factor"] < 1).mean(),
+                "too many": 100 * (part["factor"] > 1).mean(),
+                "within 2": 100 * part["factor"].between(0.5, 2).mean(),
+                "none": int((part["factor"] == 0).sum()),
+                "n": len(part),
+            }
+        )
+    columns = ["clusterer_name", "factor", "low", "high", "too few", "too many", "within 2"]
+    return pd.DataFrame(rows, columns=[*columns, "none", "n"])
+
+
+def left_out(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep the results of clusterers that leave samples out, with both AMIs in percent.
+
+    Returns
+    -------
+    DataFrame
+        Facts of the result; `left_out`: percent of the samples; `ami`, with them as one more
+        cluster; `ami_clustered`, over the others alone. A clusterer counts if any result of it
+        leaves anything out.
+    """
+    columns = ["fraction_clustered", "ami_clustered"]
+    rows = table.reindex(columns=list(dict.fromkeys([*table.columns, *columns])))
+    rows = rows[rows["ami"].notna()]
+    leaves = rows["fraction_clustered"].lt(1).groupby(rows["clusterer"]).transform("any")
+    rows = rows[leaves.astype(bool)]
+    facts = ["group", "dataset", "dataset_name", "encoder", "encoder_name", "clusterer_name"]
+    return rows[[*facts, "seed"]].assign(
+        left_out=100 * (1 - rows["fraction_clustered"]),
+        ami=100 * rows["ami"],
+        ami_clustered=100 * rows["ami_clustered"].astype(float),
+    )
+
+
+def left_out_by_dataset(rows: pd.DataFrame, unevenness: pd.DataFrame) -> pd.DataFrame:
+    """Average `left_out` and `noise_unevenness` over encoders: a row for each dataset."""
+    keys = ["group", "dataset_name"]
+    means = rows.groupby(keys, sort=False)[["left_out", "ami", "ami_clustered"]].mean()
+    uneven = unevenness.groupby("dataset_name")
+    return means.assign(
+        unevenness=uneven["unevenness"].mean().reindex(means.index.get_level_values(1)).to_numpy(),
+        most=uneven["most"]
+        .agg(lambda names: names.mode().iloc[0])
+        .reindex(means.index.get_level_values(1))
+        .to_numpy(),
+    ).reset_index()
+
+
+def noise_unevenness(clusterings: Iterable[Clustering]) -> pd.DataFrame:
+    """Tell whether what is left out comes from some classes rather than from others.
+
+    Parameters
+    ----------
+    clusterings
+        As `clusterings.read_clusterings` gives them; those without noise are passed over.
+
+    Returns
+    -------
+    DataFrame
+        One row for each clustering: dataset, dataset_name, encoder, clusterer; `unevenness`, χ² of
+        class × left out over its degrees of freedom, which is 1 on average where classes do not
+        matter; `p` of the χ² test; `most` and `least`: the class most and least left out, with
+        percent `most_left_out` and `least_left_out`.
+    """
+    columns = ["unevenness", "p", "most", "most_left_out", "least", "least_left_out"]
+    rows = []
+    for one in clusterings:
+        scored = unevenness_of(one.classes, one.clusters)
+        if scored:
+            place = (one.cell.dataset, one.job.dataset.facts.display, one.cell.encoder)
+            rows.append((*place, one.cell.clusterer, *scored))
+    place = ["dataset", "dataset_name", "encoder", "clusterer"]
+    return pd.DataFrame(rows, columns=[*place, *columns])
+
+
+def unevenness_of(classes: pd.Series, clusters: np.ndarray) -> tuple | None:
+    """Test one clustering; None where nothing or everything was left out, or there is one class."""
+    from scipy.stats import chi2_contingency
+
+    known = classes.notna().to_numpy()
+    noise = pd.Series(clusters[known] < 0, name="left out")
+    counts = pd.crosstab(classes[known].to_numpy(), noise.to_numpy())
+    if min(counts.shape) < 2:
+        return None
+    found = chi2_contingency(counts, correction=False)
+    share = 100 * counts[True] / counts.sum(axis=1)
+    most, least = share.idxmax(), share.idxmin()
+    return found.statistic / found.dof, found.pvalue, most, share[most], least, share[least]
+
+
+def clusterer_times(table: pd.DataFrame) -> pd.DataFrame:
+    """Seconds of each clusterer alone, without reduction: median, longest, sum over the cells."""
+    if "seconds" not in table:
+        return pd.DataFrame(columns=["median", "longest", "sum", "n"])
+    grouped = table[table["seconds"].notna()].groupby("clusterer_name", sort=False)["seconds"]
+    return grouped.agg(median="median", longest="max", sum="sum", n="size")
