@@ -4,7 +4,7 @@
 ROOMS = (
     *("errors", "files"),  # the ground that all stand on
     *("recipes", "datasets", "encoders", "embed", "npz", "reduce", "cluster", "score"),
-    *("evaluate", "store", "profiles", "costs", "sweep", "forecast", "search"),
+    *("evaluate", "store", "profiles", "costs", "sweep", "knn", "forecast", "search"),
     *("analysis", "cards", "findings", "plots"),
     *("training", "cli"),
 )
