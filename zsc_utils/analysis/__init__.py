@@ -29,6 +29,18 @@ from zsc_utils.analysis.encoders import (
     written_by_group,
 )
 from zsc_utils.analysis.levels import ami_by_level
+from zsc_utils.analysis.neighbours import (
+    OTHERS,
+    accuracy_matrix,
+    agreement_by_clusterer,
+    ami_and_accuracy,
+    ceiling_gap,
+    lacking_neighbours,
+    mean_ami_and_accuracy,
+    neighbour_measure,
+    rank_agreement,
+    rank_changes,
+)
 from zsc_utils.analysis.silhouettes import (
     correlation_by_supervision,
     silhouette_correlation,
@@ -44,7 +56,11 @@ from zsc_utils.analysis.variance import (
 )
 
 __all__ = [
+    "OTHERS",
     "SPACES",
+    "accuracy_matrix",
+    "agreement_by_clusterer",
+    "ami_and_accuracy",
     "ami_by_clusterer",
     "ami_by_encoder",
     "ami_by_group",
@@ -52,16 +68,22 @@ __all__ = [
     "ami_matrix",
     "average_by_group",
     "best_by_dataset",
+    "ceiling_gap",
     "correlation_by_supervision",
     "datasets_of_group",
     "dims_for_variance",
     "fine_tuning_gains",
     "group_differences",
+    "lacking_neighbours",
+    "mean_ami_and_accuracy",
     "mean_interval",
     "mean_ranks",
+    "neighbour_measure",
     "not_fine_tuned",
     "paired_differences",
     "pretrained_only",
+    "rank_agreement",
+    "rank_changes",
     "resampled_clusters",
     "sign_flip_p",
     "silhouette_correlation",

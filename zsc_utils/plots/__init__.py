@@ -3,6 +3,7 @@
 from zsc_utils.plots.encoders import ami_heatmap, difference_by_group, gains_by_group
 from zsc_utils.plots.images import contact_sheet
 from zsc_utils.plots.levels import ami_levels
+from zsc_utils.plots.neighbours import ami_against_accuracy, rank_agreement, rank_changes
 from zsc_utils.plots.saving import save, save_table
 from zsc_utils.plots.silhouettes import silhouette_ranks
 from zsc_utils.plots.style import (
@@ -15,6 +16,7 @@ from zsc_utils.plots.variance import variance_curves
 
 __all__ = [
     "METHOD_COLORS",
+    "ami_against_accuracy",
     "ami_heatmap",
     "ami_levels",
     "contact_sheet",
@@ -22,6 +24,8 @@ __all__ = [
     "encoder_styles",
     "gains_by_group",
     "learning_curves",
+    "rank_agreement",
+    "rank_changes",
     "rows_by_backbone",
     "save",
     "save_table",
