@@ -3,6 +3,14 @@
 AMI is a fraction in the table of results, and in percent here, as in the study.
 """
 
+from zsc_utils.analysis.backgrounds import (
+    FAMILIES,
+    ami_by_variant,
+    background_gaps,
+    background_scores,
+    background_variants,
+    jackknife,
+)
 from zsc_utils.analysis.base import (
     SPACES,
     datasets_of_group,
@@ -12,6 +20,13 @@ from zsc_utils.analysis.base import (
     with_asked,
     with_score,
     without_baselines,
+)
+from zsc_utils.analysis.breakdowns import (
+    best_level_counts,
+    best_levels,
+    label_levels,
+    level_differences,
+    level_scores,
 )
 from zsc_utils.analysis.differences import (
     average_by_group,
@@ -56,6 +71,7 @@ from zsc_utils.analysis.variance import (
 )
 
 __all__ = [
+    "FAMILIES",
     "OTHERS",
     "SPACES",
     "accuracy_matrix",
@@ -65,16 +81,26 @@ __all__ = [
     "ami_by_encoder",
     "ami_by_group",
     "ami_by_level",
+    "ami_by_variant",
     "ami_matrix",
     "average_by_group",
+    "background_gaps",
+    "background_scores",
+    "background_variants",
     "best_by_dataset",
+    "best_level_counts",
+    "best_levels",
     "ceiling_gap",
     "correlation_by_supervision",
     "datasets_of_group",
     "dims_for_variance",
     "fine_tuning_gains",
     "group_differences",
+    "jackknife",
+    "label_levels",
     "lacking_neighbours",
+    "level_differences",
+    "level_scores",
     "mean_ami_and_accuracy",
     "mean_interval",
     "mean_ranks",

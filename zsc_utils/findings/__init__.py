@@ -1,18 +1,22 @@
 """What the numbers say, in sentences: for the closing cells of the notebooks."""
 
 from zsc_utils.findings.agreement import encoders, fine_tuning, live_fine_tuning
+from zsc_utils.findings.backgrounds import backgrounds
 from zsc_utils.findings.base import (
     bullets,
     cells,
     points,
     spread,
 )
+from zsc_utils.findings.breakdowns import breakdowns
 from zsc_utils.findings.dimensions import variance
 from zsc_utils.findings.guides import silhouettes
 from zsc_utils.findings.neighbours import neighbours
 from zsc_utils.findings.taxonomy import levels
 
 __all__ = [
+    "backgrounds",
+    "breakdowns",
     "bullets",
     "cells",
     "encoders",
