@@ -66,8 +66,8 @@ def test_agreement_by_hand(table, neighbours):
     assert found["a", "C0", "1 neighbour"] == pytest.approx(1)
     assert found["a", "C1", "20 neighbours"] == pytest.approx(0.8)
     assert found["b", "C0", "20 neighbours"] == pytest.approx(-1)
-    # Y and Z sum to 0.5 0.5 0.6 0.4: ranks 2.5 2.5 4 1 against 1 2 3 4.
-    assert found["a", "C0", analysis.OTHERS] == pytest.approx(-1.5 / np.sqrt(4.5 * 5))
+    # With Y 0.8, with Z -1.
+    assert found["a", "C0", analysis.OTHERS] == pytest.approx(-0.1)
     summary = analysis.agreement_by_clusterer(agreement).set_index(["clusterer_name", "measure"])
     one = summary.loc[("C0", "1 neighbour")]
     assert one[["mean", "low", "high", "n"]].tolist() == pytest.approx([0, -1, 1, 2])

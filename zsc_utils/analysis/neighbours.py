@@ -52,8 +52,9 @@ def rank_agreement(pairs: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row for each dataset, clusterer and measure: Spearman's `rho` over encoders between AMI of
-        the clusterer and the measure, which is kNN accuracy at some k or the mean AMI of the other
-        clusterers. Rows without ρ (fewer than three encoders, or no two ranks) are left out.
+        the clusterer and the measure, which is kNN accuracy at some k; or the mean of ρ with
+        AMI of each other clusterer. Rows without ρ (fewer than three encoders, or no two ranks)
+        are left out.
     """
     rows = []
     keys = ["dataset", "dataset_name"]
@@ -62,14 +63,19 @@ def rank_agreement(pairs: pd.DataFrame) -> pd.DataFrame:
         accuracy = part.pivot_table(index="encoder", columns="k", values="accuracy", sort=False)
         accuracy = accuracy.reindex(ami.index)
         for clusterer in ami:
-            measures = {neighbour_measure(k): accuracy[k] for k in accuracy}
-            measures[OTHERS] = ami.drop(columns=clusterer).mean(axis=1)
-            for measure, values in measures.items():
-                both = pd.DataFrame({"ami": ami[clusterer], "other": values}).dropna()
-                rho = float(spearman(*both.to_numpy(float).T))
-                rows.append((dataset, name, clusterer, measure, rho))
+            for k in accuracy:
+                rho = _rho(ami[clusterer], accuracy[k])
+                rows.append((dataset, name, clusterer, neighbour_measure(k), rho))
+            # One by one: their mean AMI would have less noise than any single measure has.
+            others = [_rho(ami[clusterer], ami[other]) for other in ami if other != clusterer]
+            rows.append((dataset, name, clusterer, OTHERS, pd.Series(others, dtype=float).mean()))
     columns = [*keys, "clusterer_name", "measure", "rho"]
     return pd.DataFrame(rows, columns=columns).dropna(subset="rho")
+
+
+def _rho(one: pd.Series, other: pd.Series) -> float:
+    both = pd.DataFrame({"one": one, "other": other}).dropna()
+    return float(spearman(*both.to_numpy(float).T))
 
 
 def agreement_by_clusterer(agreement: pd.DataFrame, seed: int = 0) -> pd.DataFrame:

@@ -31,7 +31,9 @@ def ami_by_variant(scores: pd.DataFrame, variants: list[str]) -> Figure:
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     look = {"cmap": "mako", "vmin": 0, "vmax": 100, "annot_kws": {"fontsize": 7}}
     bar = {"label": "AMI (%), mean over clusterers", "shrink": 0.8}
-    sns.heatmap(wide, ax=axes, annot=True, fmt=".0f", cbar_kws=bar, **look)
+    # Adding zero makes -0 a plain 0.
+    rounded = wide.round() + 0.0
+    sns.heatmap(wide, ax=axes, annot=rounded, fmt=".0f", cbar_kws=bar, **look)
     axes.set(xlabel="", ylabel="")
     axes.set_xticklabels(columns, rotation=35, ha="right")
     axes.tick_params(length=0)

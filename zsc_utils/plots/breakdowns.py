@@ -37,7 +37,9 @@ def level_heatmap(scores: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     look = {"cmap": "mako", "vmin": 0, "vmax": 100, "annot_kws": {"fontsize": 7}}
     bar = {"label": "AMI (%), mean over clusterers", "shrink": 0.8}
-    sns.heatmap(wide, ax=axes, annot=True, fmt=".0f", cbar_kws=bar, **look)
+    # Adding zero makes -0 a plain 0.
+    rounded = wide.round() + 0.0
+    sns.heatmap(wide, ax=axes, annot=rounded, fmt=".0f", cbar_kws=bar, **look)
     best = (wide.rank(axis=1, ascending=False, method="min") == 1).to_numpy()
     for text, bold in zip(axes.texts, best[wide.notna().to_numpy()], strict=True):
         text.set_fontweight("bold" if bold else "normal")
