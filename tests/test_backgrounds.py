@@ -51,6 +51,8 @@ def test_gaps_by_hand(scores):
     # The groups are the same for both variants: what they share cancels.
     assert gaps.loc["b", ["value", "se"]].tolist() == pytest.approx([0, 0])
     assert set(gaps["gap"]) == {"background gap"}
+    turned = analysis.background_gaps(scores.sort_values("encoder", ascending=False))
+    assert turned["encoder"].tolist() == ["b", "a"]
 
 
 def test_families_name_registered_datasets_that_share_their_classes():

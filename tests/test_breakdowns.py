@@ -70,6 +70,8 @@ def test_scores_by_hand(table, levels):
         [70, 10, 2]
     )
     assert found.loc[("a", "good", "scene"), "trained"] == "without labels"
+    untrained = analysis.level_scores(table.assign(method="random"), levels)
+    assert set(untrained["trained"]) == {"not at all"}
 
 
 def test_best_levels(table, levels):

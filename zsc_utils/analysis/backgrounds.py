@@ -164,6 +164,8 @@ def background_gaps(scores: pd.DataFrame) -> pd.DataFrame:
     ]
     columns = ["gap", *keys, "ami"]
     rows = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
+    position = {name: place for place, name in enumerate(scores["encoder"].unique())}
+    rows = rows.sort_values("encoder", key=lambda names: names.map(position), kind="stable")
     return _jackknifed(rows, ["gap", "encoder", "encoder_name"])
 
 

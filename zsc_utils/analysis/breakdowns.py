@@ -11,6 +11,7 @@ from zsc_utils.analysis.uncertainty import mean_interval, sign_flip_p
 from zsc_utils.datasets import ImageDataset
 
 TRAINED = {True: "with labels", False: "without labels"}
+UNTRAINED = "not at all"  # raw pixels and random weights
 
 
 def label_levels(opened: Mapping[str, ImageDataset]) -> pd.DataFrame:
@@ -47,20 +48,22 @@ def level_scores(table: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each dataset, encoder and level: their facts, `trained` (with or without labels),
-        `official`, `mean` and `se` of AMI over clusterers in percent, `n` clusterers.
+        A row for each dataset, encoder and level: their facts, `trained` (with labels, without
+        labels, or not at all), `official`, `mean` and `se` of AMI over clusterers in percent, `n`
+        clusterers.
     """
     usable = levels[levels["why_not"] == ""]
     usable = usable[usable.groupby("dataset")["level"].transform("size") > 1]
     rows = with_score(table)
-    facts = ["dataset", "dataset_name", "encoder", "encoder_name", "labels"]
+    facts = ["dataset", "dataset_name", "encoder", "encoder_name", "labels", "method"]
     tidy = [
         (*row[:-1], level, 100 * ami)
         for row in rows[[*facts, "ami_by_level"]].itertuples(index=False, name=None)
         for level, ami in row[-1].items()
     ]
     tidy = pd.DataFrame(tidy, columns=[*facts, "level", "ami"])
-    tidy["trained"] = tidy["labels"].map(TRAINED)
+    trained = tidy["labels"].map(TRAINED)
+    tidy["trained"] = trained.mask(tidy["method"].isin(["none", "random"]), UNTRAINED)
     tidy = tidy.merge(usable[["dataset", "level", "official"]], on=["dataset", "level"])
     keys = ["dataset", "dataset_name", "encoder", "encoder_name", "trained", "level", "official"]
     return mean_by(tidy, keys, "ami")

@@ -57,6 +57,7 @@ def level_differences(differences: pd.DataFrame) -> Figure:
     ----------
     differences
         As `analysis.level_differences` gives it; bars are 95 % bootstrap intervals over datasets.
+        Raw pixels and random weights are not drawn.
     """
     if differences.empty:
         return nothing("no two datasets share a label level beside their official one")
