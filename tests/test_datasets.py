@@ -38,6 +38,15 @@ def test_digits_are_scikit_learns():
     assert np.abs(pixels / 255 * 16 - load_digits().images[7]).max() < 0.05
 
 
+def test_train_textures_are_other_patches_of_the_same_photographs():
+    test, train = load_dataset("textures"), load_dataset("textures", partition="train")
+    assert train.labels["photograph"].value_counts().to_list() == 11 * [20]
+    assert set(train.labels["photograph"]) == set(test.labels["photograph"])
+    patches = [{image.tobytes() for image in part.images.array} for part in (test, train)]
+    # Stars and page margins may be alike, patch for patch; no more than a few.
+    assert len(patches[0] & patches[1]) < 5
+
+
 def test_glyph_levels_are_nested_and_typeface_is_apart():
     labels = load_dataset("glyphs").labels
     assert list(labels.columns) == ["script", "letter", "character", "typeface"]

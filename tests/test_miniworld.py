@@ -113,6 +113,48 @@ def test_training_images_are_not_test_images():
     assert not drawn & others
 
 
+WITH_TRAIN = sorted(
+    name for name in NAMES if "train" in registered()[name].partitions and name != "mini-imagenet"
+)
+
+
+@pytest.mark.parametrize("name", WITH_TRAIN)
+def test_train_partitions_show_the_same_classes_in_other_images(name):
+    test, train = load_dataset(name), load_dataset(name, partition="train")
+    level = test.facts.label
+    assert len(train) == len(test) and train.size == test.size
+    assert train.labels[level].value_counts().equals(test.labels[level].value_counts())
+    shown = [{image.tobytes() for image in part.images.span(0, 48)} for part in (test, train)]
+    assert not shown[0] & shown[1] and len(shown[1]) == 48
+    assert train.fingerprint["code"] == test.fingerprint["code"]
+    assert train.fingerprint["gallery"] and "gallery" not in test.fingerprint
+
+
+def test_train_images_have_the_classes_they_are_said_to_have():
+    """On raw pixels: the mean image of a class is most like the class's of the other partition."""
+    for name in ("mini-satellite", "mini-signals", "mini-bioscan"):
+        means = []
+        for partition in ("test", "train"):
+            part = load_dataset(name, partition=partition)
+            pixels = part.images.span(0, 300).astype(float).mean(axis=3).reshape(300, -1)
+            classes = part.labels[part.facts.label].iloc[:300]
+            common = classes.value_counts().index[:8].sort_values()
+            means.append({c: pixels[(classes == c).to_numpy()].mean(axis=0) for c in common})
+        same = [np.corrcoef(means[0][c], means[1][c])[0, 1] for c in means[0] if c in means[1]]
+        other = [
+            np.corrcoef(means[0][a], means[1][b])[0, 1]
+            for a in means[0]
+            for b in means[1]
+            if a != b
+        ]
+        assert len(same) > 3 and np.mean(same) > np.mean(other), name
+
+
+def test_counterparts_of_what_has_no_train_images_have_none():
+    for name in ("mini-imagenetv2", "mini-imagenet-r", "mini-imagenet-sketch", "mini-imagenet-o"):
+        assert registered()[name].partitions == ("test",)
+
+
 @pytest.mark.parametrize("name", ["mini-imagenet-o", "mini-flora", "mini-inat", "mini-bioscan"])
 def test_novel_species_are_not_in_the_source(name):
     source = set(load_dataset("mini-imagenet").labels["species"])

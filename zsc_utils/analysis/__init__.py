@@ -3,6 +3,14 @@
 AMI is a fraction in the table of results, and in percent here, as in the study.
 """
 
+from zsc_utils.analysis.backgrounds import (
+    FAMILIES,
+    ami_by_variant,
+    background_gaps,
+    background_scores,
+    background_variants,
+    jackknife,
+)
 from zsc_utils.analysis.base import (
     SPACES,
     datasets_of_group,
@@ -15,6 +23,13 @@ from zsc_utils.analysis.base import (
     with_interval,
     with_score,
     without_baselines,
+)
+from zsc_utils.analysis.breakdowns import (
+    best_level_counts,
+    best_levels,
+    label_levels,
+    level_differences,
+    level_scores,
 )
 from zsc_utils.analysis.clusterers import (
     cluster_factors,
@@ -58,6 +73,18 @@ from zsc_utils.analysis.guidance import (
 from zsc_utils.analysis.levels import (
     ami_by_level,
     level_matrix,
+)
+from zsc_utils.analysis.neighbours import (
+    OTHERS,
+    accuracy_matrix,
+    agreement_by_clusterer,
+    ami_and_accuracy,
+    ceiling_gap,
+    lacking_neighbours,
+    mean_ami_and_accuracy,
+    neighbour_measure,
+    rank_agreement,
+    rank_changes,
 )
 from zsc_utils.analysis.reductions import (
     ALL_CLUSTERERS,
@@ -107,22 +134,34 @@ from zsc_utils.analysis.variance import (
 
 __all__ = [
     "ALL_CLUSTERERS",
+    "FAMILIES",
     "JUDGES",
+    "OTHERS",
     "REDUCTION_NAMES",
     "SPACES",
     "STUDY_PAIRS",
     "Picked",
+    "accuracy_matrix",
+    "agreement_by_clusterer",
+    "ami_and_accuracy",
     "ami_by_clusterer",
     "ami_by_encoder",
     "ami_by_group",
     "ami_by_level",
+    "ami_by_variant",
     "ami_matrices",
     "ami_matrix",
     "average_by_group",
+    "background_gaps",
+    "background_scores",
+    "background_variants",
     "before_and_after",
     "best_by_dataset",
     "best_by_group",
     "best_clustering",
+    "best_level_counts",
+    "best_levels",
+    "ceiling_gap",
     "cluster_factors",
     "cluster_profile",
     "clusterer_agreement",
@@ -138,19 +177,28 @@ __all__ = [
     "fine_tuning_gains",
     "group_differences",
     "is_best",
+    "jackknife",
+    "label_levels",
+    "lacking_neighbours",
     "left_out",
     "left_out_by_dataset",
+    "level_differences",
     "level_matrix",
+    "level_scores",
     "mean_agreement",
+    "mean_ami_and_accuracy",
     "mean_interval",
     "mean_ranks",
     "median_dims",
+    "neighbour_measure",
     "noise_unevenness",
     "not_fine_tuned",
     "paired_differences",
     "pick_clusters",
     "plus_minus",
     "pretrained_only",
+    "rank_agreement",
+    "rank_changes",
     "read_trials",
     "recipe_choices",
     "reduction_curves",

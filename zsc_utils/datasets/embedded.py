@@ -13,6 +13,8 @@ from zsc_utils.files import versions
 
 PATCH = 32
 PATCHES_EACH = 40
+# The smallest photograph has twenty patches beside those.
+TRAIN_PATCHES_EACH = 20
 
 # Photographs that scikit-image ships and of which most patches show the same stuff.
 PHOTOGRAPHS = {
@@ -64,28 +66,43 @@ def faces(root: Path, partition: str):
     return ArrayImages(grey), labels, crops.shape[1], versions("scikit-image", "pillow")
 
 
+def cut(file: Path) -> np.ndarray:
+    """Cut a photograph into grey patches that do not overlap, uint8 (n, 32, 32)."""
+    with Image.open(file) as photograph:
+        grey = np.asarray(photograph.convert("L"))
+    rows, columns = grey.shape[0] // PATCH, grey.shape[1] // PATCH
+    grid = grey[: rows * PATCH, : columns * PATCH].reshape(rows, PATCH, columns, PATCH)
+    return grid.swapaxes(1, 2).reshape(-1, PATCH, PATCH)
+
+
+def evenly(n: int, count: int) -> np.ndarray:
+    """Choose evenly spaced positions, the first and the last among them."""
+    return np.linspace(0, n - 1, count).round().astype(int)
+
+
 @dataset(
     "textures",
     display="Textures",
     group="Far-OOD",
     label="photograph",
     source="40 patches, 32 x 32, grey, from each of eleven photographs in scikit-image's wheel",
+    partitions=("test", "train"),
 )
 def textures(root: Path, partition: str):
     """Cut the photographs that scikit-image ships into grey patches that do not overlap.
 
     The class is the photograph. Colour is left out, since it alone would tell some of them apart.
+    Train patches are of those that the test partition leaves.
     """
     import skimage
 
     folder = Path(skimage.__file__).parent / "data"
     patches = []
     for file in PHOTOGRAPHS.values():
-        with Image.open(folder / file) as photograph:
-            grey = np.asarray(photograph.convert("L"))
-        rows, columns = grey.shape[0] // PATCH, grey.shape[1] // PATCH
-        grid = grey[: rows * PATCH, : columns * PATCH].reshape(rows, PATCH, columns, PATCH)
-        cut = grid.swapaxes(1, 2).reshape(-1, PATCH, PATCH)
-        patches.append(cut[np.linspace(0, len(cut) - 1, PATCHES_EACH).round().astype(int)])
-    labels = pd.DataFrame({"photograph": np.repeat(list(PHOTOGRAPHS), PATCHES_EACH)})
+        whole = cut(folder / file)
+        tested = evenly(len(whole), PATCHES_EACH)
+        others = np.setdiff1d(np.arange(len(whole)), tested)
+        trained = others[evenly(len(others), TRAIN_PATCHES_EACH)]
+        patches.append(whole[{"test": tested, "train": trained}[partition]])
+    labels = pd.DataFrame({"photograph": np.repeat(list(PHOTOGRAPHS), len(patches[0]))})
     return ArrayImages(np.concatenate(patches)), labels, PATCH, versions("scikit-image", "pillow")

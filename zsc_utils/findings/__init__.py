@@ -6,11 +6,17 @@ from zsc_utils.findings.agreement import (
     live_fine_tuning,
     picked_out,
 )
+from zsc_utils.findings.backgrounds import (
+    backgrounds,
+)
 from zsc_utils.findings.base import (
     bullets,
     cells,
     points,
     spread,
+)
+from zsc_utils.findings.breakdowns import (
+    breakdowns,
 )
 from zsc_utils.findings.certainty import (
     few_datasets,
@@ -28,6 +34,9 @@ from zsc_utils.findings.dimensions import (
 from zsc_utils.findings.guides import (
     silhouettes,
 )
+from zsc_utils.findings.neighbours import (
+    neighbours,
+)
 from zsc_utils.findings.reductions import (
     comparison,
     reductions,
@@ -37,6 +46,8 @@ from zsc_utils.findings.taxonomy import (
 )
 
 __all__ = [
+    "backgrounds",
+    "breakdowns",
     "bullets",
     "cells",
     "choices",
@@ -47,6 +58,7 @@ __all__ = [
     "fine_tuning",
     "levels",
     "live_fine_tuning",
+    "neighbours",
     "picked_out",
     "points",
     "reductions",

@@ -1,5 +1,13 @@
 """The figures, drawn from the numbers of `analysis`, and the files they are kept in."""
 
+from zsc_utils.plots.backgrounds import (
+    ami_by_variant,
+    background_gaps,
+)
+from zsc_utils.plots.breakdowns import (
+    level_differences,
+    level_heatmap,
+)
 from zsc_utils.plots.clusterers import (
     clusterer_matrices,
     clusters_found,
@@ -8,7 +16,6 @@ from zsc_utils.plots.clusterers import (
 from zsc_utils.plots.encoders import (
     ami_heatmap,
     difference_by_group,
-    gains_by_group,
     rank_intervals,
 )
 from zsc_utils.plots.fine_tuning import (
@@ -23,6 +30,11 @@ from zsc_utils.plots.images import (
 )
 from zsc_utils.plots.levels import (
     ami_levels,
+)
+from zsc_utils.plots.neighbours import (
+    ami_against_accuracy,
+    rank_agreement,
+    rank_changes,
 )
 from zsc_utils.plots.reductions import (
     recipe_grid,
@@ -59,8 +71,11 @@ from zsc_utils.plots.variance import (
 
 __all__ = [
     "METHOD_COLORS",
+    "ami_against_accuracy",
+    "ami_by_variant",
     "ami_heatmap",
     "ami_levels",
+    "background_gaps",
     "before_and_after",
     "cluster_images",
     "clusterer_matrices",
@@ -73,6 +88,10 @@ __all__ = [
     "keep_table",
     "learning_curves",
     "left_out",
+    "level_differences",
+    "level_heatmap",
+    "rank_agreement",
+    "rank_changes",
     "rank_intervals",
     "recipe_grid",
     "reduction_curves",

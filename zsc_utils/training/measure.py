@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
+from zsc_utils.knn import accuracy_by_k
 from zsc_utils.training.augment import plain
 
 
@@ -39,9 +39,7 @@ def embed_pixels(module: nn.Module, pixels: np.ndarray, batch_size: int = 500) -
 def knn_accuracy(
     train: torch.Tensor, y_train: np.ndarray, test: torch.Tensor, y_test: np.ndarray, k: int = 20
 ) -> float:
-    """Accuracy of a weighted vote of the k nearest neighbours by cosine.
-
-    Weights are exp(similarity / 0.07), as in the study (after Wu et al., arXiv 1805.01978).
+    """Accuracy of a weighted vote of the k nearest neighbours by cosine (see `zsc_utils.knn`).
 
     Parameters
     ----------
@@ -52,12 +50,7 @@ def knn_accuracy(
     k
         Number of neighbours; at most n.
     """
-    y_train, y_test = torch.as_tensor(y_train), torch.as_tensor(y_test)
-    similarity = F.normalize(test, dim=1) @ F.normalize(train, dim=1).T
-    near, which = similarity.topk(min(k, len(train)), dim=1)
-    n_classes = int(y_train.max()) + 1
-    votes = torch.zeros(len(test), n_classes).scatter_add_(1, y_train[which], (near / 0.07).exp())
-    return (votes.argmax(1) == y_test).float().mean().item()
+    return accuracy_by_k(train.numpy(), y_train, test.numpy(), y_test, (k,))[k]
 
 
 def linear_accuracy(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from zsc_utils.datasets.miniworld import (  # noqa: F401  (importing registers them)
     backgrounds,
     depth,
+    galleries,
     novel,
     renditions,
     satellite,

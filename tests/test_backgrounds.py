@@ -1,0 +1,105 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from zsc_utils import analysis, findings, plots
+from zsc_utils.datasets import registered
+from zsc_utils.profiles import load_profile
+from zsc_utils.sweep import plan, sweep
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def scores():
+    """Two encoders, four groups left out; the gap of A is 10 ± something, that of B 0 ± nothing."""
+    values = {
+        ("mixed same", "a"): [50, 51, 49, 50, 50],
+        ("mixed random", "a"): [40, 40, 40, 40, 40],
+        ("mixed same", "b"): [30, 31, 29, 30, 30],
+        ("mixed random", "b"): [30, 31, 29, 30, 30],
+    }
+    return pd.DataFrame(
+        [
+            (variant, encoder, encoder.upper(), left_out, float(ami))
+            for (variant, encoder), amis in values.items()
+            for left_out, ami in zip(range(-1, 4), amis, strict=True)
+        ],
+        columns=["variant", "encoder", "encoder_name", "left_out", "ami"],
+    )
+
+
+def test_jackknife_of_a_mean_is_its_standard_error():
+    sample = np.random.default_rng(0).normal(size=30)
+    left = {i: [np.delete(sample, i).mean()] for i in range(30)}
+    found = analysis.jackknife(pd.DataFrame({-1: [sample.mean()]} | left)).iloc[0]
+    assert found["se"] == pytest.approx(sample.std(ddof=1) / np.sqrt(30))
+    assert found["value"] == pytest.approx(sample.mean())
+    # Student's t of 29 degrees of freedom.
+    assert found["high"] - found["value"] == pytest.approx(2.045 * found["se"], rel=1e-3)
+
+
+def test_gaps_by_hand(scores):
+    gaps = analysis.background_gaps(scores).set_index("encoder")
+    # Left out: 11, 9, 10, 10; sum of squares 2, times 3 / 4.
+    assert gaps.loc["a", ["value", "se"]].tolist() == pytest.approx([10, np.sqrt(1.5)])
+    # The groups are the same for both variants: what they share cancels.
+    assert gaps.loc["b", ["value", "se"]].tolist() == pytest.approx([0, 0])
+    assert set(gaps["gap"]) == {"background gap"}
+    turned = analysis.background_gaps(scores.sort_values("encoder", ascending=False))
+    assert turned["encoder"].tolist() == ["b", "a"]
+
+
+def test_families_name_registered_datasets_that_share_their_classes():
+    for family in analysis.FAMILIES:
+        facts = [registered()[name] for name in family.values()]
+        assert len({fact.label for fact in facts}) == 1
+        assert analysis.background_variants([family["mixed same"], "digits"]) == family
+    assert analysis.background_variants(["digits"]) == {}
+    assert len(analysis.background_variants(load_profile("paper").datasets)) >= 6
+
+
+def test_scores_are_those_of_the_sweep(tmp_path):
+    profile = load_profile(
+        "smoke", datasets=["mini-in9", "mini-in9-onlybg"], encoders=["raw_pixels"]
+    )
+    profile = profile.model_copy(update={"clusterers": ("kmeans", "ac_with_c")})
+    table = sweep(profile, build=tmp_path, progress=False)
+    variants = analysis.background_variants(profile.datasets)
+    scores = analysis.background_scores(plan(profile), variants, build=tmp_path, groups=4)
+    assert len(scores) == 2 * 5
+    whole = scores[scores["left_out"] == -1].set_index("variant")["ami"]
+    means = 100 * table.groupby("dataset")["ami"].mean()
+    assert whole["original"] == pytest.approx(means["mini-in9"])
+    assert whole["only background"] == pytest.approx(means["mini-in9-onlybg"])
+    assert scores["ami"].nunique() == 10
+    again = analysis.background_scores(plan(profile), variants, build=tmp_path, groups=4)
+    assert again.equals(scores)
+
+
+def test_figures_and_findings(scores):
+    by_variant, gaps = analysis.ami_by_variant(scores), analysis.background_gaps(scores)
+    axes = plots.ami_by_variant(by_variant, ["original", "mixed random", "mixed same"]).axes[0]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["mixed random", "mixed same"]
+    assert [text.get_text() for text in axes.texts] == ["40", "50", "30", "30"]
+    look = {"color": "k", "face": "k", "marker": "o"}
+    (axes,) = plots.background_gaps(gaps, {n: look | {"label": n.upper()} for n in "ab"}).axes
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["A", "B"]
+    low, high = axes.containers[0].lines[2][0].get_segments()[0][:, 0]
+    assert (low + high) / 2 == pytest.approx(10) and high > low
+    text = findings.backgrounds(by_variant, gaps)
+    assert "**mixed same**: AMI from 30.0 % (B) to 50.0 % (A)" in text
+    assert "mean 5.0 points" in text and "for 1 of 2 encoders" in text
+
+
+def test_no_family(scores):
+    none = scores[scores["variant"] == "original"]
+    by_variant, gaps = analysis.ami_by_variant(none), analysis.background_gaps(none)
+    assert findings.backgrounds(by_variant, gaps).startswith("**Nothing**")
+    for figure in (plots.ami_by_variant(by_variant, []), plots.background_gaps(gaps, {})):
+        assert figure.axes[0].texts[0].get_text().startswith("no dataset")

@@ -1,0 +1,177 @@
+"""How much of a class is its background: the variants of ImageNet-9."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from zsc_utils.files import build_folder
+from zsc_utils.score import adjusted_mutual_information
+from zsc_utils.store import read_result
+from zsc_utils.sweep import Job, read_embeddings, results_folder
+
+# Datasets that show the same subjects and differ in what stands behind them.
+FAMILIES = (
+    {
+        "original": "in9original",
+        "only foreground": "in9onlyfg",
+        "no foreground": "in9nofg",
+        "only background": "in9onlybg",
+        "mixed same": "in9mixedsame",
+        "mixed random": "in9mixedrand",
+    },
+    {
+        "original": "mini-in9",
+        "only foreground": "mini-in9-onlyfg",
+        "no foreground": "mini-in9-nofg",
+        "only background": "mini-in9-onlybg",
+        "mixed same": "mini-in9-mixedsame",
+        "mixed random": "mini-in9-mixedrand",
+    },
+)
+# What is compared: the first minus the second.
+GAPS = {
+    "background gap": ("mixed same", "mixed random"),
+    "original − only foreground": ("original", "only foreground"),
+    "original − only background": ("original", "only background"),
+}
+
+
+def background_variants(datasets: Sequence[str]) -> dict[str, str]:
+    """Return all variants of the family that a profile has any of, by kind; empty where none."""
+    for family in FAMILIES:
+        if set(family.values()) & set(datasets):
+            return family
+    return {}
+
+
+def background_scores(
+    planned: list[Job],
+    variants: dict[str, str],
+    *,
+    build: Path | None = None,
+    groups: int = 20,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """AMI of each variant, whole and with groups of images left out, mean over clusterers.
+
+    Parameters
+    ----------
+    planned
+        As `sweep.plan` gives it; its cells must have been computed.
+    variants
+        As `background_variants` gives it.
+    build
+        Folder of caches and results.
+    groups
+        Groups into which images are dealt at random; each is left out once.
+    seed
+        Random state of the dealing: the same for all variants, whose images correspond.
+
+    Returns
+    -------
+    DataFrame
+        A row for each variant, encoder and group left out (−1: none): `variant`, encoder,
+        encoder_name, `left_out`, `ami` in percent, mean over clusterers and seeds.
+    """
+    build = build or build_folder()
+    kinds = {dataset: kind for kind, dataset in variants.items()}
+    rows = []
+    chosen = [job for job in planned if job.dataset.facts.name in kinds]
+    for job, embeddings, _ in read_embeddings(chosen, build):
+        truth = embeddings.labels[embeddings.facts.label].to_numpy()
+        dealt = np.random.default_rng(seed).permutation(len(truth)) % groups
+        for cell, _ in job.cells:
+            found = read_result(cell, results_folder(build))
+            if found is None or found[1] is None:
+                continue
+            facts = {
+                "variant": kinds[cell.dataset],
+                "encoder": cell.encoder,
+                "encoder_name": job.encoder.display,
+            }
+            for left_out in range(-1, groups):
+                kept = dealt != left_out
+                ami = adjusted_mutual_information(pd.Series(truth[kept]), found[1][kept])
+                rows.append(facts | {"left_out": left_out, "ami": 100 * ami})
+    columns = ["variant", "encoder", "encoder_name", "left_out"]
+    return (
+        pd.DataFrame(rows, columns=[*columns, "ami"])
+        .groupby(columns, sort=False)["ami"]
+        .mean()
+        .reset_index()
+    )
+
+
+def jackknife(values: pd.DataFrame) -> pd.DataFrame:
+    """Estimate and standard error from values with groups of images left out.
+
+    Parameters
+    ----------
+    values
+        A row for each case, a column for each group left out, −1 for none.
+
+    Returns
+    -------
+    DataFrame
+        `value` (none left out), `se` (delete-a-group jackknife), `low` and `high` (95 %, Student's
+        t) for each case.
+    """
+    from scipy.stats import t
+
+    parts = values.drop(columns=-1)
+    groups = parts.shape[1]
+    spread = ((parts.sub(parts.mean(axis=1), axis=0)) ** 2).sum(axis=1)
+    se = np.sqrt((groups - 1) / groups * spread)
+    half = t.ppf(0.975, groups - 1) * se
+    value = values[-1]
+    return pd.DataFrame({"value": value, "se": se, "low": value - half, "high": value + half})
+
+
+def ami_by_variant(scores: pd.DataFrame) -> pd.DataFrame:
+    """AMI of each encoder and variant with its uncertainty over images.
+
+    Parameters
+    ----------
+    scores
+        As `background_scores` gives it.
+
+    Returns
+    -------
+    DataFrame
+        Columns variant, encoder, encoder_name and those of `jackknife`.
+    """
+    return _jackknifed(scores, ["variant", "encoder", "encoder_name"])
+
+
+def background_gaps(scores: pd.DataFrame) -> pd.DataFrame:
+    """Differences between variants, above all mixed same − mixed random, for each encoder.
+
+    Returns
+    -------
+    DataFrame
+        Columns gap, encoder, encoder_name and those of `jackknife`, in points.
+    """
+    keys = ["encoder", "encoder_name", "left_out"]
+    wide = scores.pivot(index=keys, columns="variant", values="ami")
+    parts = [
+        (wide[one] - wide[other]).dropna().rename("ami").reset_index().assign(gap=name)
+        for name, (one, other) in GAPS.items()
+        if {one, other} <= set(wide)
+    ]
+    columns = ["gap", *keys, "ami"]
+    rows = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
+    position = {name: place for place, name in enumerate(scores["encoder"].unique())}
+    rows = rows.sort_values("encoder", key=lambda names: names.map(position), kind="stable")
+    return _jackknifed(rows, ["gap", "encoder", "encoder_name"])
+
+
+def _jackknifed(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    if rows.empty:
+        return pd.DataFrame(columns=[*keys, "value", "se", "low", "high"])
+    wide = rows.pivot(index=keys, columns="left_out", values="ami")
+    order = pd.MultiIndex.from_frame(rows[keys].drop_duplicates())
+    return jackknife(wide.reindex(order)).reset_index()

@@ -1,0 +1,331 @@
+"""Nearest neighbours: how well the train images next to a test image tell its class."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from zsc_utils.datasets import ImageDataset, load_dataset
+from zsc_utils.embed import Embeddings, choose_device, embed, embeddings_key, file_name
+from zsc_utils.encoders import Encoder, load_encoder
+from zsc_utils.errors import DatasetAbsentError, ZscError
+from zsc_utils.files import atomic_path, build_folder, code_fingerprint, fingerprint, versions
+from zsc_utils.profiles import Profile
+from zsc_utils.sweep import Job, plan
+
+log = logging.getLogger(__name__)
+
+KS = (1, 10, 20, 100, 200)
+TEMPERATURE = 0.07
+# Similarities held at once: 4096 x 16384 of four bytes are a quarter of a gigabyte.
+TEST_ROWS, TRAIN_ROWS = 4096, 16384
+# Votes held at once, test images x classes.
+VOTES = 2**24
+
+
+def nearest(
+    train: np.ndarray, test: np.ndarray, k: int, device: str = "cpu", rows: int = TRAIN_ROWS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the k nearest rows of `train` by cosine, for each row of `test`.
+
+    Rows of `train` are read once, a block after the other, and only the best k so far are kept:
+    a memory map of any length will do. Of equally near rows any may be taken.
+
+    Parameters
+    ----------
+    train, test
+        float32 (n, d) and (m, d). A row of zeros has similarity 0 to all.
+    k
+        Number of neighbours, at most n.
+    device
+        Torch device that multiplies.
+    rows
+        Rows of `train` at once.
+
+    Returns
+    -------
+    similarity, which
+        float32 and int64 (m, k): cosines, falling, and positions in `train`.
+    """
+    import torch
+    from torch.nn.functional import normalize
+
+    wanted = normalize(torch.tensor(test), dim=1)
+    best = torch.full((len(test), k), -torch.inf)
+    which = torch.zeros((len(test), k), dtype=torch.int64)
+    for start in range(0, len(train), rows):
+        block = normalize(torch.tensor(train[start : start + rows]).to(device), dim=1).T
+        for first in range(0, len(test), TEST_ROWS):
+            here = slice(first, first + TEST_ROWS)
+            similarity = wanted[here].to(device) @ block
+            near, place = (x.cpu() for x in similarity.topk(min(k, block.shape[1]), dim=1))
+            near, place = (
+                torch.cat([best[here], near], 1),
+                torch.cat([which[here], start + place], 1),
+            )
+            best[here], chosen = near.topk(k, dim=1)
+            which[here] = place.gather(1, chosen)
+    return best.numpy(), which.numpy()
+
+
+def vote(similarity: np.ndarray, classes: np.ndarray, n_classes: int, k: int) -> np.ndarray:
+    """Choose the class with the largest sum of exp(similarity / 0.07) among the k nearest.
+
+    Parameters
+    ----------
+    similarity
+        float32 (m, at least k), falling.
+    classes
+        int64, likewise: the neighbours' classes, from 0.
+    n_classes
+        Number of classes.
+    k
+        Number of neighbours that vote.
+
+    Returns
+    -------
+    int64 (m,)
+    """
+    import torch
+
+    weights = torch.tensor(similarity[:, :k]).div(TEMPERATURE).exp()
+    classes = torch.tensor(classes[:, :k])
+    rows = max(1, VOTES // n_classes)
+    parts = [
+        torch.zeros(len(weight), n_classes).scatter_add_(1, chosen, weight).argmax(1)
+        for weight, chosen in zip(weights.split(rows), classes.split(rows), strict=True)
+    ]
+    return torch.cat(parts).numpy()
+
+
+def accuracy_by_k(
+    train: np.ndarray,
+    y_train: np.ndarray,
+    test: np.ndarray,
+    y_test: np.ndarray,
+    ks: Sequence[int] = KS,
+    device: str = "cpu",
+) -> dict[int, float]:
+    """Accuracy of a weighted vote of the k nearest neighbours by cosine, for several k.
+
+    Weights are exp(similarity / 0.07), as in the study (after Wu et al., arXiv 1805.01978).
+
+    Parameters
+    ----------
+    train, test
+        float32, (n, d) and (m, d).
+    y_train, y_test
+        int64, (n,) and (m,): classes from 0. A class that `train` lacks is never right.
+    ks
+        Numbers of neighbours; where there are fewer train images, all of them vote.
+    device
+        Torch device.
+
+    Returns
+    -------
+    dict
+        Fraction of the test images that get their class, by k.
+    """
+    most = min(max(ks), len(train))
+    similarity, which = nearest(train, test, most, device)
+    classes = np.asarray(y_train)[which]
+    n_classes = int(np.max(y_train)) + 1
+    return {
+        k: float((vote(similarity, classes, n_classes, min(k, most)) == y_test).mean()) for k in ks
+    }
+
+
+def train_parts(
+    planned: list[Job], n_train: int | None, data_root: Path | None = None
+) -> tuple[dict[str, ImageDataset], dict[str, dict]]:
+    """Open the train partitions of the datasets of a plan.
+
+    Returns
+    -------
+    opened
+        By name of the dataset, at most `n_train` images of each.
+    lacking
+        Status and reason of those that have none, or whose train images are not there.
+    """
+    opened, lacking = {}, {}
+    for facts in {job.dataset.facts.name: job.dataset.facts for job in planned}.values():
+        if "train" not in facts.partitions:
+            reason = f"dataset {facts.name} has no train partition"
+            lacking[facts.name] = {"status": "skipped", "reason": reason}
+            continue
+        try:
+            whole = load_dataset(facts.name, data_root, partition="train")
+            opened[facts.name] = whole.subset(n_train)
+        except DatasetAbsentError as error:
+            lacking[facts.name] = {"status": "absent", "reason": str(error)}
+    return opened, lacking
+
+
+def classes_of(
+    train: Embeddings, test: Embeddings
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return embeddings and classes, from 0; images without a class are left out.
+
+    Returns
+    -------
+    train, y_train, test, y_test
+        As `accuracy_by_k` takes them.
+    """
+    level = train.facts.label
+    both = pd.concat([train.labels[level], test.labels[level]])
+    codes, _ = pd.factorize(both)
+    found = []
+    for embeddings, y in ((train, codes[: len(train.labels)]), (test, codes[len(train.labels) :])):
+        # A memory map is copied for want of a label only.
+        known = y >= 0
+        array = embeddings.array if known.all() else embeddings.array[known]
+        found += [array, y[known]]
+    return tuple(found)
+
+
+def measured(
+    job: Job,
+    gallery: ImageDataset,
+    ks: Sequence[int],
+    make_encoder: Callable[[str], Encoder],
+    build: Path,
+    device: str = "auto",
+    progress: bool = True,
+) -> dict:
+    """Classify the test images of one dataset as one encoder sees them; or read what is there.
+
+    Returns
+    -------
+    dict
+        `status`, `reason`, `n_train`, `n_test` and `accuracy`: fractions by k, as text.
+    """
+    settings = {
+        "test": job.key,
+        "train": embeddings_key(gallery, job.encoder_settings),
+        "label": job.dataset.facts.label,
+        "ks": list(ks),
+        "code": code_fingerprint(sys.modules[__name__]),
+        "versions": versions("torch", "numpy"),
+    }
+    name = f"{file_name(job.encoder.name)}-{fingerprint(settings)}.json"
+    file = build / "knn" / file_name(job.dataset.facts.name) / name
+    try:
+        return json.loads(file.read_text())
+    except FileNotFoundError:
+        pass
+    except ValueError as error:
+        log.warning("%s is damaged (%s): measuring it again", file, error)
+    train, test = (
+        embed(
+            images,
+            job.encoder_settings,
+            lambda: make_encoder(job.encoder.name),
+            cache=build / "cache",
+            device=device,
+            progress=progress,
+        )
+        for images in (gallery, job.dataset)
+    )
+    arrays = classes_of(train, test)
+    accuracy = accuracy_by_k(*arrays, ks, choose_device(device))
+    found = {
+        "status": "ok",
+        "reason": "",
+        "n_train": len(arrays[0]),
+        "n_test": len(arrays[2]),
+        "accuracy": {str(k): value for k, value in accuracy.items()},
+    }
+    with atomic_path(file) as draft:
+        draft.write_text(json.dumps(found, indent=1))
+    return found
+
+
+def knn_accuracies(
+    profile: Profile,
+    *,
+    ks: Sequence[int] = KS,
+    n_train: int | None = None,
+    build: Path | None = None,
+    data_root: Path | None = None,
+    device: str = "auto",
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Classify the test images of a profile by their nearest train images.
+
+    Embeddings are read where there are any and computed where not; results likewise. No weights
+    are fetched.
+
+    Parameters
+    ----------
+    profile
+        Whose datasets and encoders.
+    ks
+        Numbers of neighbours; where there are fewer train images, all of them vote.
+    n_train
+        Train images to take of each dataset at most, by a seeded random choice; as many as the
+        profile takes of the test images by default.
+    build
+        Folder of caches and results.
+    data_root
+        Folder of the datasets that do not come with the installation.
+    device
+        Torch device, or `auto`.
+    progress
+        Show a progress bar.
+
+    Returns
+    -------
+    DataFrame
+        A row for each dataset, encoder and k: dataset, dataset_name, group, encoder, encoder_name,
+        method, backbone, k, `accuracy` (fraction), n_train, n_test, `status` and `reason`. There is
+        no accuracy for datasets without a train partition (`skipped`), datasets and encoders that
+        are absent (`absent`), and where something went wrong (`failed`).
+
+    Raises
+    ------
+    ZscError
+        As for `sweep.plan`.
+    """
+    build = build or build_folder()
+    planned = plan(profile, data_root)
+    galleries, lacking = train_parts(planned, n_train or profile.max_samples, data_root)
+    # The jobs of an encoder follow one another: one network at a time is in memory.
+    make_encoder = lru_cache(maxsize=1)(load_encoder)
+    rows = []
+    for job in tqdm(planned, desc="neighbours", unit="embedding", disable=not progress):
+        name = job.dataset.facts.name
+        if name in lacking or job.absent:
+            found = lacking.get(name) or {"status": "absent", "reason": job.absent}
+        else:
+            try:
+                found = measured(job, galleries[name], ks, make_encoder, build, device, progress)
+            except ZscError as error:
+                found = {"status": "failed", "reason": str(error)}
+        rows += rows_of(job, ks, found)
+    return pd.DataFrame(rows)
+
+
+def rows_of(job: Job, ks: Sequence[int], found: dict) -> list[dict]:
+    """Make the rows of one dataset and encoder, one for each k, from what `measured` gives."""
+    dataset, encoder = job.dataset.facts, job.encoder
+    facts = {
+        "dataset": dataset.name,
+        "dataset_name": dataset.display,
+        "group": dataset.group,
+        "encoder": encoder.name,
+        "encoder_name": encoder.display,
+        "method": encoder.method,
+        "backbone": encoder.backbone,
+    }
+    counts = {count: found.get(count, 0) for count in ("n_train", "n_test")}
+    state = {field: found[field] for field in ("status", "reason")}
+    accuracy = found.get("accuracy", {})
+    return [facts | {"k": k, "accuracy": accuracy.get(str(k), np.nan)} | counts | state for k in ks]
