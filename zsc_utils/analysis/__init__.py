@@ -13,6 +13,7 @@ from zsc_utils.analysis.base import (
     with_score,
     without_baselines,
 )
+from zsc_utils.analysis.claims_of_ranks import ceiling_minus_agreement
 from zsc_utils.analysis.differences import (
     average_by_group,
     fine_tuning_gains,
@@ -28,6 +29,15 @@ from zsc_utils.analysis.encoders import (
     mean_ranks,
     written_by_group,
 )
+from zsc_utils.analysis.ledger import (
+    CONTRADICTED,
+    SUPPORTED,
+    UNDECIDED,
+    VERDICTS,
+    claims_ledger,
+    written_claims,
+    written_interval,
+)
 from zsc_utils.analysis.levels import ami_by_level
 from zsc_utils.analysis.silhouettes import (
     correlation_by_supervision,
@@ -35,7 +45,13 @@ from zsc_utils.analysis.silhouettes import (
     silhouette_ranks,
     spearman,
 )
-from zsc_utils.analysis.uncertainty import mean_interval, resampled_clusters, sign_flip_p
+from zsc_utils.analysis.uncertainty import (
+    cluster_bootstrap_se,
+    mean_interval,
+    resampled_clusters,
+    sign_flip_p,
+    student_interval,
+)
 from zsc_utils.analysis.variance import (
     dims_for_variance,
     typical_curves,
@@ -44,7 +60,11 @@ from zsc_utils.analysis.variance import (
 )
 
 __all__ = [
+    "CONTRADICTED",
     "SPACES",
+    "SUPPORTED",
+    "UNDECIDED",
+    "VERDICTS",
     "ami_by_clusterer",
     "ami_by_encoder",
     "ami_by_group",
@@ -52,6 +72,9 @@ __all__ = [
     "ami_matrix",
     "average_by_group",
     "best_by_dataset",
+    "ceiling_minus_agreement",
+    "claims_ledger",
+    "cluster_bootstrap_se",
     "correlation_by_supervision",
     "datasets_of_group",
     "dims_for_variance",
@@ -67,6 +90,7 @@ __all__ = [
     "silhouette_correlation",
     "silhouette_ranks",
     "spearman",
+    "student_interval",
     "typical_curves",
     "unscored",
     "variance_curve",
@@ -75,4 +99,6 @@ __all__ = [
     "with_score",
     "without_baselines",
     "written_by_group",
+    "written_claims",
+    "written_interval",
 ]

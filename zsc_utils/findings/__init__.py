@@ -9,11 +9,13 @@ from zsc_utils.findings.base import (
 )
 from zsc_utils.findings.dimensions import variance
 from zsc_utils.findings.guides import silhouettes
+from zsc_utils.findings.ledger import claims
 from zsc_utils.findings.taxonomy import levels
 
 __all__ = [
     "bullets",
     "cells",
+    "claims",
     "encoders",
     "fine_tuning",
     "levels",

@@ -1,5 +1,6 @@
 """The figures, drawn from the numbers of `analysis`, and the files they are kept in."""
 
+from zsc_utils.plots.claims import VERDICT_STYLES, claims_ledger, claims_table
 from zsc_utils.plots.encoders import ami_heatmap, difference_by_group, gains_by_group
 from zsc_utils.plots.images import contact_sheet
 from zsc_utils.plots.levels import ami_levels
@@ -15,8 +16,11 @@ from zsc_utils.plots.variance import variance_curves
 
 __all__ = [
     "METHOD_COLORS",
+    "VERDICT_STYLES",
     "ami_heatmap",
     "ami_levels",
+    "claims_ledger",
+    "claims_table",
     "contact_sheet",
     "difference_by_group",
     "encoder_styles",
