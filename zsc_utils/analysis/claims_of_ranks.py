@@ -118,7 +118,7 @@ def noise_ceiling_minus_knn(evidence: Evidence) -> Estimate:
     """
     ami = scored(evidence.table)
     names = dict(ami[["encoder", "encoder_name"]].to_numpy())
-    gaps, encoders = {}, {}
+    gaps, ranked = {}, set()
     for name, here in evidence.knn.groupby("dataset_name", sort=False):
         accuracy = here.astype({"accuracy": float}).pivot_table(
             index="encoder", columns="k", values="accuracy"
@@ -131,8 +131,9 @@ def noise_ceiling_minus_knn(evidence: Evidence) -> Estimate:
         )
         if not np.isnan(gap):
             gaps[name] = gap
-            encoders |= {encoder: names[encoder] for encoder in known}
-    return over_datasets(pd.Series(gaps, dtype=float), pd.Series(encoders))
+            ranked |= set(known)
+    encoders = pd.Series([name for encoder, name in names.items() if encoder in ranked])
+    return over_datasets(pd.Series(gaps, dtype=float), encoders)
 
 
 def ceiling_minus_agreement(ami: np.ndarray, accuracy: np.ndarray) -> float:

@@ -204,12 +204,13 @@ def claims_ledger(table: pd.DataFrame, reductions: pd.DataFrame, knn: pd.DataFra
     Returns
     -------
     DataFrame
-        One row for each statistic, in the order in which claims were registered: `id`, `claim`
-        (the sentence), `statistic`, `group` (`all` for every dataset), `unit` (percentage `points`
-        or `ρ`), `side` (1: predicted above zero; −1: below), `estimate`, `low` and `high` (95 %),
-        `p` (sign-flip test; NaN where it does not apply), `n` datasets and how many were `asked`
-        for, `encoders`, `by_dataset` (name to value), `verdict` on the statistic and `reason` where
-        it is undecided, `claim_verdict` on the claim.
+        One row for each statistic, in the order in which claims were registered: `id` and `claim`
+        (the sentence), `key` (the id, with a letter where a claim has several statistics),
+        `statistic`, `group` (`all` for every dataset), `unit` (percentage `points` or `ρ`), `side`
+        (1: predicted above zero; −1: below), `estimate`, `low` and `high` (95 %), `p` (sign-flip
+        test; NaN where it does not apply), `n` datasets and how many were `asked` for, `encoders`,
+        `by_dataset` (name to value), `verdict` on the statistic and `reason` where it is undecided,
+        `claim_verdict` on the claim.
     """
     evidence = Evidence(table, _with_columns(reductions, "n_components"), _with_columns(knn, "k"))
     ledger = pd.DataFrame(
@@ -220,7 +221,10 @@ def claims_ledger(table: pd.DataFrame, reductions: pd.DataFrame, knn: pd.DataFra
         ]
     )
     judged = ledger.groupby("id")["verdict"].agg(joint_verdict)
-    return ledger.assign(claim_verdict=ledger["id"].map(judged))
+    letters = ledger.groupby("id").cumcount().map("abcdefgh".__getitem__)
+    several = ledger.groupby("id")["id"].transform("size") > 1
+    key = ledger["id"] + letters.where(several, "")
+    return ledger.assign(key=key, claim_verdict=ledger["id"].map(judged))
 
 
 def _with_columns(frame: pd.DataFrame, extra: str) -> pd.DataFrame:
@@ -253,6 +257,27 @@ def written_claims(ledger: pd.DataFrame) -> pd.DataFrame:
         "verdict": rows.apply(_judged),
     }
     return pd.DataFrame(written)
+
+
+def claim_numbers(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Numbers of a ledger for a file: indexed by `key`, a row for each statistic."""
+    return ledger.drop(columns=["id", "claim", "by_dataset"]).set_index("key")
+
+
+def claim_values(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Values behind the means of a ledger: a row for each dataset, a column for each statistic.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by the dataset's name to print, NaN where a dataset did not go in. Statistics that
+        are no mean over datasets have no column, nor have those without results.
+    """
+    columns = {row.key: row.by_dataset for row in ledger.itertuples() if row.by_dataset}
+    # Those with the most datasets first: they have them in the order of the profile.
+    longest = sorted(columns.values(), key=len, reverse=True)
+    order = dict.fromkeys(name for values in longest for name in values)
+    return pd.DataFrame(columns, index=pd.Index(order, name="dataset"), dtype=float)
 
 
 def written_interval(row) -> str:

@@ -8,7 +8,7 @@ from zsc_utils.analysis import VERDICTS, written_claims
 from zsc_utils.findings.base import bullets
 
 
-def claims(ledger: pd.DataFrame, profile: str) -> str:
+def claims(ledger: pd.DataFrame, profile: str, description: str) -> str:
     """Say how many claims hold on a profile, and which.
 
     Parameters
@@ -17,6 +17,8 @@ def claims(ledger: pd.DataFrame, profile: str) -> str:
         As `analysis.claims_ledger` gives it.
     profile
         Its name.
+    description
+        What the profile says of itself.
     """
     judged = ledger.drop_duplicates("id")
     sentences = []
@@ -25,4 +27,5 @@ def claims(ledger: pd.DataFrame, profile: str) -> str:
         listed = f" ({', '.join(here)})" if len(here) else ""
         sentences.append(f"**{verdict}**: {len(here)} of {len(judged)} claims{listed}.")
     table = written_claims(ledger).to_markdown()
-    return f"On the profile `{profile}`:\n\n{bullets(sentences)}\n\n{table}"
+    opening = f"On the profile `{profile}` ({description.rstrip('.')}):"
+    return f"{opening}\n\n{bullets(sentences)}\n\n{table}"

@@ -46,14 +46,14 @@ def claims_ledger(ledger: pd.DataFrame) -> Figure:
     figure, all_axes = plt.subplots(
         len(parts),
         1,
-        figsize=(7, 0.5 * sum(heights) + 0.8 * len(parts)),
+        figsize=(7, 0.42 * sum(heights) + 0.7 * len(parts)),
         height_ratios=heights,
         squeeze=False,
         layout="constrained",
     )
     for axes, part in zip(all_axes[:, 0], parts, strict=True):
         _forest(axes, part.reset_index(drop=True))
-        axes.set_xlabel(AXIS_LABELS[part["unit"].iloc[0]])
+        axes.set_xlabel(AXIS_LABELS[part["unit"].iloc[0]], fontsize=8)
     sns.despine(figure, left=True)
     return figure
 
@@ -82,12 +82,13 @@ def _forest(axes: Axes, rows: pd.DataFrame) -> None:
     labels = [_label(row) for row in rows.itertuples()]
     axes.set_yticks(range(len(rows)), labels, fontsize=7)
     axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize=7)
 
 
 def _draw(axes: Axes, row) -> None:
     values = list(row.by_dataset.values())
     axes.scatter(
-        *(values, np.full(len(values), row.Index + 0.24)),
+        *(values, np.full(len(values), row.Index + 0.27)),
         s=5,
         color=VERDICT_STYLES[row.verdict]["color"],
         alpha=0.4,
@@ -99,7 +100,7 @@ def _draw(axes: Axes, row) -> None:
         row.Index,
         xerr=None if np.isnan(row.low) else [[row.estimate - row.low], [row.high - row.estimate]],
         **VERDICT_STYLES[row.verdict],
-        markersize=5.5,
+        markersize=4.5,
         elinewidth=1.2,
         capsize=0,
         zorder=3,
@@ -110,7 +111,7 @@ def _label(row) -> str:
     """Break a long name at a comma or before a minus sign."""
     name = row.statistic.replace(" − ", "\n− ") if len(row.statistic) > 40 else row.statistic
     about = "all datasets" if row.group == "all" else row.group
-    return f"{row.id}  {name}\n({about})" if "\n" not in name else f"{row.id}  {name} ({about})"
+    return f"{row.key}  {name}\n({about})" if "\n" not in name else f"{row.key}  {name} ({about})"
 
 
 def _reach(rows: pd.DataFrame) -> float:
