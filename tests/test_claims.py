@@ -343,6 +343,8 @@ def test_knn_of_few_datasets_and_encoders():
     assert (row["n"], row["asked"], row["reason"]) == (1, 3, "one dataset has no spread")
     row = statistic(judge(table, none, knn[knn["encoder"].isin(["xent", "dino"])]), "C8")
     assert row["n"] == 0 and "three trained encoders" in row["reason"]
+    row = statistic(judge(table, none, knn.assign(accuracy=np.nan)), "C8")
+    assert row["n"] == 0 and "kNN accuracy" in row["reason"]
     # What failed has no accuracy and no rank.
     knn.loc[knn["encoder"] == "xent", "accuracy"] = np.nan
     row = statistic(judge(table, none, knn), "C8")

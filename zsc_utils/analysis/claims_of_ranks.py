@@ -151,14 +151,17 @@ def ceiling_minus_agreement(ami: np.ndarray, accuracy: np.ndarray) -> float:
     float
         Mean over all ways to draw two halves of the clusterers (one is left out of an odd number)
         of Spearman's ρ between their mean AMI, minus the mean over both halves and all numbers of
-        neighbours of ρ with the accuracy. NaN for one clusterer or fewer than three encoders.
+        neighbours of ρ with the accuracy. NaN for one clusterer, fewer than three encoders or no
+        accuracy.
     """
+    if len(ami) < 2 or ami.shape[1] < 3 or not len(accuracy):
+        return np.nan
     half = len(ami) // 2
-    drawn = combinations(range(len(ami)), half) if half else ()
+    drawn = combinations(range(len(ami)), half)
     splits = [(a, b) for a, b in combinations(drawn, 2) if not set(a) & set(b)]
     gaps = []
     for split in splits:
         first, second = (ami[list(part)].mean(axis=0) for part in split)
         agreement = [spearman(part, scores) for part in (first, second) for scores in accuracy]
         gaps.append(spearman(first, second) - np.mean(agreement))
-    return float(np.mean(gaps)) if gaps else np.nan
+    return float(np.mean(gaps))
