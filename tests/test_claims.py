@@ -482,6 +482,7 @@ def test_figure_says_the_verdict_in_words_and_by_marker(figure):
     texts = [text.get_text() for text in points.texts]
     assert texts[0] == "supported\n3 of 3 datasets"
     assert texts[1] == "undecided\nno Far-OOD dataset in this profile"
+    assert max(len(line) for text in texts for line in text.splitlines()) <= 48
     faces = {
         verdict: style.get("markerfacecolor", style["color"])
         for verdict, style in plots.VERDICT_STYLES.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
@@ -71,7 +72,7 @@ def _forest(axes: Axes, rows: pd.DataFrame) -> None:
             _draw(axes, row)
         count = f"{row.n} of {row.asked} dataset{'s' if row.asked != 1 else ''}"
         axes.annotate(
-            f"{row.verdict}\n{count if row.n else row.reason}",
+            f"{row.verdict}\n{count if row.n else fill(row.reason, 48)}",
             (1.02, row.Index),
             xycoords=axes.get_yaxis_transform(),
             va="center",
