@@ -1,7 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import bootstrap, sem
 
-from zsc_utils.analysis import mean_interval, sign_flip_p
+from zsc_utils.analysis import cluster_bootstrap_se, mean_interval, sign_flip_p, student_interval
 
 
 def test_sign_flips_by_hand():
@@ -37,3 +39,57 @@ def test_interval_covers_as_often_as_it_says():
 def test_one_value_is_not_enough():
     assert np.isnan(mean_interval(np.array([3.0]))).all()
     assert np.isnan(sign_flip_p(np.array([3.0])))
+
+
+def test_student_interval_by_hand():
+    # t of 3 degrees of freedom at 97.5 % is 3.182446.
+    assert student_interval(5.0, 2.0, 4) == pytest.approx((5 - 6.364893, 5 + 6.364893))
+    assert student_interval(5.0, 0.0, 4) == (5, 5)
+    assert np.isnan(student_interval(5.0, np.nan, 1)).all()
+
+
+def bootstrap_coverage(draws, method):
+    found = bootstrap(
+        (draws,),
+        np.mean,
+        axis=1,
+        vectorized=True,
+        n_resamples=600,
+        method=method,
+        rng=np.random.default_rng(1),
+    ).confidence_interval
+    return np.mean((found.low <= 0) & (found.high >= 0))
+
+
+def student_coverage(draws):
+    intervals = [student_interval(d.mean(), sem(d), len(d)) for d in draws]
+    return np.mean([low <= 0 <= high for low, high in intervals])
+
+
+@pytest.mark.parametrize("n", [4, 5, 8])
+@pytest.mark.parametrize("shape", ["normal", "exponential"])
+def test_of_few_values_students_interval_is_the_honest_one(n, shape):
+    """How often 95 % intervals hold the mean, 0: what `student_interval` says of them."""
+    rng = np.random.default_rng(0)
+    draws = rng.normal(size=(1000, n)) if shape == "normal" else rng.exponential(size=(1000, n)) - 1
+    student = student_coverage(draws)
+    assert student == pytest.approx(0.95, abs=0.02) if shape == "normal" else student > 0.86
+    bootstraps = [bootstrap_coverage(draws, method) for method in ("percentile", "basic", "BCa")]
+    assert max(bootstraps) < student - 0.015
+    if n == 4:
+        assert max(bootstraps) < 0.82
+
+
+def test_bootstrap_error_of_a_mean_over_clusters_is_the_usual_one():
+    values = np.array([1.0, 2.0, 4.0, 9.0, 3.0])
+    clusters = pd.Series(np.repeat(list("abcde"), 3))
+    found = cluster_bootstrap_se(
+        lambda chosen: np.repeat(values, 3)[chosen].mean(), clusters, resamples=4000
+    )
+    assert found == pytest.approx(sem(values), rel=0.04)
+    assert np.isnan(cluster_bootstrap_se(lambda chosen: 0.0, clusters[:3]))
+
+    def error(seed):
+        return cluster_bootstrap_se(lambda chosen: values[chosen // 3].mean(), clusters, seed=seed)
+
+    assert error(1) == error(1) != error(2)

@@ -31,6 +31,9 @@ from zsc_utils.analysis.breakdowns import (
     level_differences,
     level_scores,
 )
+from zsc_utils.analysis.claims_of_ranks import (
+    ceiling_minus_agreement,
+)
 from zsc_utils.analysis.clusterers import (
     cluster_factors,
     clusterer_agreement,
@@ -69,6 +72,14 @@ from zsc_utils.analysis.guidance import (
     regrets_by_dataset,
     regrets_by_way,
     written_regrets,
+)
+from zsc_utils.analysis.ledger import (
+    VERDICTS,
+    claim_numbers,
+    claim_values,
+    claims_ledger,
+    written_claims,
+    written_interval,
 )
 from zsc_utils.analysis.levels import (
     ami_by_level,
@@ -118,9 +129,11 @@ from zsc_utils.analysis.silhouettes import (
     written_correlation,
 )
 from zsc_utils.analysis.uncertainty import (
+    cluster_bootstrap_se,
     mean_interval,
     resampled_clusters,
     sign_flip_p,
+    student_interval,
     sure_mean_by,
 )
 from zsc_utils.analysis.variance import (
@@ -140,6 +153,7 @@ __all__ = [
     "REDUCTION_NAMES",
     "SPACES",
     "STUDY_PAIRS",
+    "VERDICTS",
     "Picked",
     "accuracy_matrix",
     "agreement_by_clusterer",
@@ -162,6 +176,11 @@ __all__ = [
     "best_level_counts",
     "best_levels",
     "ceiling_gap",
+    "ceiling_minus_agreement",
+    "claim_numbers",
+    "claim_values",
+    "claims_ledger",
+    "cluster_bootstrap_se",
     "cluster_factors",
     "cluster_profile",
     "clusterer_agreement",
@@ -215,6 +234,7 @@ __all__ = [
     "spearman",
     "spread_over_seeds",
     "square",
+    "student_interval",
     "sure_mean_by",
     "typical_curves",
     "typical_dataset",
@@ -226,9 +246,11 @@ __all__ = [
     "with_score",
     "without_baselines",
     "written_by_group",
+    "written_claims",
     "written_correlation",
     "written_curves",
     "written_differences",
     "written_dims",
+    "written_interval",
     "written_regrets",
 ]

@@ -25,7 +25,7 @@ def spearman(ami: np.ndarray, silhouette: np.ndarray) -> np.ndarray:
     from scipy.stats import rankdata
 
     if ami.shape[-1] < 3:
-        return np.full(ami.shape[:-1], np.nan)
+        return np.full(np.broadcast_shapes(ami.shape[:-1], silhouette.shape[:-1]), np.nan)
     a, b = (rankdata(values, axis=-1) - (values.shape[-1] + 1) / 2 for values in (ami, silhouette))
     with np.errstate(invalid="ignore"):
         return (a * b).sum(-1) / np.sqrt((a**2).sum(-1) * (b**2).sum(-1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -31,8 +31,8 @@ def mean_interval(
     Returns
     -------
     low, high
-        NaN for fewer than two values: one dataset says nothing about others. (With fewer than
-        about eight values such intervals are known to be too narrow.)
+        NaN for fewer than two values: one dataset says nothing about others. With fewer than ten
+        or so values such an interval is too narrow: `student_interval` is the honest one there.
     """
     from scipy.stats import bootstrap
 
@@ -49,6 +49,47 @@ def mean_interval(
     )
     low, high = found.confidence_interval
     return float(low), float(high)
+
+
+def student_interval(
+    estimate: float, se: float, n: int, *, level: float = 0.95
+) -> tuple[float, float]:
+    """Student's interval: estimate ± t of n − 1 degrees of freedom × standard error.
+
+    The interval for few datasets. No bootstrap of a mean reaches beyond the smallest and the
+    largest value, and with n values from a symmetric distribution all lie on one side of its mean
+    in 2 / 2ⁿ of the cases: with four values a 95 % bootstrap interval can hold the mean in 87.5 %
+    of the cases at most. Simulated with 2 000 draws from a normal distribution it does so in 79,
+    84 and 90 % of them for 4, 5 and 8 values (percentile; basic and BCa within a point of that),
+    Student's interval in 95 %. Where the distribution is skewed (exponential) Student's falls to
+    88 to 90 % and the bootstraps to 73 to 85 %. `tests/test_uncertainty.py` repeats it with 1 000.
+
+    Parameters
+    ----------
+    estimate
+        A mean over n independent units, or a number made of them.
+    se
+        Its standard error.
+    n
+        Units: here datasets.
+    level
+        Confidence.
+
+    Returns
+    -------
+    low, high
+        NaN for fewer than two units.
+
+    References
+    ----------
+    Student (1908), The probable error of a mean, Biometrika 6.
+    """
+    from scipy.stats import t
+
+    if n < 2:
+        return np.nan, np.nan
+    margin = float(t.ppf((1 + level) / 2, n - 1)) * se
+    return estimate - margin, estimate + margin
 
 
 def sign_flip_p(differences: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0) -> float:
@@ -109,6 +150,40 @@ def sure_mean_by(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFr
     intervals = np.array([mean_interval(v) for v in values], float).reshape(-1, 2)
     p = np.array([sign_flip_p(v) for v in values], float)
     return found.assign(low=intervals[:, 0], high=intervals[:, 1], p=p)
+
+
+def cluster_bootstrap_se(
+    statistic: Callable[[np.ndarray], float],
+    clusters: pd.Series,
+    *,
+    resamples: int = 500,
+    seed: int = 0,
+) -> float:
+    """Standard error of a statistic of rows that hang together in clusters, by bootstrap.
+
+    Parameters
+    ----------
+    statistic
+        Takes the positions of rows, with repetitions; gives a number, or NaN where it has none.
+    clusters
+        The cluster of each row: here its dataset.
+    resamples
+        How often to draw as many clusters as there are, with replacement.
+    seed
+        Random state.
+
+    Returns
+    -------
+    float
+        Standard deviation over the resamples, times √(n / (n − 1)) for n clusters: of a mean over
+        clusters that is the usual standard error. NaN for fewer than two clusters.
+    """
+    n = clusters.nunique()
+    if n < 2:
+        return np.nan
+    rng = np.random.default_rng(seed)
+    found = [statistic(chosen) for chosen in resampled_clusters(clusters, resamples, rng)]
+    return float(np.nanstd(found)) * np.sqrt(n / (n - 1))
 
 
 def resampled_clusters(

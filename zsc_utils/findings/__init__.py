@@ -34,6 +34,9 @@ from zsc_utils.findings.dimensions import (
 from zsc_utils.findings.guides import (
     silhouettes,
 )
+from zsc_utils.findings.ledger import (
+    claims,
+)
 from zsc_utils.findings.neighbours import (
     neighbours,
 )
@@ -51,6 +54,7 @@ __all__ = [
     "bullets",
     "cells",
     "choices",
+    "claims",
     "clusterers",
     "comparison",
     "encoders",

@@ -8,6 +8,11 @@ from zsc_utils.plots.breakdowns import (
     level_differences,
     level_heatmap,
 )
+from zsc_utils.plots.claims import (
+    VERDICT_STYLES,
+    claims_ledger,
+    claims_table,
+)
 from zsc_utils.plots.clusterers import (
     clusterer_matrices,
     clusters_found,
@@ -71,12 +76,15 @@ from zsc_utils.plots.variance import (
 
 __all__ = [
     "METHOD_COLORS",
+    "VERDICT_STYLES",
     "ami_against_accuracy",
     "ami_by_variant",
     "ami_heatmap",
     "ami_levels",
     "background_gaps",
     "before_and_after",
+    "claims_ledger",
+    "claims_table",
     "cluster_images",
     "clusterer_matrices",
     "clusters_found",

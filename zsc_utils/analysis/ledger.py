@@ -1,0 +1,304 @@
+"""A ledger of claims: where they are registered, and the one rule that judges them.
+
+A claim has one statistic or several. Each is a number that the claim predicts to lie above zero, or
+below. Datasets are the independent units: whatever is averaged over clusterers and encoders is
+averaged first, and the interval comes from how the datasets differ (`student_interval`).
+
+The rule: a statistic is *supported* where its 95 % interval lies wholly on the side of zero that
+the claim predicts, *contradicted* where it lies wholly on the other, else *undecided*; so it is
+with fewer than two datasets, which have no interval. A claim of several statistics is supported
+where all of them are, contradicted where any is, else undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from zsc_utils.analysis.uncertainty import student_interval
+
+SUPPORTED, CONTRADICTED, UNDECIDED = VERDICTS = ("supported", "contradicted", "undecided")
+
+FORMATS = {"points": ".1f", "ρ": ".2f"}
+
+_CLAIMS: dict[str, Claim] = {}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What claims are judged by.
+
+    Parameters
+    ----------
+    table
+        Results, as `sweep.results` gives them.
+    reductions
+        Results by reduction, as `reductions_compared.compare_reductions` gives them.
+    knn
+        kNN accuracies, as `knn.knn_accuracies` gives them.
+    """
+
+    table: pd.DataFrame
+    reductions: pd.DataFrame
+    knn: pd.DataFrame
+
+    def of(self, group: str | None) -> Evidence:
+        """Keep the datasets of one group; all for None."""
+        if group is None:
+            return self
+        frames = {name: getattr(self, name) for name in ("table", "reductions", "knn")}
+        return replace(self, **{k: f[f["group"] == group] for k, f in frames.items()})
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a statistic is on the data at hand; without arguments: nothing to compute it from.
+
+    Parameters
+    ----------
+    value
+        The estimate.
+    se
+        Its standard error over datasets; NaN for one.
+    n
+        Datasets that went in.
+    encoders
+        Names to print of the encoders that went in.
+    p
+        Of the sign-flip test; NaN where the statistic is no mean of differences.
+    by_dataset
+        Its value on each dataset, by the name to print; empty where it is no mean over datasets.
+    """
+
+    value: float = np.nan
+    se: float = np.nan
+    n: int = 0
+    encoders: tuple[str, ...] = ()
+    p: float = np.nan
+    by_dataset: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One number by which a claim is judged.
+
+    Parameters
+    ----------
+    compute
+        Takes the evidence from the datasets of the group.
+    name
+        What it is, in a few words.
+    side
+        1 where the claim predicts a number above zero, −1 where below.
+    needs
+        What a dataset must have results of to go in; ends the sentence that says why there is none.
+    unit
+        `points` (percentage points of AMI) or `ρ`.
+    group
+        The group of datasets it is about; all for None.
+    """
+
+    compute: Callable[[Evidence], Estimate]
+    name: str
+    side: int
+    needs: str
+    unit: str = "points"
+    group: str | None = None
+
+    def judge(self, evidence: Evidence) -> dict:
+        """Compute the statistic, and judge it by the rule."""
+        here = evidence.of(self.group)
+        asked = here.table["dataset"].nunique()
+        found = self.compute(here) if asked else Estimate()
+        low, high = student_interval(found.value, found.se, found.n)
+        judged = verdict(low, high, self.side)
+        return {
+            "statistic": self.name,
+            "group": self.group or "all",
+            "unit": self.unit,
+            "side": self.side,
+            "estimate": found.value,
+            "low": low,
+            "high": high,
+            "p": found.p,
+            "n": found.n,
+            "asked": asked,
+            "encoders": ", ".join(found.encoders),
+            "by_dataset": found.by_dataset,
+            "verdict": judged,
+            "reason": self._reason(found.n, asked) if judged == UNDECIDED else "",
+        }
+
+    def _reason(self, n: int, asked: int) -> str:
+        if n > 1:
+            return "the interval holds zero"
+        if n == 1:
+            return "one dataset has no spread"
+        if asked == 0:
+            return f"no {self.group or ''} dataset in this profile".replace("  ", " ")
+        return f"no dataset has results of {self.needs}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim in one sentence, and the statistics that are registered for it."""
+
+    id: str
+    sentence: str
+    statistics: list[Statistic] = field(default_factory=list)
+
+    def statistic(self, name: str, **facts) -> Callable:
+        """Register a function as a statistic of this claim; `facts` are those of `Statistic`."""
+
+        def register(function: Callable[[Evidence], Estimate]):
+            self.statistics.append(Statistic(function, name, **facts))
+            return function
+
+        return register
+
+
+def claim(id: str, sentence: str) -> Claim:
+    """Register a claim; the ledger has it after those registered before."""
+    _CLAIMS[id] = Claim(id, sentence)
+    return _CLAIMS[id]
+
+
+def verdict(low: float, high: float, side: int) -> str:
+    """Judge an interval by the rule; NaN is undecided.
+
+    Parameters
+    ----------
+    low, high
+        The interval.
+    side
+        1 where the claim predicts a number above zero, −1 where below.
+    """
+    nearest, farthest = sorted((side * low, side * high))
+    if nearest > 0:
+        return SUPPORTED
+    return CONTRADICTED if farthest < 0 else UNDECIDED
+
+
+def joint_verdict(verdicts: pd.Series) -> str:
+    """Judge a claim by the verdicts on its statistics."""
+    if (verdicts == CONTRADICTED).any():
+        return CONTRADICTED
+    return SUPPORTED if (verdicts == SUPPORTED).all() else UNDECIDED
+
+
+def claims_ledger(table: pd.DataFrame, reductions: pd.DataFrame, knn: pd.DataFrame) -> pd.DataFrame:
+    """Judge every registered claim.
+
+    Parameters
+    ----------
+    table
+        Results.
+    reductions
+        As `reductions_compared.compare_reductions` gives it; may be empty.
+    knn
+        As `knn.knn_accuracies` gives it; may be empty.
+
+    Returns
+    -------
+    DataFrame
+        One row for each statistic, in the order in which claims were registered: `id` and `claim`
+        (the sentence), `key` (the id, with a letter where a claim has several statistics),
+        `statistic`, `group` (`all` for every dataset), `unit` (percentage `points` or `ρ`), `side`
+        (1: predicted above zero; −1: below), `estimate`, `low` and `high` (95 %), `p` (sign-flip
+        test; NaN where it does not apply), `n` datasets and how many were `asked` for, `encoders`,
+        `by_dataset` (name to value), `verdict` on the statistic and `reason` where it is undecided,
+        `claim_verdict` on the claim.
+    """
+    evidence = Evidence(table, _with_columns(reductions, "n_components"), _with_columns(knn, "k"))
+    ledger = pd.DataFrame(
+        [
+            {"id": claim.id, "claim": claim.sentence} | statistic.judge(evidence)
+            for claim in _CLAIMS.values()
+            for statistic in claim.statistics
+        ]
+    )
+    judged = ledger.groupby("id")["verdict"].agg(joint_verdict)
+    letters = ledger.groupby("id").cumcount().map("abcdefgh".__getitem__)
+    several = ledger.groupby("id")["id"].transform("size") > 1
+    key = ledger["id"] + letters.where(several, "")
+    return ledger.assign(key=key, claim_verdict=ledger["id"].map(judged))
+
+
+def _with_columns(frame: pd.DataFrame, extra: str) -> pd.DataFrame:
+    """Give a frame without rows, which may have no columns either, those that claims read."""
+    columns = ["group", "dataset", "dataset_name", "encoder", "encoder_name", "clusterer"]
+    columns += ["reduction", "seed", "ami", "accuracy", extra]
+    return frame if len(frame) else pd.DataFrame(columns=columns)
+
+
+def written_claims(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Write a ledger as text: a row for each claim, what belongs to its statistics by semicolons.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `id`; columns claim, statistic (with what the claim predicts), estimate (with its
+        interval), p, datasets, verdict (with the reason where it is undecided).
+    """
+    rows = ledger.groupby("id", sort=False)
+    written = {
+        "claim": rows["claim"].first(),
+        "statistic": rows.apply(lambda r: _joined(_statistic(row) for row in r.itertuples())),
+        "estimate [95 % interval]": rows.apply(
+            lambda r: _joined(written_interval(row) for row in r.itertuples())
+        ),
+        "p": rows["p"].agg(lambda ps: _joined("–" if np.isnan(p) else f"{p:.3g}" for p in ps)),
+        "datasets": rows.apply(
+            lambda r: _joined(dict.fromkeys(f"{row.n} of {row.asked}" for row in r.itertuples()))
+        ),
+        "verdict": rows.apply(_judged),
+    }
+    return pd.DataFrame(written)
+
+
+def claim_numbers(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Numbers of a ledger for a file: indexed by `key`, a row for each statistic."""
+    return ledger.drop(columns=["id", "claim", "by_dataset"]).set_index("key")
+
+
+def claim_values(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Values behind the means of a ledger: a row for each dataset, a column for each statistic.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by the dataset's name to print, NaN where a dataset did not go in. Statistics that
+        are no mean over datasets have no column, nor have those without results.
+    """
+    columns = {row.key: row.by_dataset for row in ledger.itertuples() if row.by_dataset}
+    # Those with the most datasets first: they have them in the order of the profile.
+    longest = sorted(columns.values(), key=len, reverse=True)
+    order = dict.fromkeys(name for values in longest for name in values)
+    return pd.DataFrame(columns, index=pd.Index(order, name="dataset"), dtype=float)
+
+
+def written_interval(row) -> str:
+    """Write the estimate and interval of one row of a ledger, as far as there are any."""
+    shape = FORMATS[row.unit]
+    if np.isnan(row.estimate):
+        return "–"
+    value = f"{row.estimate:{shape}}"
+    return value if np.isnan(row.low) else f"{value} [{row.low:{shape}}, {row.high:{shape}}]"
+
+
+def _statistic(row) -> str:
+    about = "" if row.group == "all" else f", {row.group}"
+    return f"{row.statistic}{about} ({row.unit}, {'> 0' if row.side > 0 else '< 0'})"
+
+
+def _judged(rows: pd.DataFrame) -> str:
+    judged = rows["claim_verdict"].iloc[0]
+    reasons = dict.fromkeys(rows.loc[rows["verdict"] == UNDECIDED, "reason"])
+    return f"{judged} ({_joined(reasons)})" if judged == UNDECIDED else judged
+
+
+def _joined(parts) -> str:
+    return "; ".join(parts)
