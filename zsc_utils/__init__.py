@@ -6,5 +6,6 @@ ROOMS = (
     *("recipes", "datasets", "encoders", "embed", "npz", "reduce", "cluster", "score"),
     *("evaluate", "store", "profiles", "costs", "sweep", "clusterings", "forecast", "search"),
     *("analysis", "cards", "findings", "plots"),
+    *("own", "explorer", "book"),
     *("training", "cli"),
 )

@@ -26,7 +26,7 @@ from zsc_utils.errors import (
     UnknownNameError,
     ZscError,
 )
-from zsc_utils.files import atomic_path, build_folder, data_folder
+from zsc_utils.files import ROOT, atomic_path, build_folder, data_folder, figures_folder
 from zsc_utils.recipes import encoders_with_recipes, recipe_for
 from zsc_utils.training.finetuning.settings import TuningPrecision
 
@@ -375,6 +375,29 @@ def status(
         typer.echo("  {dataset} / {clusterer}: {cells} skipped: {reason}".format(**skipped))
     for problem in report["problems"]:
         typer.echo("  {dataset} / {encoder} / {clusterer}: {status}: {reason}".format(**problem))
+
+
+@app.command()
+@friendly
+def book(
+    profile: ProfileOption = "mini",
+    executed: Annotated[
+        Path | None, typer.Option(help="Folder of executed notebooks; build/<profile> by default.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder of figures; figures/<profile> by default.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the book; build/<profile>/book by default.")
+    ] = None,
+):
+    """Make a static site of the executed notebooks of a profile."""
+    from zsc_utils.book import make_book
+
+    chosen = profiles.load_profile(profile)
+    executed = executed or ROOT / "build" / chosen.name
+    figures = figures or figures_folder(chosen.name)
+    typer.echo(make_book(chosen, executed, figures, out or executed / "book"))
 
 
 @app.command()

@@ -29,6 +29,8 @@ from zsc_utils.analysis.encoders import (
     written_by_group,
 )
 from zsc_utils.analysis.levels import ami_by_level
+from zsc_utils.analysis.maps import LEFT_OUT, NO_CLASS, embedding_map, matched_places
+from zsc_utils.analysis.own import rank_by_silhouette, sizes, typical_rows
 from zsc_utils.analysis.silhouettes import (
     correlation_by_supervision,
     silhouette_correlation,
@@ -44,6 +46,8 @@ from zsc_utils.analysis.variance import (
 )
 
 __all__ = [
+    "LEFT_OUT",
+    "NO_CLASS",
     "SPACES",
     "ami_by_clusterer",
     "ami_by_encoder",
@@ -55,19 +59,24 @@ __all__ = [
     "correlation_by_supervision",
     "datasets_of_group",
     "dims_for_variance",
+    "embedding_map",
     "fine_tuning_gains",
     "group_differences",
+    "matched_places",
     "mean_interval",
     "mean_ranks",
     "not_fine_tuned",
     "paired_differences",
     "pretrained_only",
+    "rank_by_silhouette",
     "resampled_clusters",
     "sign_flip_p",
     "silhouette_correlation",
     "silhouette_ranks",
+    "sizes",
     "spearman",
     "typical_curves",
+    "typical_rows",
     "unscored",
     "variance_curve",
     "variance_curves",

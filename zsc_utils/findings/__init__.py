@@ -9,6 +9,7 @@ from zsc_utils.findings.base import (
 )
 from zsc_utils.findings.dimensions import variance
 from zsc_utils.findings.guides import silhouettes
+from zsc_utils.findings.own import own_images
 from zsc_utils.findings.taxonomy import levels
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "fine_tuning",
     "levels",
     "live_fine_tuning",
+    "own_images",
     "points",
     "silhouettes",
     "spread",
