@@ -96,9 +96,6 @@ def write_chapter(notebook: Path, folder: Path, known: set[str]) -> None:
             cell.source = without_links(cell.source, known)
             continue
         cell.outputs = [output for output in cell.outputs if not is_progress(output)]
-        # What papermill put in: readers know the cell above it.
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.metadata["tags"] = [*cell.metadata["tags"], "remove-cell"]
     nbformat.write(content, folder / notebook.name)
 
 
@@ -129,7 +126,7 @@ def front_page(profile: Profile, figures: Path, names: list[str]) -> str:
         "[arXiv 2406.02465](https://arxiv.org/abs/2406.02465), run as the profile "
         f"`{profile.name}`: {len(profile.datasets)} datasets, {len(profile.encoders)} encoders, "
         f"{len(profile.clusterers)} clusterers. {profile.description}",
-        "## The claims, and what this run says of them",
+        "## The claims",
         ledger,
         "## The figures",
         figure_table(figures, by_number),
@@ -166,7 +163,7 @@ def figure_table(figures: Path, by_number: dict[str, str]) -> str:
             picture = f"![{figure.question}](figures/{figure.file}.png)"
             cells.append(f"[{picture}]({link})<br>[{figure.question}]({link})")
     rows = ("| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), cells))
-    return "\n".join((":::{div} study-figures", *rows, ":::"))
+    return "\n".join(rows)
 
 
 def table_of_contents(caption: str, pages: list[str]) -> str:
