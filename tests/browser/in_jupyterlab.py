@@ -137,8 +137,10 @@ def run_all(browser, address):
     """Open a notebook, run all its cells by the menu, wait for the last, and return the page."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.goto(address)
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=120_000)
+    # A notebook that is being read is shown with one empty cell.
+    page.locator(".jp-Notebook .jp-CodeCell").nth(3).wait_for(timeout=120_000)
     page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(timeout=120_000)
+    page.wait_for_timeout(2000)
     page.locator(".lm-MenuBar-item", has_text="Run").click()
     page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
     end = time.monotonic() + 60 * MINUTES
