@@ -1,6 +1,8 @@
 """Settings of the book: Sphinx reads them when it is built. Nothing comes from a network."""
 
 project = "Clustering of unseen datasets"
+# The citation names the authors of the study; the theme would print a placeholder.
+author = ""
 extensions = ["myst_nb"]
 # Notebooks are executed by make, once; the book shows what they gave.
 nb_execution_mode = "off"
