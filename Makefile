@@ -22,7 +22,7 @@ number     = $(firstword $(subst _, ,$*))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env all pretrain finetune sheets test lab data status lint format lock clean FORCE $(NUMBERS)
+.PHONY: help env all book browser pretrain finetune sheets test lab data status lint format lock clean FORCE $(NUMBERS)
 
 help: ## say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ env: $(ENV) ## make .venv with the locked versions
 
 all: $(EXECUTED) ## compute what is missing and execute every notebook
 	@echo 'up to date: $(BUILD)/*.ipynb, $(FIGURES)/'
+
+book: $(BUILD)/book/index.html ## make a site of the executed notebooks, to be read without running
+	@echo 'open $<'
 
 pretrain: $(ENV) ## train the encoders of weights/mini that are not there yet (hours; resumes)
 	$(BIN)/zsc pretrain
@@ -51,6 +54,9 @@ sheets: $(ENV) ## draw the contact sheets of docs/miniature.md anew
 
 test: $(ENV) ## run the tests
 	$(BIN)/python -m pytest
+
+browser: $(ENV) ## run notebooks in JupyterLab by a browser (Chromium, where it is installed)
+	$(BIN)/python -m pytest -rs tests/browser/in_jupyterlab.py
 
 lab: $(ENV) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=notebooks
@@ -113,5 +119,9 @@ $(BUILD)/%.ipynb: $(BUILD)/.%.cleared $(BUILD)/.sweep | $(CLEARED)
 		|| { rm -f $(FIGURES)/$(number)_*; \
 		     echo 'failed; executed so far: $(BUILD)/$*.partial.ipynb'; exit 1; }
 	@mv $(BUILD)/$*.partial.ipynb $@
+
+$(BUILD)/book/index.html: $(EXECUTED) $(wildcard book/* docs/*.md)
+	@$(BIN)/zsc book --profile $(PROFILE) > /dev/null
+	@touch $@
 
 $(foreach name,$(NOTEBOOKS),$(eval $(firstword $(subst _, ,$(name))): $(BUILD)/$(name).ipynb))

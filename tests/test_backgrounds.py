@@ -5,8 +5,9 @@ import pytest
 
 from zsc_utils import analysis, findings, plots
 from zsc_utils.datasets import registered
+from zsc_utils.plan import plan
 from zsc_utils.profiles import load_profile
-from zsc_utils.sweep import plan, sweep
+from zsc_utils.sweep import sweep
 
 
 @pytest.fixture(autouse=True)

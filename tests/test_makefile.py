@@ -126,7 +126,9 @@ def test_a_failing_notebook(project):
 
 def test_help_names_every_target(project):
     text = make(project, "help").stdout
-    targets = "env all pretrain finetune sheets test lab data status lint format clean 01 02"
+    targets = (
+        "env all book browser pretrain finetune sheets test lab data status lint format clean 01 02"
+    )
     for target in targets.split():
         assert f"make {target}" in text
     for variable in ("PROFILE", "JOBS", "SEED", "DATA_ROOT", "WEIGHTS_ROOT"):

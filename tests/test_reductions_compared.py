@@ -9,6 +9,7 @@ import pytest
 from zsc_utils import analysis, findings, plots
 from zsc_utils.encoders.base import EncoderFacts
 from zsc_utils.errors import EmbeddingsError, RecipeError
+from zsc_utils.plan import plan
 from zsc_utils.profiles import load_profile
 from zsc_utils.recipes import Recipe, Reduction
 from zsc_utils.reduce import reduce
@@ -21,7 +22,7 @@ from zsc_utils.reductions_compared import (
     reductions,
 )
 from zsc_utils.store import Cell
-from zsc_utils.sweep import embed_jobs, plan
+from zsc_utils.sweep import embed_jobs
 
 SMALL = {"pca": [2, 70], "pacmap": [2], "tsne": [2]}
 

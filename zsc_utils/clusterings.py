@@ -46,8 +46,11 @@ class Clustering:
 
     @property
     def classes(self) -> pd.Series:
-        """The class of each row, a string or missing."""
-        return self.embeddings.labels[self.job.dataset.facts.label]
+        """The class of each row, a string or missing; all are where images have no labels."""
+        labels = self.embeddings.labels
+        return labels.get(
+            self.job.dataset.facts.label, pd.Series(None, index=labels.index, dtype=object)
+        )
 
     @property
     def images(self) -> ChosenImages:

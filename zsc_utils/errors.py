@@ -9,6 +9,10 @@ from collections.abc import Iterable
 class ZscError(Exception):
     """Something about the input is wrong; the message says what, where and what to do."""
 
+    def _render_traceback_(self) -> list[str]:
+        """Tell notebooks what to show: the message, as the way through this code helps nobody."""
+        return [f"error: {self}"]
+
 
 class UnknownNameError(ZscError):
     """A name that nothing is registered under."""

@@ -18,8 +18,8 @@ from zsc_utils.embed import Embeddings, choose_device, embed, embeddings_key, fi
 from zsc_utils.encoders import Encoder, load_encoder
 from zsc_utils.errors import DatasetAbsentError, ZscError
 from zsc_utils.files import atomic_path, build_folder, code_fingerprint, fingerprint, versions
+from zsc_utils.plan import Job, plan
 from zsc_utils.profiles import Profile
-from zsc_utils.sweep import Job, plan
 
 log = logging.getLogger(__name__)
 

@@ -27,12 +27,14 @@ from zsc_utils.files import (
     fingerprint,
     versions,
 )
+from zsc_utils.plan import Job, embeddings_size, plan, reductions_memo
 from zsc_utils.profiles import Profile
 from zsc_utils.recipes import Recipe, Reduction
 from zsc_utils.reduce import Memo, ReductionError, method, reduce, reduction_fingerprint
+from zsc_utils.results import read_embeddings
 from zsc_utils.score import adjusted_mutual_information, scoring_fingerprint
 from zsc_utils.search import COMMON
-from zsc_utils.sweep import Job, embeddings_size, one_thread, plan, read_embeddings, reductions_memo
+from zsc_utils.sweep import one_thread
 
 log = logging.getLogger(__name__)
 

@@ -74,6 +74,9 @@ from zsc_utils.analysis.guidance import (
     written_regrets,
 )
 from zsc_utils.analysis.ledger import (
+    CONTRADICTED,
+    SUPPORTED,
+    UNDECIDED,
     VERDICTS,
     claim_numbers,
     claim_values,
@@ -84,6 +87,12 @@ from zsc_utils.analysis.ledger import (
 from zsc_utils.analysis.levels import (
     ami_by_level,
     level_matrix,
+)
+from zsc_utils.analysis.maps import (
+    LEFT_OUT,
+    NO_CLASS,
+    embedding_map,
+    matched_places,
 )
 from zsc_utils.analysis.neighbours import (
     OTHERS,
@@ -96,6 +105,11 @@ from zsc_utils.analysis.neighbours import (
     neighbour_measure,
     rank_agreement,
     rank_changes,
+)
+from zsc_utils.analysis.own import (
+    rank_by_silhouette,
+    sizes,
+    typical_rows,
 )
 from zsc_utils.analysis.reductions import (
     ALL_CLUSTERERS,
@@ -147,12 +161,17 @@ from zsc_utils.analysis.variance import (
 
 __all__ = [
     "ALL_CLUSTERERS",
+    "CONTRADICTED",
     "FAMILIES",
     "JUDGES",
+    "LEFT_OUT",
+    "NO_CLASS",
     "OTHERS",
     "REDUCTION_NAMES",
     "SPACES",
     "STUDY_PAIRS",
+    "SUPPORTED",
+    "UNDECIDED",
     "VERDICTS",
     "Picked",
     "accuracy_matrix",
@@ -192,6 +211,7 @@ __all__ = [
     "dataset_differences",
     "datasets_of_group",
     "dims_for_variance",
+    "embedding_map",
     "fine_tuned_pairs",
     "fine_tuning_gains",
     "group_differences",
@@ -204,6 +224,7 @@ __all__ = [
     "level_differences",
     "level_matrix",
     "level_scores",
+    "matched_places",
     "mean_agreement",
     "mean_ami_and_accuracy",
     "mean_interval",
@@ -217,6 +238,7 @@ __all__ = [
     "plus_minus",
     "pretrained_only",
     "rank_agreement",
+    "rank_by_silhouette",
     "rank_changes",
     "read_trials",
     "recipe_choices",
@@ -231,6 +253,7 @@ __all__ = [
     "sign_flip_p",
     "silhouette_correlation",
     "silhouette_ranks",
+    "sizes",
     "spearman",
     "spread_over_seeds",
     "square",
@@ -238,6 +261,7 @@ __all__ = [
     "sure_mean_by",
     "typical_curves",
     "typical_dataset",
+    "typical_rows",
     "unscored",
     "variance_curve",
     "variance_curves",

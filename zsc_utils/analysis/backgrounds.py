@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from zsc_utils.files import build_folder
+from zsc_utils.plan import Job, results_folder
+from zsc_utils.results import read_embeddings
 from zsc_utils.score import adjusted_mutual_information
 from zsc_utils.store import read_result
-from zsc_utils.sweep import Job, read_embeddings, results_folder
 
 # Datasets that show the same subjects and differ in what stands behind them.
 FAMILIES = (

@@ -10,8 +10,8 @@ import pandas as pd
 
 from zsc_utils.analysis.uncertainty import mean_interval, sign_flip_p
 from zsc_utils.cluster import registered as registered_clusterers
+from zsc_utils.plan import Job
 from zsc_utils.recipes import Recipe, Reduction
-from zsc_utils.sweep import Job
 
 REDUCTION_NAMES = {
     "none": "none",

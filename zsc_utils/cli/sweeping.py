@@ -21,7 +21,8 @@ from zsc_utils.cli.base import (
     friendly,
     select_profile,
 )
-from zsc_utils.files import atomic_path, build_folder
+from zsc_utils.files import ROOT, atomic_path, build_folder, figures_folder
+from zsc_utils.profiles import load_profile
 
 
 @app.command()
@@ -144,3 +145,26 @@ def search(
         with atomic_path(path) as draft:
             table.to_csv(draft, index=False)
     typer.echo(f"{out}: recipes for {report['encoder'].nunique()} encoders; {trials}: all trials")
+
+
+@app.command()
+@friendly
+def book(
+    profile: ProfileOption = "mini",
+    executed: Annotated[
+        Path | None, typer.Option(help="Folder of executed notebooks; build/<profile> by default.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder of figures; figures/<profile> by default.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the book; build/<profile>/book by default.")
+    ] = None,
+):
+    """Make a static site of the executed notebooks of a profile."""
+    from zsc_utils.book import make_book
+
+    chosen = load_profile(profile)
+    executed = executed or ROOT / "build" / chosen.name
+    figures = figures or figures_folder(chosen.name)
+    typer.echo(make_book(chosen, executed, figures, out or executed / "book"))

@@ -40,6 +40,9 @@ from zsc_utils.findings.ledger import (
 from zsc_utils.findings.neighbours import (
     neighbours,
 )
+from zsc_utils.findings.own import (
+    own_images,
+)
 from zsc_utils.findings.reductions import (
     comparison,
     reductions,
@@ -63,6 +66,7 @@ __all__ = [
     "levels",
     "live_fine_tuning",
     "neighbours",
+    "own_images",
     "picked_out",
     "points",
     "reductions",

@@ -36,10 +36,20 @@ from zsc_utils.plots.images import (
 from zsc_utils.plots.levels import (
     ami_levels,
 )
+from zsc_utils.plots.maps import (
+    as_html,
+    embedding_map,
+    thumbnail,
+    thumbnails_bytes,
+)
 from zsc_utils.plots.neighbours import (
     ami_against_accuracy,
     rank_agreement,
     rank_changes,
+)
+from zsc_utils.plots.own import (
+    cluster_sizes,
+    image_rows,
 )
 from zsc_utils.plots.reductions import (
     recipe_grid,
@@ -81,18 +91,22 @@ __all__ = [
     "ami_by_variant",
     "ami_heatmap",
     "ami_levels",
+    "as_html",
     "background_gaps",
     "before_and_after",
     "claims_ledger",
     "claims_table",
     "cluster_images",
+    "cluster_sizes",
     "clusterer_matrices",
     "clusters_found",
     "contact_sheet",
     "difference_by_group",
+    "embedding_map",
     "encoder_styles",
     "fold_tables",
     "gains_by_group",
+    "image_rows",
     "keep_table",
     "learning_curves",
     "left_out",
@@ -111,5 +125,7 @@ __all__ = [
     "search_heatmap",
     "show_table",
     "silhouette_ranks",
+    "thumbnail",
+    "thumbnails_bytes",
     "variance_curves",
 ]

@@ -30,6 +30,11 @@ MARKERS = "os^Dvp*Xh"
 DASHES = ["-", "--", ":", "-."]
 
 
+def categorical_colors() -> list[str]:
+    """Write the colours of the palette as HTML does; its grey is left out, which marks absence."""
+    return [color for i, color in enumerate(_COLORS.as_hex()) if i != 7]
+
+
 def encoder_styles(table: pd.DataFrame) -> dict[str, dict]:
     """Give each encoder its look: colour for the pretraining, marker and line for the backbone.
 

@@ -1,0 +1,210 @@
+"""Someone's own images: embedded, clustered by every clusterer, written down image by image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from zsc_utils import sweep
+from zsc_utils.cluster import registered as registered_clusterers
+from zsc_utils.clusterings import Clustering, read_clusterings
+from zsc_utils.costs import Size, lack_of_memory, memory_available, peak_bytes
+from zsc_utils.datasets import FileImages, ImageDataset, load_dataset, open_folder
+from zsc_utils.embed import Embeddings, embed
+from zsc_utils.encoders import describe_encoder, load_encoder
+from zsc_utils.errors import ImageFolderError, ProfileError
+from zsc_utils.evaluate import evaluate
+from zsc_utils.files import atomic_path, build_folder, fingerprint
+from zsc_utils.profiles import Profile
+from zsc_utils.recipes import SILHOUETTE_REDUCTION
+from zsc_utils.store import read_result, write_result
+
+# Photographs that come with the installation stand in where no folder is named.
+EXAMPLE = "textures"
+# UMAP needs two samples more than dimensions, and the silhouettes are measured in UMAP space.
+FEWEST = SILHOUETTE_REDUCTION.n_components + 2
+
+
+def open_images(folder: str | Path | None, max_samples: int | None = None) -> ImageDataset:
+    """Open a folder of images or of class folders; where none is named, an example.
+
+    Parameters
+    ----------
+    folder
+        All its images are taken.
+    max_samples
+        How many images of the example to take at most.
+
+    Raises
+    ------
+    ImageFolderError
+        The folder does not exist, holds too few images, or is ambiguous.
+    """
+    if folder is None:
+        return load_dataset(EXAMPLE).subset(max_samples)
+    dataset = open_folder(folder, need_classes=False)
+    _check_number(len(dataset), f"the folder {folder} holds {len(dataset)} images")
+    return dataset
+
+
+def _check_number(n: int, what: str) -> None:
+    if n < FEWEST:
+        raise ImageFolderError(f"{what}, too few for UMAP, which needs {FEWEST}: add some")
+
+
+def plan_own(
+    dataset: ImageDataset, encoder: str, profile: Profile, n_classes: int | None = None
+) -> sweep.Job:
+    """Plan the clusterings of some images: the profile's clusterers, recipes and first seed.
+
+    Parameters
+    ----------
+    dataset
+        The images.
+    encoder
+        Name of an encoder; published weights are fetched.
+    profile
+        Where clusterers and recipes come from.
+    n_classes
+        Number of clusters that those clusterers are told that ask, for images without labels.
+
+    Raises
+    ------
+    ProfileError
+        The number is below two or above that of the images, or there are labels, which tell it.
+    ZscError
+        The encoder is unknown, or its weights are not there.
+    """
+    labelled = dataset.facts.label in dataset.labels
+    if n_classes is not None and labelled:
+        raise ProfileError("these images have labels, which tell their number: no n_classes")
+    if n_classes is not None and not 2 <= n_classes <= len(dataset):
+        raise ProfileError(f"n_classes must be 2 to {len(dataset)} (all images), not {n_classes}")
+    sweep.fetch_what_is_published([encoder])
+    one_seed = profile.model_copy(update={"seeds": profile.seeds[:1]})
+    job = sweep.make_job(one_seed, dataset, *describe_encoder(encoder))
+    if labelled:
+        return job
+    cells = tuple(
+        (replace(cell, key=fingerprint({"cell": cell.key, "told": n_classes})), recipe)
+        for cell, recipe in job.cells
+    )
+    return replace(job, cells=cells)
+
+
+def cluster_own(
+    job: sweep.Job, n_classes: int | None = None, build: Path | None = None, progress: bool = True
+) -> tuple[pd.DataFrame, list[Clustering]]:
+    """Embed and cluster images, or read what was computed before with the same settings.
+
+    Unreadable images are left out.
+
+    Parameters
+    ----------
+    job, n_classes
+        As for `plan_own`, and what it gave.
+    build
+        Folder of caches and results.
+    progress
+        Show progress bars.
+
+    Returns
+    -------
+    table
+        One row a clusterer: what `evaluate` gives, `clusterer_name`, and `n_skipped`, the
+        number of unreadable images. What needs more memory than there is has status `skipped`.
+    clusterings
+        Those that gave clusters.
+
+    Raises
+    ------
+    ImageFolderError
+        Too few images could be read.
+    EmbeddingsError
+        None could be read.
+    """
+    build = build or build_folder()
+    embeddings = embed(
+        job.dataset,
+        job.encoder_settings,
+        lambda: load_encoder(job.encoder.name),
+        cache=build / "cache",
+        skip_unreadable=True,
+        progress=progress,
+    )
+    n = len(embeddings.array)
+    _check_number(n, f"only {n} of {len(job.dataset)} images could be read")
+    display = registered_clusterers()
+    bar = tqdm(job.cells, desc="cluster", unit="clusterer", disable=not progress)
+    rows = []
+    with sweep.one_thread():
+        for cell, recipe in bar:
+            bar.set_postfix_str(display[cell.clusterer].display)
+            found = read_result(cell, sweep.results_folder(build))
+            row = found[0] if found else _compute(job, embeddings, cell, recipe, n_classes, build)
+            names = {"clusterer_name": display[cell.clusterer].display}
+            rows.append(row | names | {"n_skipped": len(embeddings.skipped)})
+    return pd.DataFrame(rows), list(read_clusterings([job], build))
+
+
+def _compute(job, embeddings: Embeddings, cell, recipe, n_classes, build) -> dict:
+    label = job.dataset.facts.label
+    has_label = label in embeddings.labels
+    known = embeddings.labels[label].nunique() if has_label else n_classes
+    size = Size(*embeddings.array.shape, known or 1)
+    lack = lack_of_memory(peak_bytes(recipe, size), memory_available())
+    if lack:
+        return sweep.row_without_scores(cell, "skipped", lack)
+    row, clusters = evaluate(
+        embeddings.array,
+        embeddings.labels,
+        label if has_label else None,
+        recipe,
+        seed=cell.seed,
+        min_cluster_size=job.dataset.facts.min_cluster_size,
+        n_classes=n_classes,
+        memo=sweep.reductions_memo(build, job.key),
+    )
+    row = {"dataset": cell.dataset, "encoder": cell.encoder} | row
+    # What failed is tried again the next time: there are few cells, and someone is waiting.
+    if clusters is not None:
+        write_result(cell, sweep.results_folder(build), row, clusters)
+    return row
+
+
+def assignments(clusterings: list[Clustering]) -> pd.DataFrame:
+    """Write down for each image its class, where known, and its cluster by each clusterer.
+
+    Parameters
+    ----------
+    clusterings
+        Of the same embeddings, one or more.
+
+    Returns
+    -------
+    DataFrame
+        `image` (a path below the folder, or the number of the image), `class`, and a column named
+        after each clusterer, −1 = left out.
+    """
+    first = clusterings[0]
+    dataset, positions = first.job.dataset, first.embeddings.positions
+    names = positions
+    if isinstance(dataset.images, FileImages):
+        folder = Path(dataset.facts.source)
+        names = [dataset.images.paths[i].relative_to(folder).as_posix() for i in positions]
+    known = {} if first.classes.isna().all() else {"class": first.classes}
+    found = {one.cell.clusterer: one.clusters for one in clusterings}
+    return pd.DataFrame({"image": names} | known | found)
+
+
+def save_assignments(clusterings: list[Clustering], name: str, folder: str | Path) -> Path | None:
+    """Write `assignments` as one CSV file; nothing where there are no clusterings."""
+    if not clusterings:
+        return None
+    path = Path(folder) / f"{name}.csv"
+    with atomic_path(path) as draft:
+        assignments(clusterings).to_csv(draft, index=False)
+    return path
