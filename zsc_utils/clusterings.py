@@ -67,7 +67,7 @@ def read_clusterings(planned: list[Job], build: Path | None = None) -> Iterator[
     Parameters
     ----------
     planned
-        As `sweep.plan` gives it.
+        As `plan.plan` gives it.
     build
         Folder of caches and results.
 

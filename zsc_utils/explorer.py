@@ -48,7 +48,7 @@ def page(
     Parameters
     ----------
     planned
-        As `sweep.plan` gives it. Of several seeds, the first counts.
+        As `plan.plan` gives it. Of several seeds, the first counts.
     dataset, encoder, clusterer
         Names.
     max_points
@@ -115,7 +115,7 @@ def explore(
     Parameters
     ----------
     planned
-        As `sweep.plan` gives it.
+        As `plan.plan` gives it.
     dataset, encoder, clusterer
         What to show first; the first of the plan by default.
     max_points, build

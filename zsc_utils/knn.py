@@ -292,7 +292,7 @@ def knn_accuracies(
     Raises
     ------
     ZscError
-        As for `sweep.plan`.
+        As for `plan.plan`.
     """
     build = build or build_folder()
     planned = plan(profile, data_root)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
 
-from zsc_utils import sweep
 from zsc_utils.cluster import registered as registered_clusterers
 from zsc_utils.clusterings import Clustering, read_clusterings
 from zsc_utils.costs import Size, lack_of_memory, memory_available, peak_bytes
@@ -18,9 +17,12 @@ from zsc_utils.encoders import describe_encoder, load_encoder
 from zsc_utils.errors import ImageFolderError, ProfileError
 from zsc_utils.evaluate import evaluate
 from zsc_utils.files import atomic_path, build_folder, fingerprint
+from zsc_utils.plan import Job, make_job, reductions_memo, results_folder
 from zsc_utils.profiles import Profile
 from zsc_utils.recipes import SILHOUETTE_REDUCTION
+from zsc_utils.results import row_without_scores
 from zsc_utils.store import read_result, write_result
+from zsc_utils.sweep import fetch_what_is_published, one_thread
 
 # Photographs that come with the installation stand in where no folder is named.
 EXAMPLE = "textures"
@@ -57,7 +59,7 @@ def _check_number(n: int, what: str) -> None:
 
 def plan_own(
     dataset: ImageDataset, encoder: str, profile: Profile, n_classes: int | None = None
-) -> sweep.Job:
+) -> Job:
     """Plan the clusterings of some images: the profile's clusterers, recipes and first seed.
 
     Parameters
@@ -83,9 +85,9 @@ def plan_own(
         raise ProfileError("these images have labels, which tell their number: no n_classes")
     if n_classes is not None and not 2 <= n_classes <= len(dataset):
         raise ProfileError(f"n_classes must be 2 to {len(dataset)} (all images), not {n_classes}")
-    sweep.fetch_what_is_published([encoder])
+    fetch_what_is_published([encoder])
     one_seed = profile.model_copy(update={"seeds": profile.seeds[:1]})
-    job = sweep.make_job(one_seed, dataset, *describe_encoder(encoder))
+    job = make_job(one_seed, dataset, *describe_encoder(encoder))
     if labelled:
         return job
     cells = tuple(
@@ -96,7 +98,7 @@ def plan_own(
 
 
 def cluster_own(
-    job: sweep.Job, n_classes: int | None = None, build: Path | None = None, progress: bool = True
+    job: Job, n_classes: int | None = None, build: Path | None = None, progress: bool = True
 ) -> tuple[pd.DataFrame, list[Clustering]]:
     """Embed and cluster images, or read what was computed before with the same settings.
 
@@ -140,10 +142,10 @@ def cluster_own(
     display = registered_clusterers()
     bar = tqdm(job.cells, desc="cluster", unit="clusterer", disable=not progress)
     rows = []
-    with sweep.one_thread():
+    with one_thread():
         for cell, recipe in bar:
             bar.set_postfix_str(display[cell.clusterer].display)
-            found = read_result(cell, sweep.results_folder(build))
+            found = read_result(cell, results_folder(build))
             row = found[0] if found else _compute(job, embeddings, cell, recipe, n_classes, build)
             names = {"clusterer_name": display[cell.clusterer].display}
             rows.append(row | names | {"n_skipped": len(embeddings.skipped)})
@@ -157,7 +159,7 @@ def _compute(job, embeddings: Embeddings, cell, recipe, n_classes, build) -> dic
     size = Size(*embeddings.array.shape, known or 1)
     lack = lack_of_memory(peak_bytes(recipe, size), memory_available())
     if lack:
-        return sweep.row_without_scores(cell, "skipped", lack)
+        return row_without_scores(cell, "skipped", lack)
     row, clusters = evaluate(
         embeddings.array,
         embeddings.labels,
@@ -166,12 +168,12 @@ def _compute(job, embeddings: Embeddings, cell, recipe, n_classes, build) -> dic
         seed=cell.seed,
         min_cluster_size=job.dataset.facts.min_cluster_size,
         n_classes=n_classes,
-        memo=sweep.reductions_memo(build, job.key),
+        memo=reductions_memo(build, job.key),
     )
     row = {"dataset": cell.dataset, "encoder": cell.encoder} | row
     # What failed is tried again the next time: there are few cells, and someone is waiting.
     if clusters is not None:
-        write_result(cell, sweep.results_folder(build), row, clusters)
+        write_result(cell, results_folder(build), row, clusters)
     return row
 
 

@@ -62,7 +62,7 @@ def background_scores(
     Parameters
     ----------
     planned
-        As `sweep.plan` gives it; its cells must have been computed.
+        As `plan.plan` gives it; its cells must have been computed.
     variants
         As `background_variants` gives it.
     build

@@ -34,7 +34,7 @@ class Evidence:
     Parameters
     ----------
     table
-        Results, as `sweep.results` gives them.
+        Results, as `results.results` gives them.
     reductions
         Results by reduction, as `reductions_compared.compare_reductions` gives them.
     knn

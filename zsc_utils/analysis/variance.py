@@ -38,7 +38,7 @@ def variance_curves(planned: list[Job], build: Path | None = None) -> pd.DataFra
     Parameters
     ----------
     planned
-        As `sweep.plan` gives it; its embeddings must have been computed.
+        As `plan.plan` gives it; its embeddings must have been computed.
     build
         Folder of caches and results.
 
