@@ -125,7 +125,7 @@ def test_a_profile_that_names_nothing_to_search_on(tiny):
 
 def digits_embeddings(name, X, y):
     facts = replace(load_dataset("digits").facts, name=name, label="digit")
-    return Embeddings(X, pd.DataFrame({"digit": y.astype(str)}), facts, name)
+    return Embeddings(X, pd.DataFrame({"digit": y.astype(str)}), facts, name, np.arange(len(X)))
 
 
 def test_what_does_not_fit_into_memory_has_no_part_and_says_so(blobs, tmp_path, monkeypatch):

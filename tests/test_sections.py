@@ -83,6 +83,8 @@ def run(monkeypatch, tmp_path):
         monkeypatch.setattr("zsc_utils.sweep.sweep", lambda *args, **kwargs: table)
         drawn = curves(table)
         monkeypatch.setattr(analysis, "variance_curves", lambda *args: drawn)
+        # There are no clusters behind a made-up table.
+        monkeypatch.setattr(analysis, "best_clustering", lambda *args: None)
         monkeypatch.setattr(plots, "save", lambda *args: plt.close("all"))
         few = {"resamples": 20, "seed": 0}
         monkeypatch.setattr(analysis.silhouette_correlation, "__kwdefaults__", few)
