@@ -77,7 +77,8 @@ def test_images_without_a_class_are_left_out():
 
     def embeddings(labels):
         facts = load_dataset("faces").facts
-        return knn.Embeddings(np.ones((len(labels), 2), np.float32), labels, facts, "key")
+        array = np.ones((len(labels), 2), np.float32)
+        return knn.Embeddings(array, labels, facts, "key", np.arange(len(labels)))
 
     found = knn.classes_of(embeddings(train), embeddings(test))
     assert [len(part) for part in found] == [190, 190, 200, 200]

@@ -106,10 +106,11 @@ def committed(path):
     return shown.stdout
 
 
-def test_readme_table_is_the_one_that_was_computed():
-    table = committed("figures/mini/01_groups.md").strip()
+@pytest.mark.parametrize("name", ["01_groups.md", "11_claims.md"])
+def test_readme_tables_are_those_that_were_computed(name):
+    table = committed(f"figures/mini/{name}").strip()
     readme = (ROOT / "README.md").read_text()
-    assert table in readme, "README's table is not figures/mini/01_groups.md: paste it"
+    assert table in readme, f"README has not the table of figures/mini/{name}: paste it"
 
 
 def test_few_datasets_of_the_miniature_are_too_hard_or_too_easy():

@@ -134,12 +134,15 @@ def test_number_of_jobs_does_not_change_results(smoke, tmp_path):
 
 
 def test_embeddings_and_reductions_are_shared(smoke):
-    for folder in (smoke / "cache" / "reductions").iterdir():
+    planned = plan(load_profile("smoke"))
+    assert len(planned) == 12
+    for job in planned:
+        assert job.embeddings_folder(smoke).is_dir()
+        folder = smoke / "cache" / "reductions" / job.key
         names = [path.name.split("-")[0] for path in folder.iterdir()]
         # PCA scores and ratios at most once; UMAP once for each of the seeds 1 and 42.
         assert names.count("umap50") == 2
         assert names.count("pca") <= 2
-    assert len(list((smoke / "cache" / "embeddings").glob("*/*"))) == 12
 
 
 def test_second_sweep_computes_nothing(tmp_path):
