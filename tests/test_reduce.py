@@ -18,8 +18,9 @@ def digits():
 
 
 def test_recipe_tables_may_name_what_is_registered_here():
-    """Tables are read by a room that cannot know this one."""
-    assert set(REDUCTION_METHODS) == set(room._METHODS)
+    """Tables are read by a room that cannot know this one; other rooms may register more."""
+    own = {name for name, reducer in room._METHODS.items() if reducer.__module__ == room.__name__}
+    assert set(REDUCTION_METHODS) == own
 
 
 def test_zscore_gives_unit_variance_and_zero_where_there_is_none(digits):
