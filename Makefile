@@ -115,7 +115,8 @@ $(BUILD)/.sweep: profiles/$(PROFILE).yaml $(PACKAGE) $(ENV) $(BUILD)/.settings |
 $(BUILD)/%.ipynb: $(BUILD)/.%.cleared $(BUILD)/.sweep | $(CLEARED)
 	@echo 'executing notebooks/$*.ipynb'
 	@$(BIN)/papermill notebooks/$*.ipynb $(BUILD)/$*.partial.ipynb --kernel python3 \
-		-p profile $(PROFILE) -p jobs $(JOBS) $(if $(SEED),-p seed $(SEED)) \
+		-p profile $(PROFILE) $(if $(SEED),-p seed $(SEED)) \
+		$$(grep -q '"jobs = ' notebooks/$*.ipynb && echo -p jobs $(JOBS)) \
 		|| { rm -f $(FIGURES)/$(number)_*; \
 		     echo 'failed; executed so far: $(BUILD)/$*.partial.ipynb'; exit 1; }
 	@mv $(BUILD)/$*.partial.ipynb $@

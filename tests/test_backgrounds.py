@@ -52,6 +52,9 @@ def test_gaps_by_hand(scores):
     # The groups are the same for both variants: what they share cancels.
     assert gaps.loc["b", ["value", "se"]].tolist() == pytest.approx([0, 0])
     assert set(gaps["gap"]) == {"background gap"}
+    written = analysis.written_gaps(gaps.reset_index())
+    assert written.loc["B", "background gap"] == "0.0 [0.0, 0.0]"
+    assert written.index.tolist() == gaps["encoder_name"].tolist()
     turned = analysis.background_gaps(scores.sort_values("encoder", ascending=False))
     assert turned["encoder"].tolist() == ["b", "a"]
 

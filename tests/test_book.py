@@ -12,7 +12,7 @@ from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from zsc_utils.book import BookError, make_book, without_links
+from zsc_utils.book import STUDY_FIGURES, BookError, make_book, without_links
 from zsc_utils.profiles import load_profile
 
 FRAME = '<iframe sandbox="allow-scripts" srcdoc="&lt;b&gt;map of points&lt;/b&gt;"></iframe>'
@@ -96,6 +96,14 @@ def test_the_front_page_has_claims_figures_and_every_chapter(book):
     for caption in ("Your own images", "The five sections", "Background"):
         assert f">{caption}<" in text
     assert ">Appendix<" not in text
+
+
+@pytest.mark.parametrize("figure", STUDY_FIGURES, ids=lambda figure: str(figure.number))
+def test_the_figures_of_the_front_page_are_drawn_by_their_notebooks(figure):
+    (path,) = (ROOT / "notebooks").glob(f"{figure.chapter}_*.ipynb")
+    cells = nbformat.read(path, as_version=4).cells
+    assert any(f'plots.save(figure, "{figure.file}", figures)' in cell.source for cell in cells)
+    assert f"{figure.file}.png" in (ROOT / "README.md").read_text()
 
 
 def test_chapters_show_figures_and_maps_but_no_progress(book):

@@ -55,7 +55,8 @@ def test_the_study_has_26_datasets_in_five_groups():
     assert table["group"].value_counts().between(3, 8).all() and table["group"].nunique() == 5
     assert not table["short"].duplicated().any()
     # What the study's appendix and its search add.
-    extra = {"in9nofg", "in9onlybg", "in9mixedsame", "imagenette", "imagewoof"}
+    extra = {"in9nofg", "in9onlybg", "in9tiledbg", "in9mixedsame", "in9mixednext"}
+    extra |= {"imagenette", "imagewoof"}
     assert set(sources_table().index) == set(table.index) | extra
     untrained = [n for n in table.index if "train" not in registered()[n].partitions]
     assert untrained == ["imagenetv2", "imagenet-r", "imagenet-sketch", "imagenet-o"]
@@ -240,7 +241,8 @@ def test_imagenet_r_has_its_art_forms(tree):
 def test_imagenet_9_names_its_classes_and_has_more_variants(tree):
     root = tree("in9original")
     assert set(load_dataset("in9original", root).labels["class"]) == {"dog", "wheeled vehicle"}
-    for name, folder in {"in9nofg": "no_fg", "in9onlybg": "only_bg_b"}.items():
+    others = {"in9nofg": "no_fg", "in9onlybg": "only_bg_b", "in9tiledbg": "only_bg_t"}
+    for name, folder in (others | {"in9mixednext": "mixed_next"}).items():
         folders(root / "in9" / folder / "val", ("00_dog", "08_fish"))
         assert load_dataset(name, root).labels["class"].to_list() == ["dog"] * 3 + ["fish"] * 3
     # Without partitions all of it is for test; where only train is there, nothing is.

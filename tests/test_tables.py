@@ -48,6 +48,15 @@ def test_is_best(matrix):
     assert not analysis.is_best(matrix * np.nan).to_numpy().any()
 
 
+def test_a_number_and_its_interval_become_one_column():
+    numbers = pd.DataFrame(
+        {"gap": [-1.25, 3.0], "n": [2, 1], "low": [-2.0, np.nan], "high": [0.5, np.nan]}
+    )
+    joined = analysis.join_interval(numbers, "gap", decimals=1)
+    assert joined.columns.tolist() == ["gap [95 %]", "n"]
+    assert joined["gap [95 %]"].tolist() == ["−1.2 [−2.0, 0.5]", "3.0"]
+
+
 def test_plus_minus():
     texts = analysis.plus_minus(pd.Series([1.25, 3, np.nan]), pd.Series([0.5, np.nan, 1]), 2)
     assert texts.tolist() == ["1.25 ± 0.50", "3.00", None]

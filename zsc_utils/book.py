@@ -38,7 +38,7 @@ class StudyFigure(NamedTuple):
 STUDY_FIGURES = (
     StudyFigure(1, "01", "01_difference_by_group", "Do labels in pretraining help?"),
     StudyFigure(2, "03", "03_levels", "At which level of a taxonomy?"),
-    StudyFigure(3, "02", "02_difference_by_group", "What does fine-tuning change?"),
+    StudyFigure(3, "02", "02_before_and_after", "What does fine-tuning change?"),
     StudyFigure(4, "05", "05_silhouette_ranks", "Can it be told without labels?"),
     StudyFigure(5, "04", "04_pca_variance", "How many dimensions are used?"),
 )

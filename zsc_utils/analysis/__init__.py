@@ -10,11 +10,13 @@ from zsc_utils.analysis.backgrounds import (
     background_scores,
     background_variants,
     jackknife,
+    written_gaps,
 )
 from zsc_utils.analysis.base import (
     SPACES,
     datasets_of_group,
     is_best,
+    join_interval,
     not_fine_tuned,
     plus_minus,
     pretrained_only,
@@ -217,6 +219,7 @@ __all__ = [
     "group_differences",
     "is_best",
     "jackknife",
+    "join_interval",
     "label_levels",
     "lacking_neighbours",
     "left_out",
@@ -275,6 +278,7 @@ __all__ = [
     "written_curves",
     "written_differences",
     "written_dims",
+    "written_gaps",
     "written_interval",
     "written_regrets",
 ]

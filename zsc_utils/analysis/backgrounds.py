@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from zsc_utils.analysis.base import with_interval
 from zsc_utils.files import build_folder
 from zsc_utils.plan import Job, results_folder
 from zsc_utils.results import read_embeddings
@@ -21,8 +22,10 @@ FAMILIES = (
         "only foreground": "in9onlyfg",
         "no foreground": "in9nofg",
         "only background": "in9onlybg",
+        "tiled background": "in9tiledbg",
         "mixed same": "in9mixedsame",
         "mixed random": "in9mixedrand",
+        "mixed next": "in9mixednext",
     },
     {
         "original": "mini-in9",
@@ -168,6 +171,13 @@ def background_gaps(scores: pd.DataFrame) -> pd.DataFrame:
     position = {name: place for place, name in enumerate(scores["encoder"].unique())}
     rows = rows.sort_values("encoder", key=lambda names: names.map(position), kind="stable")
     return _jackknifed(rows, ["gap", "encoder", "encoder_name"])
+
+
+def written_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Write `background_gaps` as text: a row for each encoder, a column for each gap."""
+    cells = gaps.assign(text=with_interval(gaps["value"], gaps["low"], gaps["high"]))
+    wide = cells.pivot(index="encoder_name", columns="gap", values="text")
+    return wide.reindex(index=cells["encoder_name"].unique(), columns=cells["gap"].unique())
 
 
 def _jackknifed(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

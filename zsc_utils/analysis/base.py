@@ -85,6 +85,28 @@ def with_interval(
     return pd.Series(texts, index=value.index, dtype=object)
 
 
+def join_interval(table: pd.DataFrame, value: str = "mean", decimals: int = 1) -> pd.DataFrame:
+    """Write a number and its interval as one column of text, where a table has three of numbers.
+
+    Parameters
+    ----------
+    table
+        Has the columns `value`, `low` and `high`.
+    value
+        The column that the interval belongs to.
+    decimals
+        Of all three.
+
+    Returns
+    -------
+    DataFrame
+        The text, as `with_interval` writes it, in the place of `value`; `low` and `high` dropped.
+    """
+    text = with_interval(table[value], table["low"], table["high"], decimals)
+    joined = table.assign(**{value: text}).drop(columns=["low", "high"])
+    return joined.rename(columns={value: f"{value} [95 %]"})
+
+
 def with_asked(means: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Add how many datasets of each group a table has rows of, absent or failed ones among them."""
     return means.assign(asked=means["group"].map(table.groupby("group")["dataset"].nunique()))

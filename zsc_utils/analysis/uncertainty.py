@@ -62,7 +62,7 @@ def student_interval(
     of the cases at most. Simulated with 2 000 draws from a normal distribution it does so in 79,
     84 and 90 % of them for 4, 5 and 8 values (percentile; basic and BCa within a point of that),
     Student's interval in 95 %. Where the distribution is skewed (exponential) Student's falls to
-    88 to 90 % and the bootstraps to 73 to 85 %. `tests/test_uncertainty.py` repeats it with 1 000.
+    87 to 90 % and the bootstraps to 73 to 85 %. `tests/test_uncertainty.py` repeats it with 1 000.
 
     Parameters
     ----------

@@ -20,12 +20,14 @@ IMAGENET_LIKE = {
 }
 # Ten easy and ten similar classes of ImageNet, on whose train images recipes are searched.
 SEARCH_SETS = {"imagenette": "Imagenette", "imagewoof": "Imagewoof"}
-# ImageNet-9: the variants' folders, and the names of those that the appendix adds.
+# ImageNet-9: the variants' folders, and the names to print of those beside the study's three.
 IN9 = {"in9original": "original", "in9onlyfg": "only_fg", "in9mixedrand": "mixed_rand"}
 IN9_MORE = {
     "in9nofg": ("no_fg", "9-NF"),
     "in9onlybg": ("only_bg_b", "9-BG"),
+    "in9tiledbg": ("only_bg_t", "9-TB"),
     "in9mixedsame": ("mixed_same", "9-MS"),
+    "in9mixednext": ("mixed_next", "9-MN"),
 }
 
 
