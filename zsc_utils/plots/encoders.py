@@ -8,8 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from zsc_utils.analysis import datasets_of_group
-from zsc_utils.plots.style import dodged, nothing
+from zsc_utils.plots.style import dodged, nothing, reference_panels
 
 
 def ami_heatmap(matrix: pd.DataFrame) -> Figure:
@@ -68,22 +67,11 @@ def difference_by_group(differences: pd.DataFrame, styles: dict[str, dict]) -> F
     """
     if differences.empty:
         return nothing("no encoder but the reference has results")
-    references = list(dict.fromkeys(differences["reference"]))
-    names = {g: f"{g}\n({count})" for g, count in datasets_of_group(differences).items()}
-    figure, all_axes = plt.subplots(
-        len(references),
-        1,
-        figsize=(max(4.0, 1.6 * len(names)), 0.6 + 2.4 * len(references)),
-        sharex=True,
-        squeeze=False,
-        layout="constrained",
-    )
-    for axes, reference in zip(all_axes[:, 0], references, strict=True):
+    figure, panels, names = reference_panels(differences, styles)
+    for reference, axes in panels.items():
         rows = differences[differences["reference"] == reference]
         rows = rows.assign(group=rows["group"].map(names))
         dodged(rows, "group", list(names.values()), styles, axes)
-        axes.axhline(0, color="0.4", linewidth=0.8, zorder=0)
-        axes.set_ylabel(f"AMI − AMI of {styles[reference]['label']}\n(points, mean ± 1 SE)")
         axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
     sns.despine(figure)
     return figure

@@ -8,7 +8,14 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from zsc_utils.analysis import datasets_of_group
-from zsc_utils.plots.style import dodge, dodged, legend_outside, nothing, points
+from zsc_utils.plots.style import (
+    dodge,
+    dodged,
+    legend_outside,
+    nothing,
+    points,
+    reference_panels,
+)
 
 # The method of which the study says that it stands out once fine-tuned.
 PICKED = "MAE"
@@ -60,25 +67,14 @@ def before_and_after(
     rows = differences[differences["encoder"].isin([*pairs, *pairs.values()])]
     if rows.empty:
         return nothing("no encoder but the reference has results from before and after fine-tuning")
-    references = list(dict.fromkeys(rows["reference"]))
-    names = {g: f"{g}\n({count})" for g, count in datasets_of_group(rows).items()}
-    figure, all_axes = plt.subplots(
-        len(references),
-        1,
-        figsize=(max(4.0, 1.6 * len(names)), 0.6 + 2.4 * len(references)),
-        sharex=True,
-        squeeze=False,
-        layout="constrained",
-    )
-    for axes, reference in zip(all_axes[:, 0], references, strict=True):
+    figure, panels, names = reference_panels(rows, styles)
+    for reference, axes in panels.items():
         part = rows[rows["reference"] == reference].set_index("encoder")
         there = {after: before for after, before in pairs.items() if after in part.index}
         _draw_pairs(axes, part, there, list(names), styles)
         _pick_out(axes, list(there), len(names), styles)
-        axes.axhline(0, color="0.4", linewidth=0.8, zorder=0)
         axes.set_xticks(range(len(names)), names.values())
         axes.set_xlim(-0.5, len(names) - 0.5)
-        axes.set_ylabel(f"AMI − AMI of {styles[reference]['label']}\n(points, mean ± 1 SE)")
         axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
         _write_bold(axes.get_legend())
     sns.despine(figure)

@@ -8,6 +8,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from zsc_utils.analysis import datasets_of_group
+
 sns.set_theme(context="paper", style="ticks", palette="colorblind")
 
 _COLORS = sns.color_palette("colorblind")
@@ -136,6 +138,44 @@ def dodged(means: pd.DataFrame, by: str, categories: list, styles: dict, axes) -
     for edge in np.arange(0.5, len(categories) - 1):
         axes.axvline(edge, color="0.85", linewidth=0.8, zorder=0)
     axes.set_xlim(-0.5, len(categories) - 0.5)
+
+
+def reference_panels(
+    differences: pd.DataFrame, styles: dict[str, dict]
+) -> tuple[Figure, dict[str, plt.Axes], dict[str, str]]:
+    """Make a panel for each reference encoder, below each other, all with the same groups.
+
+    Parameters
+    ----------
+    differences
+        As `analysis.group_differences` gives it.
+    styles
+        As `encoder_styles` gives it.
+
+    Returns
+    -------
+    figure
+        With a line at zero in each panel.
+    panels
+        The axes of each reference.
+    names
+        What to write below the axis for each group: over how many datasets it is.
+    """
+    references = list(dict.fromkeys(differences["reference"]))
+    names = {g: f"{g}\n({count})" for g, count in datasets_of_group(differences).items()}
+    figure, axes = plt.subplots(
+        len(references),
+        1,
+        figsize=(max(4.0, 1.6 * len(names)), 0.6 + 2.4 * len(references)),
+        sharex=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    panels = dict(zip(references, axes[:, 0], strict=True))
+    for reference, panel in panels.items():
+        panel.axhline(0, color="0.4", linewidth=0.8, zorder=0)
+        panel.set_ylabel(f"AMI − AMI of {styles[reference]['label']}\n(points, mean ± 1 SE)")
+    return figure, panels, names
 
 
 def nothing(why: str) -> Figure:
