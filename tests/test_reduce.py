@@ -7,7 +7,13 @@ from umap import UMAP
 from zsc_utils import reduce as room
 from zsc_utils.datasets import load_dataset
 from zsc_utils.recipes import REDUCTION_METHODS, Reduction
-from zsc_utils.reduce import ReductionError, components_for_variance, reduce, zscore
+from zsc_utils.reduce import (
+    ReductionError,
+    components_for_variance,
+    exact_neighbors,
+    reduce,
+    zscore,
+)
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +71,43 @@ def test_components_for_variance():
     ]
 
 
+def studys_umap(X, n_components):
+    """UMAP as it stands in its package, which finds the neighbours itself."""
+    look = {"n_neighbors": 30, "min_dist": 0, "metric": "euclidean"}
+    return UMAP(n_components=n_components, random_state=3, n_jobs=1, **look).fit_transform(X)
+
+
 def test_umap_is_the_studys_and_repeats(digits):
     reduction = Reduction("umap", n_components=50)
     ours = reduce(digits, reduction, seed=3)
-    theirs = UMAP(
-        n_components=50, n_neighbors=30, min_dist=0, metric="euclidean", random_state=3, n_jobs=1
-    ).fit_transform(digits)
     assert ours.shape == (300, 50)
-    assert np.array_equal(ours, theirs)
+    assert np.array_equal(ours, studys_umap(digits, n_components=50))
     assert not np.array_equal(ours, reduce(digits, reduction, seed=4))
+
+
+@pytest.mark.parametrize("n", [29, 30, 31, 200])
+@pytest.mark.parametrize("groups", [1, 4])
+def test_umap_of_given_neighbours_is_that_of_its_own(n, groups):
+    """For few samples all others are neighbours; of groups far apart the graph falls to pieces."""
+    rng = np.random.default_rng(n)
+    X = rng.normal(size=(n, 300)) + 100 * (np.arange(n) % groups)[:, None]
+    X = X.astype(np.float32)
+    ours = reduce(X, Reduction("umap", n_components=5), seed=3)
+    assert np.array_equal(ours, studys_umap(X, n_components=5))
+
+
+def test_neighbours_are_as_many_as_asked_for_and_the_nearest(digits):
+    indices, distances = exact_neighbors(digits, 4)
+    among_all = np.linalg.norm(digits[:, None] - digits[None], axis=2)
+    assert indices.shape == distances.shape == (300, 4)
+    assert np.array_equal(indices[:, 0], np.arange(300)) and not distances[:, 0].any()
+    assert np.allclose(distances, np.sort(among_all, axis=1)[:, :4], atol=1e-5)
+
+
+def test_many_samples_get_umaps_approximate_neighbours(monkeypatch, digits):
+    monkeypatch.setattr(room, "UMAP_EXACT_BELOW", 300)
+    monkeypatch.setattr(room, "exact_neighbors", None)
+    assert reduce(digits, Reduction("umap", n_components=5)).shape == (300, 5)
 
 
 def test_umap_of_too_few_samples(digits):

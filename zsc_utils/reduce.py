@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, MutableMapping
+from functools import cache
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from zsc_utils.recipes import Reduction
 # The study's UMAP (Lowe et al., clustering section); its metric is euclidean.
 UMAP_NEIGHBORS = 30
 UMAP_MIN_DIST = 0.0
+# Fewer samples than this get exact neighbours from UMAP, more of them approximate ones.
+UMAP_EXACT_BELOW = 4096
 
 Memo = MutableMapping[str, np.ndarray]
 Method = Callable[[np.ndarray, Reduction, int, Memo], np.ndarray]
@@ -109,6 +112,51 @@ def pca(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarra
     return np.ascontiguousarray(scores[:, :n_components])
 
 
+@cache
+def _all_distances() -> Callable[[np.ndarray], np.ndarray]:
+    """Compile UMAP's euclidean distance of all pairs of rows: float32 (n, d) to (n, n)."""
+    from numba import njit
+    from umap.distances import euclidean
+
+    @njit
+    def distances(X):
+        found = np.zeros((len(X), len(X)), np.float32)
+        for i in range(len(X)):
+            for j in range(i):
+                found[i, j] = found[j, i] = euclidean(X[i], X[j])
+        return found
+
+    return distances
+
+
+def exact_neighbors(X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find the nearest neighbours of each row, itself among them, as UMAP does for few samples.
+
+    UMAP has scikit-learn call its distance from Python for each pair, which for hundreds of samples
+    UMAP has scikit-learn call its distance from Python for each pair. The same distance in a
+    compiled loop gives the same numbers; `benchmarks/bench_umap.py` measures what that saves.
+
+    Parameters
+    ----------
+    X
+        float32 (n, d), n ≥ k.
+    k
+        How many neighbours.
+
+    Returns
+    -------
+    indices
+        int32 (n, k), by rising distance.
+    distances
+        float32 (n, k).
+    """
+    from umap.utils import fast_knn_indices
+
+    distances = _all_distances()(np.ascontiguousarray(X, np.float32))
+    indices = fast_knn_indices(distances, k)
+    return indices, np.take_along_axis(distances, indices, axis=1)
+
+
 @method("umap")
 def umap(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarray:
     """UMAP (McInnes et al., 2018) with the study's settings, single-threaded under a seed."""
@@ -121,6 +169,9 @@ def umap(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarr
     if name not in memo:
         from umap import UMAP
 
+        points = zscore(X) if reduction.zscore else np.asarray(X)
+        known = UMAP_NEIGHBORS < len(X) < UMAP_EXACT_BELOW
+        neighbors = exact_neighbors(points, UMAP_NEIGHBORS) if known else (None, None)
         reducer = UMAP(
             n_components=reduction.n_components,
             n_neighbors=UMAP_NEIGHBORS,
@@ -128,11 +179,14 @@ def umap(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarr
             metric="euclidean",
             random_state=seed,
             n_jobs=1,
+            precomputed_knn=(*neighbors, None),
         )
         with warnings.catch_warnings():
             # Few samples: UMAP says that it takes all of them as neighbours, which is meant.
             warnings.filterwarnings("ignore", message="n_neighbors is larger than the dataset")
-            reduced = reducer.fit_transform(zscore(X) if reduction.zscore else np.asarray(X))
+            # Neighbours that are given cannot be searched for those of new samples: none will come.
+            warnings.filterwarnings("ignore", message="precomputed_knn.* is not an NNDescent")
+            reduced = reducer.fit_transform(points)
         if not np.isfinite(reduced).all():
             raise ReductionError("UMAP gave NaN or infinities")
         memo[name] = reduced
