@@ -18,6 +18,10 @@ EXECUTED  := $(NOTEBOOKS:%=$(BUILD)/%.ipynb)
 CLEARED   := $(NOTEBOOKS:%=$(BUILD)/.%.cleared)
 PACKAGE   := $(shell find zsc_utils -name '*.py' -o -name '*.csv')
 SETTINGS  := SEED=$(SEED) DATA_ROOT=$(DATA_ROOT) WEIGHTS_ROOT=$(WEIGHTS_ROOT)
+# These compute more than the sweep did, on all processors (11 reads what 06 and 10 computed).
+# The others read results on one processor, so that several can run at once.
+COMPUTING := $(filter $(foreach n,06 09 10 11,$(BUILD)/$(n)_%),$(EXECUTED))
+BAR       := --progress-bar
 number     = $(firstword $(subst _, ,$*))
 
 .DEFAULT_GOAL := help
@@ -33,7 +37,10 @@ help: ## say what can be made
 
 env: $(ENV) ## make .venv with the locked versions
 
-all: $(EXECUTED) ## compute what is missing and execute every notebook
+all: $(BUILD)/.sweep ## compute what is missing and execute every notebook
+	@$(MAKE) --no-print-directory --jobs=$(JOBS) BAR=--no-progress-bar \
+		$(filter-out $(COMPUTING),$(EXECUTED))
+	@$(MAKE) --no-print-directory --jobs=1 $(EXECUTED)
 	@echo 'up to date: $(BUILD)/*.ipynb, $(FIGURES)/'
 
 book: $(BUILD)/book/index.html ## make a site of the executed notebooks, to be read without running
@@ -114,7 +121,7 @@ $(BUILD)/.sweep: profiles/$(PROFILE).yaml $(PACKAGE) $(ENV) $(BUILD)/.settings |
 
 $(BUILD)/%.ipynb: $(BUILD)/.%.cleared $(BUILD)/.sweep | $(CLEARED)
 	@echo 'executing notebooks/$*.ipynb'
-	@$(BIN)/papermill notebooks/$*.ipynb $(BUILD)/$*.partial.ipynb --kernel python3 \
+	@$(BIN)/papermill notebooks/$*.ipynb $(BUILD)/$*.partial.ipynb --kernel python3 $(BAR) \
 		-p profile $(PROFILE) $(if $(SEED),-p seed $(SEED)) \
 		$$(grep -q '"jobs = ' notebooks/$*.ipynb && echo -p jobs $(JOBS)) \
 		|| { rm -f $(FIGURES)/$(number)_*; \
