@@ -11,6 +11,8 @@ nb_merge_streams = True
 nb_ipywidgets_js = {}
 suppress_warnings = ["mystnb.unknown_mime_type"]
 myst_heading_anchors = 3
+# A word in brackets with a class in braces: verdicts have colours.
+myst_enable_extensions = ["attrs_inline"]
 html_theme = "sphinx_book_theme"
 html_title = project
 html_static_path = ["book.css"]

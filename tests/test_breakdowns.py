@@ -118,6 +118,11 @@ def test_long_lists_of_levels_are_cut():
     assert shown[:2] == ["level 0", "level 19"] and len(shown) == 12
 
 
+def test_absent_datasets_are_named():
+    assert findings.absent({}) == "All datasets are there."
+    assert findings.absent({"a": "no a", "b": "no b"}) == "- no a\n- no b"
+
+
 def test_findings(table, levels):
     scores = analysis.level_scores(table, levels)
     text = findings.breakdowns(

@@ -418,6 +418,14 @@ def test_written_claims(ledger):
     assert written.loc["C6", "verdict"].startswith("undecided (no dataset has results of a trained")
 
 
+def test_written_numbers_have_the_decimals_of_their_unit_and_a_true_minus(ledger):
+    ledger = ledger.copy()
+    ledger.loc[ledger["key"] == "C8", ["estimate", "low", "high"]] = -0.125, -0.5, 0.25
+    ledger.loc[ledger["key"] == "C2", "estimate"] = -1.25
+    written = analysis.written_claims(ledger)["estimate [95 % interval]"]
+    assert written["C8"] == "−0.12 [−0.50, 0.25]" and written["C2"] == "−1.2"
+
+
 def test_findings(ledger):
     text = findings.claims(ledger, "tiny", "Three datasets.")
     assert text.startswith("On the profile `tiny` (Three datasets):")

@@ -84,7 +84,6 @@ from zsc_utils.analysis.ledger import (
     claim_values,
     claims_ledger,
     written_claims,
-    written_interval,
 )
 from zsc_utils.analysis.levels import (
     ami_by_level,
@@ -279,6 +278,5 @@ __all__ = [
     "written_differences",
     "written_dims",
     "written_gaps",
-    "written_interval",
     "written_regrets",
 ]

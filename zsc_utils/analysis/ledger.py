@@ -18,11 +18,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from zsc_utils.analysis.base import with_interval
 from zsc_utils.analysis.uncertainty import student_interval
 
 SUPPORTED, CONTRADICTED, UNDECIDED = VERDICTS = ("supported", "contradicted", "undecided")
 
-FORMATS = {"points": ".1f", "ρ": ".2f"}
+DECIMALS = {"points": 1, "ρ": 2}
 
 _CLAIMS: dict[str, Claim] = {}
 
@@ -243,13 +244,15 @@ def written_claims(ledger: pd.DataFrame) -> pd.DataFrame:
         Indexed by `id`; columns claim, statistic (with what the claim predicts), estimate (with its
         interval), p, datasets, verdict (with the reason where it is undecided).
     """
-    rows = ledger.groupby("id", sort=False)
+    texts = [
+        with_interval(part["estimate"], part["low"], part["high"], DECIMALS[unit]).fillna("–")
+        for unit, part in ledger.groupby("unit")
+    ]
+    rows = ledger.assign(written=pd.concat(texts)).groupby("id", sort=False)
     written = {
         "claim": rows["claim"].first(),
         "statistic": rows.apply(lambda r: _joined(_statistic(row) for row in r.itertuples())),
-        "estimate [95 % interval]": rows.apply(
-            lambda r: _joined(written_interval(row) for row in r.itertuples())
-        ),
+        "estimate [95 % interval]": rows["written"].agg(_joined),
         "p": rows["p"].agg(lambda ps: _joined("–" if np.isnan(p) else f"{p:.3g}" for p in ps)),
         "datasets": rows.apply(
             lambda r: _joined(dict.fromkeys(f"{row.n} of {row.asked}" for row in r.itertuples()))
@@ -278,15 +281,6 @@ def claim_values(ledger: pd.DataFrame) -> pd.DataFrame:
     longest = sorted(columns.values(), key=len, reverse=True)
     order = dict.fromkeys(name for values in longest for name in values)
     return pd.DataFrame(columns, index=pd.Index(order, name="dataset"), dtype=float)
-
-
-def written_interval(row) -> str:
-    """Write the estimate and interval of one row of a ledger, as far as there are any."""
-    shape = FORMATS[row.unit]
-    if np.isnan(row.estimate):
-        return "–"
-    value = f"{row.estimate:{shape}}"
-    return value if np.isnan(row.low) else f"{value} [{row.low:{shape}}, {row.high:{shape}}]"
 
 
 def _statistic(row) -> str:

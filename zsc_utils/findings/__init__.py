@@ -10,6 +10,7 @@ from zsc_utils.findings.backgrounds import (
     backgrounds,
 )
 from zsc_utils.findings.base import (
+    absent,
     bullets,
     cells,
     points,
@@ -52,6 +53,7 @@ from zsc_utils.findings.taxonomy import (
 )
 
 __all__ = [
+    "absent",
     "backgrounds",
     "breakdowns",
     "bullets",

@@ -14,6 +14,11 @@ def bullets(sentences: list[str]) -> str:
     return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
+def absent(reasons: dict[str, str]) -> str:
+    """Say which datasets are absent and why, as `plan.open_datasets` gives it."""
+    return bullets(list(reasons.values())) or "All datasets are there."
+
+
 def cells(table: pd.DataFrame) -> str:
     """Count the results and name what is wrong with any, and what is absent."""
     present = table[table["status"] != "absent"]
