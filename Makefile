@@ -38,9 +38,9 @@ help: ## say what can be made
 env: $(ENV) ## make .venv with the locked versions
 
 all: $(BUILD)/.sweep ## compute what is missing and execute every notebook
-	@$(MAKE) --no-print-directory --jobs=$(JOBS) BAR=--no-progress-bar \
+	@$(MAKE) --silent --no-print-directory --jobs=$(JOBS) BAR=--no-progress-bar \
 		$(filter-out $(COMPUTING),$(EXECUTED))
-	@$(MAKE) --no-print-directory --jobs=1 $(EXECUTED)
+	@$(MAKE) --silent --no-print-directory --jobs=1 $(EXECUTED)
 	@echo 'up to date: $(BUILD)/*.ipynb, $(FIGURES)/'
 
 book: $(BUILD)/book/index.html ## make a site of the executed notebooks, to be read without running
