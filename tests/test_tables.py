@@ -126,3 +126,10 @@ def test_kept_table_is_shown_and_written(matrix, tmp_path):
     assert set(files) == {".csv", ".md", ".tex"}
     assert files[".csv"].splitlines()[1] == "Near,A_1,30.04,40.0"
     assert r"\textbf{40.00}" in files[".tex"] and "| Near" in files[".md"]
+
+
+def test_a_long_table_is_data_alone(tmp_path):
+    long = pd.DataFrame({"x": np.arange(501)})
+    assert [path.suffix for path in plots.save_table(long, "09_x", tmp_path)] == [".csv"]
+    assert len(pd.read_csv(tmp_path / "09_x.csv")) == 501
+    assert len(plots.save_table(long.head(500), "09_y", tmp_path)) == 3

@@ -26,6 +26,9 @@ _TEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
 # More columns than this have no room for names that lie.
 _UPRIGHT = 8
 
+# Tables of more rows are data, not reading.
+_LONG = 500
+
 
 def save_table(
     table: pd.DataFrame,
@@ -36,6 +39,8 @@ def save_table(
     decimals: int | dict[str, int] | None = None,
 ) -> list[Path]:
     """Write a table as CSV, in full precision, as Markdown, with three digits, and as LaTeX.
+
+    One of more than 500 rows is written as CSV alone.
 
     Parameters
     ----------
@@ -55,6 +60,8 @@ def save_table(
     paths = [folder / f"{name}.{suffix}" for suffix in ("csv", "md", "tex")]
     flat = table.reset_index()
     flat.to_csv(paths[0], index=False)
+    if len(table) > _LONG:
+        return paths[:1]
     paths[1].write_text(flat.to_markdown(index=False, floatfmt=".3g") + "\n")
     paths[2].write_text(as_latex(table, bold, decimals))
     return paths
