@@ -114,6 +114,11 @@ def test_latex_of_texts_and_many_columns():
     assert as_latex(pd.DataFrame({"x": ["a\\b^~"]})).count(
         r"a\textbackslash{}b\textasciicircum{}\textasciitilde{}"
     )
+    # Names of the columns' and rows' levels are no part of it.
+    named = pd.DataFrame(
+        [[1.0]], index=pd.Index(["a"], name="row_name"), columns=pd.Index(["b"], name="of_columns")
+    )
+    assert "name" not in as_latex(named) and "of" not in as_latex(named)
     wide = as_latex(pd.DataFrame(np.zeros((1, 9))))
     assert wide.count(r"\rotatebox{90}{") == 9
     assert as_latex(pd.DataFrame({"x": [0.12345]})).count("0.123") == 1

@@ -79,14 +79,14 @@ def as_latex(
     table, bold, decimals
         As `save_table` takes them. Of two index levels the outer one stands before a block of rows,
         with a rule between blocks. The names of more than eight columns stand upright (package
-        graphicx).
+        graphicx). Names of classes in other alphabets need XeLaTeX or LuaLaTeX.
     """
     places = decimals if isinstance(decimals, dict) else dict.fromkeys(table.columns, decimals)
     upright = len(table.columns) > _UPRIGHT
     styler = table.style.format(
         {column: partial(_tex, decimals=places.get(column)) for column in table.columns}
     )
-    styler = styler.format_index(_tex, axis=0).hide(names=True)
+    styler = styler.format_index(_tex, axis=0).hide(names=True).hide(names=True, axis=1)
     for level in range(table.columns.nlevels):
         last = level == table.columns.nlevels - 1
         how = _tex_upright if upright and last else _tex
