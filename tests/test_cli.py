@@ -7,6 +7,7 @@ import pytest
 import yaml
 from paper_trees import TREES
 from PIL import Image
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from zsc_utils.cli import RESULT_COLUMNS, app
@@ -45,6 +46,13 @@ def test_list(zsc, kind, name):
     assert code == 0 and name in out
     code, out, _ = zsc("list", kind, "--json")
     assert code == 0 and name in [row["name"] for row in json.loads(out)]
+
+
+@pytest.mark.parametrize("name", list(get_command(app).commands))
+def test_every_command_and_option_says_what_it_is(name):
+    command = get_command(app).commands[name]
+    assert command.help
+    assert [one.name for one in command.params if not one.help] == []
 
 
 def test_sheet(zsc, class_folders, tmp_path):

@@ -88,7 +88,8 @@ def cluster_embeddings(
     clusterers: Annotated[str, typer.Option(help="Names, with commas, or all.")] = "all",
     seed: Annotated[int, typer.Option(min=0, help="Random state.")] = 1,
     n_classes: Annotated[
-        int | None, typer.Option(min=2, help="Number of classes to tell, where there is no y_true.")
+        int | None,
+        typer.Option(min=2, help="What to tell clusterers that ask, where there is no y_true."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="CSV file to write.")] = None,
 ):
