@@ -8,6 +8,8 @@ extensions = ["myst_nb"]
 nb_execution_mode = "off"
 nb_output_stderr = "remove"
 nb_merge_streams = True
+# Markdown that a notebook displays may hold tables, which plain CommonMark does not know.
+nb_render_markdown_format = "myst"
 nb_ipywidgets_js = {}
 suppress_warnings = ["mystnb.unknown_mime_type"]
 myst_heading_anchors = 3

@@ -40,7 +40,8 @@ def executed(folder, name, *outputs):
 def book(tmp_path_factory):
     root = tmp_path_factory.mktemp("build")
     executed(root, "00_own_images", WIDGET, {"text/html": FRAME})
-    executed(root, "01_encoders", {"image/png": png()})
+    table = "**Found**: one claim.\n\n| id | verdict |\n|:---|:---|\n| C1 | held [1, 2] |"
+    executed(root, "01_encoders", {"image/png": png()}, {"text/markdown": table})
     (root / "02_fine_tuning.partial.ipynb").write_text("cut short")
     figures = root / "figures"
     figures.mkdir()
@@ -114,6 +115,12 @@ def test_chapters_show_figures_and_maps_but_no_progress(book):
     own = (book / "notebooks" / "00_own_images.html").read_text()
     assert FRAME in own and "bar: 100%" not in own and "jupyter.widget" not in own
     assert "../docs/miniature.html" in own and "own.py" not in own
+
+
+def test_tables_that_a_notebook_writes_are_tables(book):
+    text = (book / "notebooks" / "01_encoders.html").read_text()
+    assert "<strong>Found</strong>" in text and "| C1 |" not in text
+    assert re.search(r"<td[^>]*><p>held \[1, 2\]</p></td>", text)
 
 
 def test_without_notebooks_there_is_no_book(tmp_path):

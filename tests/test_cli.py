@@ -7,9 +7,11 @@ import pytest
 import yaml
 from paper_trees import TREES
 from PIL import Image
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from zsc_utils.cli import RESULT_COLUMNS, app
+from zsc_utils.cli.base import friendly
 from zsc_utils.errors import CheckpointError
 from zsc_utils.profiles import PROFILES
 
@@ -44,6 +46,13 @@ def test_list(zsc, kind, name):
     assert code == 0 and name in out
     code, out, _ = zsc("list", kind, "--json")
     assert code == 0 and name in [row["name"] for row in json.loads(out)]
+
+
+@pytest.mark.parametrize("name", list(get_command(app).commands))
+def test_every_command_and_option_says_what_it_is(name):
+    command = get_command(app).commands[name]
+    assert command.help
+    assert [one.name for one in command.params if not one.help] == []
 
 
 def test_sheet(zsc, class_folders, tmp_path):
@@ -91,6 +100,27 @@ def test_cluster_embeddings_of_any_origin(zsc, blobs, tmp_path):
     zsc("cluster-embeddings", path, "--recipe", "dino_vitb16", "--out", csv)
     again = pd.read_csv(csv).set_index("clusterer").drop(columns="seconds")
     pd.testing.assert_frame_equal(first, again)
+
+
+def test_clusterers_that_need_more_memory_than_there_is_are_passed_over(
+    zsc, blobs, tmp_path, monkeypatch
+):
+    path, csv = tmp_path / "mine.npz", tmp_path / "results.csv"
+    np.savez(path, embeddings=blobs[0], y_true=blobs[1])
+    command = ("cluster-embeddings", path, "--recipe", "xent_resnet50", "--clusterers", "kmeans")
+    monkeypatch.setattr("zsc_utils.costs.memory_available", lambda: 1e6)
+    code, _, _ = zsc(*command, "--out", csv)
+    (row,) = pd.read_csv(csv).to_dict("records")
+    assert code == 0 and row["status"] == "skipped" and "MB are there" in row["reason"]
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    @friendly
+    def printing():
+        raise BrokenPipeError("head was satisfied")
+
+    with pytest.raises(BrokenPipeError):
+        printing()
 
 
 def test_cluster_embeddings_without_labels(zsc, blobs, tmp_path):

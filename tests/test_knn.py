@@ -7,8 +7,10 @@ import pytest
 
 from zsc_utils import knn
 from zsc_utils.datasets import load_dataset
+from zsc_utils.embed import Precision
 from zsc_utils.errors import EmbeddingsError
 from zsc_utils.knn import KS, accuracy_by_k, knn_accuracies, nearest, vote
+from zsc_utils.plan import plan
 from zsc_utils.profiles import load_profile
 
 
@@ -101,6 +103,17 @@ def test_a_profile_gets_a_row_for_all_that_it_asks_for(smoke, tmp_path):
     scored = table[table["status"] == "ok"]
     assert (scored["n_train"] == 80).all() and (scored["n_test"] == 80).all()
     assert scored["accuracy"].between(0.02, 1).all()
+
+
+def test_images_are_embedded_in_the_precision_of_the_profile(tmp_path):
+    few = {"max_samples": 20, "precision": Precision.bf16, "encoders": ("mini_vicreg_resnet",)}
+    rounded = load_profile("smoke", datasets=["mini-inat"]).model_copy(update=few)
+    table = knn_accuracies(rounded, build=tmp_path, progress=False)
+    assert set(table["status"]) == {"ok"}
+    metas = [json.loads(file.read_text()) for file in tmp_path.rglob("meta.json")]
+    assert [meta["precision"] for meta in metas] == ["bf16", "bf16"]
+    (job,) = plan(rounded)
+    assert job.embeddings_folder(tmp_path).is_dir(), "those of the sweep, not others"
 
 
 def test_results_are_read_and_test_embeddings_not_computed_again(smoke, monkeypatch):

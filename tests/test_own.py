@@ -13,6 +13,7 @@ from conftest import ROOT
 from PIL import Image
 
 from zsc_utils import analysis, findings, plots
+from zsc_utils.embed import Precision
 from zsc_utils.errors import ImageFolderError, ProfileError, UnknownNameError
 from zsc_utils.own import FEWEST, assignments, cluster_own, open_images, plan_own, save_assignments
 from zsc_utils.profiles import load_profile
@@ -51,6 +52,15 @@ def test_images_without_labels_are_clustered_and_named(photos, profile, tmp_path
     assert again["seconds"].tolist() == table["seconds"].tolist(), "read, not computed again"
     three = plan_own(open_images(photos), "raw_pixels", profile, n_classes=3)
     assert {cell.key for cell, _ in three.cells}.isdisjoint(cell.key for cell, _ in planned.cells)
+
+
+def test_images_are_embedded_in_the_precision_of_the_profile(photos, profile, tmp_path):
+    rounded = profile.model_copy(update={"precision": Precision.bf16})
+    planned = plan_own(open_images(photos), "mini_vicreg_resnet", rounded, n_classes=2)
+    table, found = cluster_own(planned, 2, tmp_path, progress=False)
+    assert table["status"].tolist() == ["ok", "ok"] and len(found) == 2
+    (meta,) = (tmp_path / "cache" / "embeddings").glob("*/*/meta.json")
+    assert json.loads(meta.read_text())["precision"] == "bf16"
 
 
 def test_who_must_be_told_is_passed_over_and_memory_is_heeded(

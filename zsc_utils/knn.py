@@ -209,7 +209,7 @@ def measured(
     """
     settings = {
         "test": job.key,
-        "train": embeddings_key(gallery, job.encoder_settings),
+        "train": embeddings_key(gallery, job.encoder_settings, job.precision),
         "label": job.dataset.facts.label,
         "ks": list(ks),
         "code": code_fingerprint(sys.modules[__name__]),
@@ -230,6 +230,7 @@ def measured(
             lambda: make_encoder(job.encoder.name),
             cache=build / "cache",
             device=device,
+            precision=job.precision,
             progress=progress,
         )
         for images in (gallery, job.dataset)

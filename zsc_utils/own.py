@@ -134,6 +134,7 @@ def cluster_own(
         job.encoder_settings,
         lambda: load_encoder(job.encoder.name),
         cache=build / "cache",
+        precision=job.precision,
         skip_unreadable=True,
         progress=progress,
     )

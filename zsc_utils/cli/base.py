@@ -43,6 +43,9 @@ def friendly(command: Callable) -> Callable:
     def run(*args, **kwargs):
         try:
             return command(*args, **kwargs)
+        # A reader such as `head` that has seen enough is no error of the input.
+        except BrokenPipeError:
+            raise
         except (ZscError, OSError) as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(2) from error

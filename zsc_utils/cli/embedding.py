@@ -88,13 +88,16 @@ def cluster_embeddings(
     clusterers: Annotated[str, typer.Option(help="Names, with commas, or all.")] = "all",
     seed: Annotated[int, typer.Option(min=0, help="Random state.")] = 1,
     n_classes: Annotated[
-        int | None, typer.Option(min=2, help="Number of classes to tell, where there is no y_true.")
+        int | None,
+        typer.Option(min=2, help="What to tell clusterers that ask, where there is no y_true."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="CSV file to write.")] = None,
 ):
     """Cluster the embeddings of any file, one row a clusterer."""
+    from zsc_utils.costs import Size, lack_of_memory, memory_available, peak_bytes
     from zsc_utils.evaluate import evaluate
     from zsc_utils.npz import load_npz
+    from zsc_utils.sweep import one_thread
 
     check_writable(out)
     known = list(cluster.registered())
@@ -104,21 +107,19 @@ def cluster_embeddings(
     X, y_true = load_npz(file)
     if y_true is not None and n_classes:
         raise EmbeddingsError(f"{file} has y_true, which tells the number: no --n-classes")
-    labels = pd.DataFrame(index=range(len(X)))
-    if y_true is not None:
-        labels["class"] = y_true
+    labels = pd.DataFrame({} if y_true is None else {"class": y_true}, index=range(len(X)))
+    label = None if y_true is None else "class"
+    size = Size(*X.shape, (labels[label].nunique() if label else n_classes) or 1)
     memo, rows = {}, []
-    for name in tqdm(names, desc="cluster", unit="clusterer", leave=False):
-        row, _ = evaluate(
-            X,
-            labels,
-            "class" if y_true is not None else None,
-            recipe_for(recipe, name, family),
-            seed=seed,
-            n_classes=n_classes,
-            memo=memo,
-        )
-        rows.append(row)
+    with one_thread():
+        for name in tqdm(names, desc="cluster", unit="clusterer", leave=False):
+            wanted = recipe_for(recipe, name, family)
+            lack = lack_of_memory(peak_bytes(wanted, size), memory_available())
+            if lack:
+                rows.append({"clusterer": name, "status": "skipped", "reason": lack})
+                continue
+            row, _ = evaluate(X, labels, label, wanted, seed=seed, n_classes=n_classes, memo=memo)
+            rows.append(row)
     table = pd.DataFrame(rows).reindex(columns=RESULT_COLUMNS)
     typer.echo(table.to_string(index=False, float_format="%.3f", na_rep="-"))
     if out:

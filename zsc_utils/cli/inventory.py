@@ -30,7 +30,7 @@ class Kind(StrEnum):
 @app.command("list")
 @friendly
 def list_names(
-    kind: Kind,
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ):
     """List what is known by name."""
@@ -57,8 +57,8 @@ def list_names(
 def sheet(
     dataset: Annotated[str, typer.Argument(help="Name of a dataset, or folder:<path>.")],
     out: Annotated[Path, typer.Option(help="Picture to write: .png, .jpg or .pdf.")],
-    columns: Annotated[int, typer.Option(min=1)] = 12,
-    rows: Annotated[int, typer.Option(min=1)] = 3,
+    columns: Annotated[int, typer.Option(min=1, help="Images side by side.")] = 12,
+    rows: Annotated[int, typer.Option(min=1, help="Images one below another.")] = 3,
     titles: Annotated[bool, typer.Option(help="Write the class over each image.")] = True,
     data_root: DataOption = None,
 ):
