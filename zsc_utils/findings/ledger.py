@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from zsc_utils.analysis import VERDICTS, written_claims
+from zsc_utils.analysis import VERDICTS
 from zsc_utils.findings.base import bullets
 
 
@@ -26,6 +26,5 @@ def claims(ledger: pd.DataFrame, profile: str, description: str) -> str:
         here = judged.loc[judged["claim_verdict"] == verdict, "id"]
         listed = f" ({', '.join(here)})" if len(here) else ""
         sentences.append(f"**{verdict}**: {len(here)} of {len(judged)} claims{listed}.")
-    table = written_claims(ledger).to_markdown()
     opening = f"On the profile `{profile}` ({description.rstrip('.')}):"
-    return f"{opening}\n\n{bullets(sentences)}\n\n{table}"
+    return f"{opening}\n\n{bullets(sentences)}"
