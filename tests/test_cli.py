@@ -192,6 +192,7 @@ def test_out_is_checked_before_the_work(zsc, class_folders, tmp_path, kind, monk
         ("sweep --profile minni", "did you mean mini"),
         ("sweep --profile smoke --datasets digts", "did you mean digits"),
         ("status --profile minni", "did you mean mini"),
+        ("sheet digits --out a.xyz", "unknown kind of picture '.xyz'"),
     ],
 )
 def test_mistakes_get_one_line_and_no_traceback(
@@ -202,6 +203,15 @@ def test_mistakes_get_one_line_and_no_traceback(
     code, _, err = zsc(*parts)
     assert code == 2
     assert err.startswith("error: ") and message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "seed"),
+    [("cluster-embeddings a.npz --recipe raw_pixels", 2**32), ("pretrain --methods none", -1)],
+)
+def test_seeds_that_numpy_does_not_take(zsc, command, seed):
+    code, _, err = zsc(*command.split(" "), "--seed", seed)
+    assert code == 2 and err.startswith("Usage") and "--seed" in err
 
 
 def test_sweep_dry_run_and_status(zsc, tmp_path):

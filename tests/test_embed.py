@@ -1,4 +1,6 @@
+import io
 import json
+import zipfile
 from functools import partial
 
 import numpy as np
@@ -211,6 +213,14 @@ def test_bad_embeddings_files(tmp_path):
         load_npz(path)
     with pytest.raises(EmbeddingsError, match="does not exist"):
         load_npz(tmp_path / "absent.npz")
+    # A header that claims more than any memory holds.
+    header = io.BytesIO()
+    claim = {"descr": "<f8", "fortran_order": False, "shape": (10**12, 10)}
+    np.lib.format.write_array_header_1_0(header, claim)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("embeddings.npy", header.getvalue())
+    with pytest.raises(EmbeddingsError, match="does not fit into memory"):
+        load_npz(path)
     np.save(tmp_path / "plain.npy", good)
     with pytest.raises(EmbeddingsError, match="no array named"):
         load_npz(tmp_path / "plain.npy")

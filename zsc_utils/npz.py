@@ -68,6 +68,9 @@ def load_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         raise EmbeddingsError(f"{path} is cut short or no .npz file ({error})") from error
     except (OSError, EOFError, BadZipFile) as error:
         raise EmbeddingsError(f"{path} is cut short or no .npz file ({error})") from error
+    # A header may claim any shape.
+    except MemoryError as error:
+        raise EmbeddingsError(f"{path} does not fit into memory: {error}") from error
     array = check_embeddings(array, str(path))
     if y_true is not None and (y_true.shape != (len(array),) or y_true.dtype.kind not in "biufUS"):
         raise EmbeddingsError(

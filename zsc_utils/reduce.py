@@ -132,7 +132,6 @@ def _all_distances() -> Callable[[np.ndarray], np.ndarray]:
 def exact_neighbors(X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Find the nearest neighbours of each row, itself among them, as UMAP does for few samples.
 
-    UMAP has scikit-learn call its distance from Python for each pair, which for hundreds of samples
     UMAP has scikit-learn call its distance from Python for each pair. The same distance in a
     compiled loop gives the same numbers; `benchmarks/bench_umap.py` measures what that saves.
 

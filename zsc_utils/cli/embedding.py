@@ -86,7 +86,7 @@ def cluster_embeddings(
     file: Annotated[Path, typer.Argument(help="An .npz file with `embeddings`, maybe `y_true`.")],
     recipe: Annotated[str, typer.Option(help="Encoder whose recipes to use.")],
     clusterers: Annotated[str, typer.Option(help="Names, with commas, or all.")] = "all",
-    seed: Annotated[int, typer.Option(min=0, help="Random state.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random state.")] = 1,
     n_classes: Annotated[
         int | None,
         typer.Option(min=2, help="What to tell clusterers that ask, where there is no y_true."),

@@ -14,8 +14,10 @@ from tqdm.auto import tqdm
 
 from zsc_utils import cluster, datasets, encoders, profiles
 from zsc_utils.cli.base import DataOption, app, check_writable, friendly, split
-from zsc_utils.errors import CheckpointError, DownloadError, ZscError
+from zsc_utils.errors import CheckpointError, DownloadError, UnknownNameError, ZscError
 from zsc_utils.files import data_folder
+
+PICTURES = (".png", ".jpg", ".jpeg", ".pdf")
 
 
 class Kind(StrEnum):
@@ -64,6 +66,8 @@ def sheet(
 ):
     """Draw a contact sheet: images from all over a dataset's classes."""
     check_writable(out)
+    if out.suffix.lower() not in PICTURES:
+        raise UnknownNameError("kind of picture", out.suffix, PICTURES)
     opened = datasets.load_dataset(dataset, data_root)
     from zsc_utils import plots
 

@@ -31,7 +31,7 @@ def pretrain(
     images: Annotated[
         int | None, typer.Option(min=50, help="Train on this many images instead of all.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Random state.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random state.")] = 0,
     device: DeviceOption = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the CPU to use.")] = None,
 ):
