@@ -1,5 +1,6 @@
 """Downloads, from a server on this machine that can break off."""
 
+import hashlib
 import io
 import tarfile
 import threading
@@ -11,7 +12,7 @@ from paper_trees import TREES
 
 from zsc_utils.datasets import load_dataset
 from zsc_utils.datasets.paper import fetch as fetching
-from zsc_utils.datasets.paper.fetch import PART, download, fetch
+from zsc_utils.datasets.paper.fetch import PART, SUMS, download, fetch
 from zsc_utils.datasets.paper.tables import sources_table
 from zsc_utils.errors import DownloadError
 
@@ -88,7 +89,8 @@ def packed(folder, **members):
 
 
 def left_overs(root):
-    return [path for path in (root / ".downloads").rglob("*") if path.is_file()]
+    found = [path for path in (root / ".downloads").rglob("*") if path.is_file()]
+    return [path for path in found if path.name != SUMS]
 
 
 def test_fetch_unpacks_to_where_it_is_read(served):
@@ -139,6 +141,22 @@ def test_a_damaged_archive_is_fetched_anew(served, server):
         fetch("imagenet-o", root)
     server.files["/data.tar.gz"] = good
     fetch("imagenet-o", root)
+    assert len(load_dataset("imagenet-o", root)) == 6
+
+
+def test_the_sum_of_an_archive_is_recorded_and_holds_for_the_next_time(served, server):
+    root = served("imagenet-o", "imagenet-o")
+    fetch("imagenet-o", root)
+    (line,) = (root / ".downloads" / SUMS).read_text().splitlines()
+    first = server.files["/data.tar.gz"]
+    digest = hashlib.sha256(first).hexdigest()
+    assert line == f"{digest}  {server.address}/data.tar.gz"
+    fetch("imagenet-o", root)
+    server.files["/data.tar.gz"] = packed(root / "imagenet-o", more=b"another file")
+    with pytest.raises(DownloadError, match=f"was {digest} before.*remove its line"):
+        fetch("imagenet-o", root)
+    # Nothing of it stays: neither among the data nor to be unpacked next time.
+    assert not (root / "more").exists() and not left_overs(root)
     assert len(load_dataset("imagenet-o", root)) == 6
 
 

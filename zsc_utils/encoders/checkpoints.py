@@ -37,6 +37,11 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     path = Path(path)
+    if is_compressed(path):
+        raise CheckpointError(
+            f"checkpoint {path} is compressed, as no weights that torch saved are: opened, it could "
+            "fill the memory"
+        )
     try:
         if path.suffix == ".safetensors":
             state = load_file(path)
@@ -57,6 +62,14 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
         held = ", ".join(map(str, list(state)[:5])) if isinstance(state, Mapping) else "no names"
         raise CheckpointError(f"checkpoint {path} holds no state dict of tensors but: {held}")
     return dict(state)
+
+
+def is_compressed(path: Path) -> bool:
+    """Tell whether a file is a zip archive in which anything is smaller than it will be."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist())
 
 
 def _harmless() -> list:

@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from zsc_utils.datasets.paper.tables import place, sources_table
 from zsc_utils.errors import DownloadError
+from zsc_utils.files import atomic_path, file_sha256
 
 # What torchvision's own downloads are asked for, class and settings: the test partition, and train
 # where it is not many times larger.
@@ -34,6 +35,7 @@ TORCHVISION = {
 }
 ARCHIVES = {".tar", ".gz", ".tgz", ".zip"}
 PART = ".part"
+SUMS = "SHA256SUMS"
 CHUNK = 1 << 20
 
 
@@ -119,11 +121,41 @@ def by_address(addresses: list[str], archives: Path, target: Path) -> None:
         if not archive.exists():
             download(address, archive)
         try:
+            check_record(archive, archives.parents[1] / SUMS, address)
             extract_archive(archive, target)
         except Exception:
             # Whole by its length but not by its content: fetched anew next time.
             archive.unlink()
             raise
+
+
+def check_record(archive: Path, sums: Path, address: str) -> None:
+    """Hold an archive's SHA-256 against that of the last one from its address, or record it.
+
+    Parameters
+    ----------
+    archive
+        What was downloaded.
+    sums
+        The records: a line for each address, after the SHA-256 of what came from it.
+    address
+        Where it came from.
+
+    Raises
+    ------
+    ValueError
+        Another file came from there before.
+    """
+    lines = sums.read_text().splitlines() if sums.exists() else []
+    known = {place: digest for digest, place in (line.split(maxsplit=1) for line in lines)}
+    digest = file_sha256(archive)
+    if known.setdefault(address, digest) != digest:
+        raise ValueError(
+            f"SHA-256 of {address} is {digest} and was {known[address]} before: the file is damaged "
+            f"or was replaced; if that is meant, remove its line from {sums}"
+        )
+    with atomic_path(sums) as draft:
+        draft.write_text("".join(f"{digest}  {place}\n" for place, digest in known.items()))
 
 
 def download(address: str, path: Path) -> None:
