@@ -280,7 +280,7 @@ def test_findings_of_one_clusterer_that_is_told(table):
         analysis.left_out(told),
         analysis.noise_unevenness([]),
     )
-    assert "**Agreement** is undecided" in text and "No clusterer **left anything out**" in text
+    assert "**Agreement** is undecided" in text and "**Left out**: nothing by any" in text
 
 
 # Three clusters on a line: {0 … 5} pure, {6 … 11} half and half, two samples far away.

@@ -41,7 +41,7 @@ def clusterers(
 def agreeing(agreement: pd.DataFrame, correlation: pd.DataFrame) -> list[str]:
     """Say which pairs of clusterers agree most and least, and whether their AMIs go together."""
     if agreement.empty:
-        return ["**Agreement** is undecided: there are no two clusterers to compare."]
+        return ["**Agreement** is undecided: no embedding has clusters of two clusterers."]
     sentences = []
     for which, how in (("most", "idxmax"), ("least", "idxmin")):
         row = agreement.loc[agreement["mean"].agg(how)]
@@ -81,7 +81,7 @@ def count(row: pd.Series) -> str:
 def leaving(out: pd.DataFrame, unevenness: pd.DataFrame) -> list[str]:
     """Say how much is left out, what that does to AMI, and whether classes matter."""
     if out.empty:
-        return ["No clusterer **left anything out**."]
+        return ["**Left out**: nothing by any clusterer that has a result."]
     sentences = []
     for name, rows in out.groupby("clusterer_name", sort=False):
         known = rows[rows["ami_clustered"].notna()]
