@@ -236,6 +236,8 @@ def test_sentences_about_certainty(table):
     narrow = "Bootstrap intervals over fewer than 10 datasets are too narrow"
     assert narrow in text and narrow in findings.few_datasets(more, table)
     assert narrow not in findings.few_datasets(found.assign(n=[10, 19]), table)
+    none = table.assign(ami=np.nan)
+    assert "no cell has a result" in findings.seeds(none, analysis.spread_over_seeds(none))
 
 
 def test_sentences_about_one_method_picked_out(table):

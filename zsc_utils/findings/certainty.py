@@ -76,6 +76,8 @@ def seeds(table: pd.DataFrame, spread: pd.DataFrame) -> str:
             f"**One seed** ({ran[0]}) was run: how much the numbers change with the seed is not "
             "known from this profile."
         )
+    if not ran:
+        return "**Seeds**: no cell has a result of any."
     if spread.empty:
         return "**Seeds**: no cell has results of two seeds."
     mean = (spread["mean"] * spread["cells"]).sum() / spread["cells"].sum()
