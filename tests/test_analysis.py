@@ -313,3 +313,13 @@ def test_sentences_about_silhouettes(silhouettes):
     assert "without labels" not in text
     assert "**Silhouette in the UMAP space**: median ρ = 0.00 over 2 clusterers" in text
     assert "above zero for 1 of them" in text
+
+
+def test_where_all_is_absent_the_reasons_are_said():
+    rows = pd.DataFrame(
+        {"dataset": "digits", "status": "absent", "reason": ["no weights of A", "no weights of B"]}
+    )
+    text = findings.cells(rows)
+    assert text.startswith("**No results**: all 2 cells are absent.")
+    assert "- no weights of A\n- no weights of B" in text
+    assert "digits" not in text and "converged" not in text

@@ -133,6 +133,13 @@ def test_findings(table, levels):
     assert "AMI is higher at **scene** than at the official level by 15.0 points" in text
 
 
+def test_no_dataset_is_there(table):
+    scores = analysis.level_scores(table.assign(ami=np.nan), analysis.label_levels({}))
+    counts, differences = analysis.best_level_counts(scores), analysis.level_differences(scores)
+    assert counts.empty and differences.empty
+    assert findings.breakdowns(counts, differences).startswith("**Nothing**")
+
+
 def test_nothing_to_compare(table, levels):
     scores = analysis.level_scores(table[table["dataset"] == "c"], levels)
     assert scores.empty

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from zsc_utils import analysis, findings, plots
-from zsc_utils.analysis.ledger import joint_verdict, verdict
+from zsc_utils.analysis.ledger import Estimate, Evidence, Statistic, joint_verdict, verdict
 
 # method, whether trained with labels, what it was fine-tuned from, backbone
 FACTS = {
@@ -360,6 +360,20 @@ def test_the_rule():
     assert joint_verdict(pd.Series([yes, yes])) == yes
     assert joint_verdict(pd.Series([yes, no])) == joint_verdict(pd.Series([open_, no])) == no
     assert joint_verdict(pd.Series([yes, open_])) == joint_verdict(pd.Series([open_])) == open_
+
+
+def test_a_missing_interval_is_not_said_to_hold_zero():
+    def judge_one(se):
+        estimate = Estimate(value=0.5, se=se, n=2)
+        one = Statistic(lambda evidence: estimate, "made up", 1, "anything")
+        table = pd.DataFrame({"group": "Near", "dataset": ["a", "b"]})
+        return one.judge(Evidence(table, table, table))
+
+    unknown = judge_one(np.nan)
+    assert unknown["verdict"] == "undecided"
+    assert unknown["reason"] == "the spread over 2 datasets cannot be told"
+    assert judge_one(0.01)["verdict"] == "supported"
+    assert judge_one(0.3)["reason"] == "the interval holds zero"
 
 
 BAD_TABLES = {

@@ -113,8 +113,28 @@ def test_correlation_within_datasets_leaves_their_difficulty_out(table):
     # … but on each dataset the other encoder is better.
     assert both["rho_within"] == pytest.approx(-1)
     assert both["low"] <= 0.6 <= both["high"]
+    # Whatever datasets are drawn, ρ within them is the same; of one drawn twice it is, too.
+    assert both[["low_within", "high_within"]].tolist() == pytest.approx([-1, -1])
     one = table[table["clusterer"] == "kmeans"]
     assert analysis.clusterer_correlation(one).empty
+
+
+def test_pairs_are_written_with_their_intervals(table, clusterings):
+    agreement = analysis.mean_agreement(analysis.clusterer_agreement(clusterings))
+    written = analysis.written_pairs(agreement, analysis.clusterer_correlation(table))
+    row = written.loc[("K-means", "AC w/o C")]
+    assert row["agreement"] == "50.0 [0.0, 100.0]"
+    assert row["ρ of AMI"].startswith("0.60 [")
+    assert row["ρ within datasets"] == "−1.00 [−1.00, −1.00]"
+    lacking = analysis.written_pairs(agreement, analysis.clusterer_correlation(table.iloc[:0]))
+    assert lacking["ρ of AMI"].isna().all() and len(lacking) == len(written)
+
+
+def test_a_pair_stands_the_same_way_round_where_a_first_result_failed(table):
+    first = (table["clusterer"] == "kmeans") & (table["dataset"] == table["dataset"].iloc[0])
+    without = table.assign(ami=table["ami"].mask(first))
+    pairs = analysis.clusterer_correlation(without)[["first", "second"]]
+    pd.testing.assert_frame_equal(pairs, analysis.clusterer_correlation(table)[["first", "second"]])
 
 
 def test_clusters_found_against_classes(table):
@@ -234,7 +254,21 @@ def test_findings(table, clusterings):
     assert "between half and twice in 50 %. 1 have no cluster at all." in text
     assert "**HDBSCAN** leaves out 47.5 % of the samples on average" in text
     assert "AMI is 36.7 % with them as one more cluster and 53.3 % over the others alone" in text
-    assert "p < 0.05 in 100 % of 1." in text and "nan" not in text
+    assert "p < 0.05, which chance gives in 5 %, in 100 % of 1." in text and "nan" not in text
+
+
+def test_findings_say_for_how_many_pairs_the_interval_is_off_zero(table):
+    pairs = analysis.clusterer_correlation(table[table["clusterer"] != "hdbscan"])
+    (sentence,) = findings.clusterers(
+        analysis.mean_agreement(analysis.clusterer_agreement([]))
+        .reindex([0])
+        .assign(mean=50.0, n=2, first_name="K-means", second_name="AC w/o C"),
+        pairs,
+        *(analysis.cluster_factors(analysis.clusters_found(table.iloc[:0])),),
+        *(analysis.left_out(table.iloc[:0]), analysis.noise_unevenness([])),
+    ).splitlines()[2:3]
+    assert "within datasets, from -1.00 to -1.00" in sentence
+    assert "the 95 % interval lies above zero for 0 of 1 pairs" in sentence
 
 
 def test_findings_of_one_clusterer_that_is_told(table):
@@ -246,7 +280,7 @@ def test_findings_of_one_clusterer_that_is_told(table):
         analysis.left_out(told),
         analysis.noise_unevenness([]),
     )
-    assert "**Agreement** is undecided" in text and "No clusterer **left anything out**" in text
+    assert "**Agreement** is undecided" in text and "**Left out**: nothing by any" in text
 
 
 # Three clusters on a line: {0 … 5} pure, {6 … 11} half and half, two samples far away.

@@ -113,6 +113,13 @@ def test_readme_tables_are_those_that_were_computed(name):
     assert table in readme, f"README has not the table of figures/mini/{name}: paste it"
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
+def test_no_verdict_is_typed_by_hand(page):
+    """They are computed by rule in notebook 11; README's table is held to it above."""
+    verdict = r"\b(supported|contradicted|undecided|confirmed|refuted|(dis)?agrees?[:;. *,])"
+    assert re.findall(rf"^- \*\*.*?{verdict}.*?\*\*", page.read_text(), re.MULTILINE) == []
+
+
 def test_few_datasets_of_the_miniature_are_too_hard_or_too_easy():
     best = pd.read_csv(io.StringIO(committed("figures/mini/01_best.csv")))
     assert len(best) == len(load_profile("mini").datasets)

@@ -233,6 +233,11 @@ def test_sentences_about_certainty(table):
     assert "0.25 for Near (3). So 0 of 1 groups could show a difference at the 5 % level" in text
     more = found.assign(n=[6, 2])
     assert "0.0312 for Near (6), 0.5 for Far (2). So 1 of 2" in findings.few_datasets(more, table)
+    narrow = "Bootstrap intervals over fewer than 10 datasets are too narrow"
+    assert narrow in text and narrow in findings.few_datasets(more, table)
+    assert narrow not in findings.few_datasets(found.assign(n=[10, 19]), table)
+    none = table.assign(ami=np.nan)
+    assert "no cell has a result" in findings.seeds(none, analysis.spread_over_seeds(none))
 
 
 def test_sentences_about_one_method_picked_out(table):

@@ -47,6 +47,7 @@ from zsc_utils.analysis.clusterers import (
     mean_agreement,
     noise_unevenness,
     square,
+    written_pairs,
 )
 from zsc_utils.analysis.differences import (
     average_by_group,
@@ -278,5 +279,6 @@ __all__ = [
     "written_differences",
     "written_dims",
     "written_gaps",
+    "written_pairs",
     "written_regrets",
 ]

@@ -32,7 +32,8 @@ def label_levels(opened: Mapping[str, ImageDataset]) -> pd.DataFrame:
             official = level == dataset.facts.label
             rows.append((name, dataset.facts.display, level, official, n_classes, why_not))
     columns = ["dataset", "dataset_name", "level", "official", "n_classes", "why_not"]
-    return pd.DataFrame(rows, columns=columns)
+    # Without a dataset, too, `official` must choose rows, not columns.
+    return pd.DataFrame(rows, columns=columns).astype({"official": bool})
 
 
 def level_scores(table: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
@@ -52,7 +53,7 @@ def level_scores(table: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
         labels, or not at all), `official`, `mean` and `se` of AMI over clusterers in percent, `n`
         clusterers.
     """
-    usable = levels[levels["why_not"] == ""]
+    usable = levels[levels["why_not"].eq("")]
     usable = usable[usable.groupby("dataset")["level"].transform("size") > 1]
     rows = with_score(table)
     facts = ["dataset", "dataset_name", "encoder", "encoder_name", "labels", "method"]

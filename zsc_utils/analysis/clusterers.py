@@ -8,7 +8,7 @@ from itertools import combinations, groupby
 import numpy as np
 import pandas as pd
 
-from zsc_utils.analysis.base import with_score
+from zsc_utils.analysis.base import with_interval, with_score
 from zsc_utils.analysis.silhouettes import spearman
 from zsc_utils.analysis.uncertainty import mean_interval, resampled_clusters
 from zsc_utils.cluster import registered as registered_clusterers
@@ -85,28 +85,62 @@ def clusterer_correlation(
         One row for each pair of clusterers: Spearman's `rho`, `low` and `high` (95 % percentile
         bootstrap over datasets, whose points hang together); `rho_within`: the same after the mean
         of its dataset was taken off each point, so that datasets' being hard or easy for both does
-        not count; `n` points. NaN where there are fewer than three points.
+        not count, with `low_within` and `high_within`; `n` points. NaN where there are fewer than
+        three points.
     """
     scored = with_score(table)
     wide = scored.pivot(index=["dataset", "encoder"], columns="clusterer", values="ami")
-    names = dict(zip(scored["clusterer"], scored["clusterer_name"], strict=True))
+    # In the order of the table, with or without results: a pair stands the same way round always.
+    names = dict(zip(table["clusterer"], table["clusterer_name"], strict=True))
+    names = {name: display for name, display in names.items() if name in wide}
     rng = np.random.default_rng(seed)
     rows = []
     for first, second in combinations(names, 2):
         both = wide[[first, second]].dropna()
         dataset = both.index.get_level_values("dataset").to_series()
-        x, y = both.to_numpy().T
-        found = np.array(
-            [spearman(x[i], y[i]) for i in resampled_clusters(dataset, resamples, rng)]
-        )
-        found = found[np.isfinite(found)]
-        low, high = np.quantile(found, [0.025, 0.975]) if len(found) else (np.nan, np.nan)
         # Rounded: what ties but for the last bits has one rank.
-        within = (both - both.groupby(level="dataset").transform("mean")).round(12).to_numpy().T
-        rho, rho_within = float(spearman(x, y)), float(spearman(*within))
+        within = (both - both.groupby(level="dataset").transform("mean")).round(12)
+        # (first or second, as it is or within datasets, points)
+        values = np.stack([both.to_numpy().T, within.to_numpy().T], axis=1)
+        resampled = [
+            spearman(*values[..., chosen]) for chosen in resampled_clusters(dataset, resamples, rng)
+        ]
+        intervals = [_central(found) for found in np.reshape(resampled, (-1, 2)).T]
+        sure = [(rho, *i) for rho, i in zip(spearman(*values), intervals, strict=True)]
         pair = (first, names[first], second, names[second])
-        rows.append((*pair, rho, low, high, rho_within, len(both)))
-    return pd.DataFrame(rows, columns=[*PAIR, "rho", "low", "high", "rho_within", "n"])
+        rows.append((*pair, *np.ravel(sure).tolist(), len(both)))
+    columns = ["rho", "low", "high", "rho_within", "low_within", "high_within", "n"]
+    return pd.DataFrame(rows, columns=[*PAIR, *columns])
+
+
+def written_pairs(agreement: pd.DataFrame, correlation: pd.DataFrame) -> pd.DataFrame:
+    """Write how two clusterers agree as text, each number with its interval: a row for each pair.
+
+    Parameters
+    ----------
+    agreement
+        As `mean_agreement` gives it.
+    correlation
+        As `clusterer_correlation` gives it; a pair that it lacks has no ρ.
+    """
+    names = ["first_name", "second_name"]
+    rho = correlation.set_index(names).reindex(pd.MultiIndex.from_frame(agreement[names]))
+    clusters = agreement.set_index(names)
+    columns = {
+        "agreement": with_interval(clusters["mean"], clusters["low"], clusters["high"]),
+        "ρ of AMI": with_interval(rho["rho"], rho["low"], rho["high"], 2),
+        "ρ within datasets": with_interval(
+            rho["rho_within"], rho["low_within"], rho["high_within"], 2
+        ),
+    }
+    return pd.DataFrame(columns)
+
+
+def _central(resampled: np.ndarray) -> tuple[float, float]:
+    """Bound the middle 95 % of what is finite; NaN where nothing is."""
+    found = resampled[np.isfinite(resampled)]
+    low, high = np.quantile(found, [0.025, 0.975]) if len(found) else (np.nan, np.nan)
+    return float(low), float(high)
 
 
 def square(pairs: pd.DataFrame, column: str, diagonal: float, names: list[str]) -> pd.DataFrame:

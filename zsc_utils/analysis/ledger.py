@@ -130,12 +130,16 @@ class Statistic:
             "encoders": ", ".join(found.encoders),
             "by_dataset": found.by_dataset,
             "verdict": judged,
-            "reason": self._reason(found.n, asked) if judged == UNDECIDED else "",
+            "reason": self._reason(found.n, asked, np.isnan(low)) if judged == UNDECIDED else "",
         }
 
-    def _reason(self, n: int, asked: int) -> str:
+    def _reason(self, n: int, asked: int, no_interval: bool) -> str:
         if n > 1:
-            return "the interval holds zero"
+            return (
+                f"the spread over {n} datasets cannot be told"
+                if no_interval
+                else "the interval holds zero"
+            )
         if n == 1:
             return "one dataset has no spread"
         if asked == 0:

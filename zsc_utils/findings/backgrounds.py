@@ -18,7 +18,7 @@ def backgrounds(scores: pd.DataFrame, gaps: pd.DataFrame) -> str:
         As `analysis.background_gaps` gives it.
     """
     if scores.empty:
-        return "**Nothing**: no dataset that is there has variants with other backgrounds."
+        return "**Nothing**: no dataset has both a result and variants with other backgrounds."
     sentences = []
     for variant, rows in scores.groupby("variant", sort=False):
         low, high = (rows.loc[rows["value"].agg(pick)] for pick in ("idxmin", "idxmax"))

@@ -22,6 +22,10 @@ def absent(reasons: dict[str, str]) -> str:
 def cells(table: pd.DataFrame) -> str:
     """Count the results and name what is wrong with any, and what is absent."""
     present = table[table["status"] != "absent"]
+    if present.empty:
+        # Whether it is its dataset or its encoder that a cell lacks, only its reason tells.
+        reasons = table["reason"].drop_duplicates()
+        return f"**No results**: all {len(table)} cells are absent.\n\n{bullets(list(reasons))}"
     bad = unscored(present)
     sentence = (
         f"{len(present)} results: {present['dataset'].nunique()} datasets × "

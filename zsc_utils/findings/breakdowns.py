@@ -18,7 +18,7 @@ def breakdowns(counts: pd.DataFrame, differences: pd.DataFrame) -> str:
         As `analysis.level_differences` gives it.
     """
     if counts.empty:
-        return "**Nothing**: no dataset that is there has two label levels to compare."
+        return "**Nothing**: no dataset has both a result and two label levels to compare."
     sentences = []
     for trained, rows in counts.groupby("trained", sort=False):
         won, asked = rows["official best"].sum(), rows["encoders"].sum()

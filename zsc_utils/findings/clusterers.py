@@ -41,7 +41,7 @@ def clusterers(
 def agreeing(agreement: pd.DataFrame, correlation: pd.DataFrame) -> list[str]:
     """Say which pairs of clusterers agree most and least, and whether their AMIs go together."""
     if agreement.empty:
-        return ["**Agreement** is undecided: there are no two clusterers to compare."]
+        return ["**Agreement** is undecided: no embedding has clusters of two clusterers."]
     sentences = []
     for which, how in (("most", "idxmax"), ("least", "idxmin")):
         row = agreement.loc[agreement["mean"].agg(how)]
@@ -53,10 +53,12 @@ def agreeing(agreement: pd.DataFrame, correlation: pd.DataFrame) -> list[str]:
     known = correlation.dropna(subset=["rho", "rho_within"])
     if len(known):
         sentences.append(
-            f"AMI with the classes goes along between clusterers: ρ from {known['rho'].min():.2f} "
-            f"to {known['rho'].max():.2f} over datasets × encoders (median "
-            f"{known['rho'].median():.2f}); within datasets, from {known['rho_within'].min():.2f} "
-            f"to {known['rho_within'].max():.2f} (median {known['rho_within'].median():.2f})."
+            "**AMI with the classes**, clusterer against clusterer: ρ from "
+            f"{known['rho'].min():.2f} to {known['rho'].max():.2f} over datasets × encoders "
+            f"(median {known['rho'].median():.2f}); within datasets, from "
+            f"{known['rho_within'].min():.2f} to {known['rho_within'].max():.2f} (median "
+            f"{known['rho_within'].median():.2f}; the 95 % interval lies above zero for "
+            f"{(known['low_within'] > 0).sum()} of {len(known)} pairs)."
         )
     return sentences
 
@@ -79,7 +81,7 @@ def count(row: pd.Series) -> str:
 def leaving(out: pd.DataFrame, unevenness: pd.DataFrame) -> list[str]:
     """Say how much is left out, what that does to AMI, and whether classes matter."""
     if out.empty:
-        return ["No clusterer **left anything out**."]
+        return ["**Left out**: nothing by any clusterer that has a result."]
     sentences = []
     for name, rows in out.groupby("clusterer_name", sort=False):
         known = rows[rows["ami_clustered"].notna()]
@@ -92,8 +94,9 @@ def leaving(out: pd.DataFrame, unevenness: pd.DataFrame) -> list[str]:
         sentences.append(f"{text}.")
     if len(unevenness):
         sentences.append(
-            f"What is left out depends on the class: χ² is {unevenness['unevenness'].median():.1f} "
-            "times what chance would give (median over clusterings with anything left out), and p "
-            f"< 0.05 in {100 * (unevenness['p'] < 0.05).mean():.0f} % of {len(unevenness)}."
+            "**Class** against left out: χ² over its degrees of freedom, 1 on average if classes "
+            f"do not matter, is {unevenness['unevenness'].median():.1f} (median over clusterings "
+            "with anything left out), and p < 0.05, which chance gives in 5 %, in "
+            f"{100 * (unevenness['p'] < 0.05).mean():.0f} % of {len(unevenness)}."
         )
     return sentences

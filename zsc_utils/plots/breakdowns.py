@@ -29,7 +29,7 @@ def level_heatmap(scores: pd.DataFrame) -> Figure:
         line; no more than twelve are shown, those of highest mean.
     """
     if scores.empty:
-        return nothing("no dataset that is there has two label levels to compare")
+        return nothing("no dataset has both a result and two label levels to compare")
     levels = _levels_of(scores)
     wide = scores.pivot(index="encoder_name", columns="level", values="mean")
     wide = wide.reindex(index=scores["encoder_name"].unique(), columns=levels)
