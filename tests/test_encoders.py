@@ -306,3 +306,15 @@ def test_checkpoint_for_an_encoder_that_takes_none_or_that_is_absent(tmp_path):
         load_encoder("raw_pixels", tmp_path)
     with pytest.raises(CheckpointError, match="is not a file"):
         load_encoder("efficientnet_lite0", tmp_path / "absent.pth")
+
+
+def test_a_checkpoint_that_opens_to_more_than_it_is(tmp_path):
+    plain, small = tmp_path / "plain.pth", tmp_path / "small.pth"
+    torch.save({"weight": torch.zeros(100_000)}, plain)
+    with zipfile.ZipFile(plain) as whole, zipfile.ZipFile(small, "w", zipfile.ZIP_DEFLATED) as bomb:
+        for name in whole.namelist():
+            bomb.writestr(name, whole.read(name))
+    assert small.stat().st_size < plain.stat().st_size / 10
+    with pytest.raises(CheckpointError, match=r"small\.pth is compressed.*could fill the memory"):
+        read_state_dict(small)
+    assert read_state_dict(plain)["weight"].numel() == 100_000

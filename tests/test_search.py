@@ -176,3 +176,14 @@ def test_encoders_without_weights_do_not_end_a_search(tiny, tmp_path, monkeypatc
     nothing = profile.model_copy(update={"encoders": lacking})
     with pytest.raises(ProfileError, match="no weights are there for any encoder"):
         search(nothing, build=tmp_path, progress=False)
+
+
+def test_the_shipped_recipes_are_the_best_of_the_shipped_trials():
+    """So do the numbers that notebook 6 shows belong to the recipes that the profile uses."""
+    table = load_profile("mini").recipe_table
+    trials = pd.read_csv(table.with_name(f"{table.stem}_trials.csv"))
+    keys = ["clusterer", "encoder"]
+    picked, shipped = (
+        frame.set_index(keys).sort_index() for frame in (chosen_recipes(trials), pd.read_csv(table))
+    )
+    pd.testing.assert_frame_equal(picked, shipped, check_dtype=False)

@@ -120,42 +120,43 @@ def by_address(addresses: list[str], archives: Path, target: Path) -> None:
         archive = archives / Path(urlparse(address).path).name
         if not archive.exists():
             download(address, archive)
+        sums = archives.parents[1] / SUMS
         try:
-            check_record(archive, archives.parents[1] / SUMS, address)
+            line = check_sum(archive, address, sums)
             extract_archive(archive, target)
         except Exception:
             # Whole by its length but not by its content: fetched anew next time.
             archive.unlink()
             raise
+        # Only of what could be unpacked: a damaged archive's would refuse the good one.
+        record_sum(line, sums)
 
 
-def check_record(archive: Path, sums: Path, address: str) -> None:
-    """Hold an archive's SHA-256 against that of the last one from its address, or record it.
-
-    Parameters
-    ----------
-    archive
-        What was downloaded.
-    sums
-        The records: a line for each address, after the SHA-256 of what came from it.
-    address
-        Where it came from.
+def check_sum(archive: Path, address: str, sums: Path) -> str:
+    """Return an archive's SHA-256 as a line of `sums`; hold it against what came there before.
 
     Raises
     ------
     ValueError
-        Another file came from there before.
+        Another file came from the same address.
     """
-    lines = sums.read_text().splitlines() if sums.exists() else []
-    known = {place: digest for digest, place in (line.split(maxsplit=1) for line in lines)}
     digest = file_sha256(archive)
-    if known.setdefault(address, digest) != digest:
-        raise ValueError(
-            f"SHA-256 of {address} is {digest} and was {known[address]} before: the file is damaged "
-            f"or was replaced; if that is meant, remove its line from {sums}"
-        )
-    with atomic_path(sums) as draft:
-        draft.write_text("".join(f"{digest}  {place}\n" for place, digest in known.items()))
+    for known in sums.read_text().splitlines() if sums.exists() else []:
+        before, _, place = known.partition("  ")
+        if place == address and before != digest:
+            raise ValueError(
+                f"SHA-256 of {address} is {digest} and was {before} before: the file is damaged or "
+                f"was replaced; if that is meant, remove its line from {sums}"
+            )
+    return f"{digest}  {address}\n"
+
+
+def record_sum(line: str, sums: Path) -> None:
+    """Add a line to the SHA-256 of archives that were fetched, unless it is there."""
+    lines = sums.read_text() if sums.exists() else ""
+    if line not in lines:
+        with atomic_path(sums) as draft:
+            draft.write_text(lines + line)
 
 
 def download(address: str, path: Path) -> None:
