@@ -64,6 +64,9 @@ def difference(row: pd.Series) -> str:
     verdict = "the interval holds zero"
     if row["low"] > 0 or row["high"] < 0:
         verdict = f"the interval lies {'above' if row['low'] > 0 else 'below'} zero"
+    # Fewer cannot have p below 0.05: all of five differences have one sign in 2 of 32 ways to flip.
+    if row["n"] < 6:
+        verdict += ", and of so few datasets a bootstrap's is too narrow"
     return (
         f"{text}, 95 % interval [{row['low']:.1f}, {row['high']:.1f}], p = {row['p']:.3g}; above "
         f"zero on {row['above']} of them; {verdict}."
