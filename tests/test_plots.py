@@ -1,3 +1,5 @@
+import itertools
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
@@ -61,6 +63,25 @@ def test_ami_heatmap(table):  # noqa: F811
     }
     assert [text.get_text() for text in axes.texts[6:]] == ["Near", "Far"]
     assert "AMI (%)" in bar.get_ylabel()
+
+
+def test_ami_heatmap_writes_no_negative_zero(table):  # noqa: F811
+    matrix = analysis.ami_matrix(table)
+    matrix.iloc[0, 0] = -0.4
+    texts = [text.get_text() for text in plots.ami_heatmap(matrix).axes[0].texts]
+    assert "0" in texts and "-0" not in texts
+
+
+def test_names_below_the_axis_have_room(table):  # noqa: F811
+    """However few the groups, and with datasets absent, which makes the names longer."""
+    table = table[table["group"] == "Near"].assign(group="Domain-shift")
+    table = table.assign(encoder_name=table["encoder_name"] + " [FT], ViT-B/16")
+    groups = [table.assign(group=name) for name in ("In-domain", "Domain-shift", "Far-OOD")]
+    differences = analysis.group_differences(pd.concat(groups), "ref").assign(asked=9)
+    figure = plots.difference_by_group(differences, plots.encoder_styles(table))
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
 def test_ami_heatmap_with_a_hole(table):  # noqa: F811

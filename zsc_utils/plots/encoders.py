@@ -22,12 +22,14 @@ def ami_heatmap(matrix: pd.DataFrame) -> Figure:
     if matrix.empty:
         return nothing("no cell has an AMI")
     n_rows, n_columns = matrix.shape
-    size = (2.6 + 0.38 * n_columns, 1.6 + 0.26 * n_rows)
+    size = (2.6 + 0.38 * n_columns, max(3.6, 1.6 + 0.26 * n_rows))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     bar = {"label": "AMI (%), mean over clusterers", "shrink": 0.7}
     plain = matrix.reset_index(level="group", drop=True)
+    # A small negative number is written 0, not -0.
+    rounded = plain.round() + 0.0
     look = {"cmap": "mako", "vmin": 0, "vmax": 100, "annot_kws": {"fontsize": 7}}
-    sns.heatmap(plain, ax=axes, annot=True, fmt=".0f", cbar_kws=bar, **look)
+    sns.heatmap(plain, ax=axes, annot=rounded, fmt=".0f", cbar_kws=bar, **look)
     best = (matrix.rank(axis=1, ascending=False, method="min") == 1).to_numpy()
     # The heat map writes a text for each cell that has a number, row by row.
     for text, bold in zip(axes.texts, best[matrix.notna().to_numpy()], strict=True):
@@ -45,8 +47,6 @@ def ami_heatmap(matrix: pd.DataFrame) -> Figure:
             xycoords=axes.get_yaxis_transform(),
             xytext=(8, 0),
             textcoords="offset points",
-            rotation=270,
-            ha="center",
             va="center",
             fontsize=7,
             fontweight="bold",

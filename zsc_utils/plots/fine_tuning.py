@@ -35,7 +35,7 @@ def gains_by_group(gains: pd.DataFrame, styles: dict[str, dict]) -> Figure:
     if gains.empty:
         return nothing("no encoder has results from before and after fine-tuning")
     names = {g: f"{g}\n({count})" for g, count in datasets_of_group(gains).items()}
-    figure, axes = plt.subplots(figsize=(max(4.0, 1.6 * len(names)), 3), layout="constrained")
+    figure, axes = plt.subplots(figsize=(2.4 + 1.3 * len(names), 3), layout="constrained")
     rows = gains.assign(group=gains["group"].map(names))
     dodged(rows, "group", list(names.values()), styles, axes)
     _pick_out(axes, [name for name in styles if name in set(rows["encoder"])], len(names), styles)

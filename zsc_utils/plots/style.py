@@ -166,7 +166,7 @@ def reference_panels(
     figure, axes = plt.subplots(
         len(references),
         1,
-        figsize=(max(4.0, 1.6 * len(names)), 0.6 + 2.4 * len(references)),
+        figsize=(2.4 + 1.3 * len(names), 0.6 + 2.4 * len(references)),
         sharex=True,
         squeeze=False,
         layout="constrained",
