@@ -273,7 +273,7 @@ def test_data_says_what_is_there(zsc, tmp_path):
     code, out, _ = zsc("data", "--profile", "smoke", "--data-root", tmp_path)
     assert code == 0 and out.strip() == "need no data: digits, mini-inat, mini-bioscan"
     code, out, _ = zsc("data", "--data-root", tmp_path)
-    assert code == 0 and "0 of 31 datasets are complete" in out
+    assert code == 0 and "0 of 33 datasets are complete" in out
     # Of all that is absent too, where to ask and where files go.
     assert "imagenet is absent" in out and "https://www.image-net.org/download.php" in out
     assert f"in {tmp_path}: imagenet/val/<wnid>/*.JPEG" in out
