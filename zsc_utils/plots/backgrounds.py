@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from zsc_utils.plots.style import nothing
+from zsc_utils.plots.style import ami_cells, nothing
 
 NO_FAMILY = "no dataset of this profile has variants\nwith other backgrounds, or none has results"
 
@@ -29,14 +29,8 @@ def ami_by_variant(scores: pd.DataFrame, variants: list[str]) -> Figure:
     wide = wide.reindex(index=scores["encoder_name"].unique(), columns=columns)
     size = (2.6 + 0.6 * len(columns), 1.4 + 0.24 * len(wide))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
-    look = {"cmap": "mako", "vmin": 0, "vmax": 100, "annot_kws": {"fontsize": 7}}
-    bar = {"label": "AMI (%), mean over clusterers", "shrink": 0.8}
-    # Adding zero makes -0 a plain 0.
-    rounded = wide.round() + 0.0
-    sns.heatmap(wide, ax=axes, annot=rounded, fmt=".0f", cbar_kws=bar, **look)
-    axes.set(xlabel="", ylabel="")
+    ami_cells(axes, wide, bold=False)
     axes.set_xticklabels(columns, rotation=35, ha="right")
-    axes.tick_params(length=0)
     return figure
 
 

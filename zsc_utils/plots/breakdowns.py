@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from zsc_utils.plots.style import nothing
+from zsc_utils.plots.style import ami_cells, nothing
 
 MOST_LEVELS = 12
 
@@ -35,18 +35,10 @@ def level_heatmap(scores: pd.DataFrame) -> Figure:
     wide = wide.reindex(index=scores["encoder_name"].unique(), columns=levels)
     size = (2.4 + 0.42 * len(levels), 1.3 + 0.22 * len(wide))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
-    look = {"cmap": "mako", "vmin": 0, "vmax": 100, "annot_kws": {"fontsize": 7}}
-    bar = {"label": "AMI (%), mean over clusterers", "shrink": 0.8}
-    # Adding zero makes -0 a plain 0.
-    rounded = wide.round() + 0.0
-    sns.heatmap(wide, ax=axes, annot=rounded, fmt=".0f", cbar_kws=bar, **look)
-    best = (wide.rank(axis=1, ascending=False, method="min") == 1).to_numpy()
-    for text, bold in zip(axes.texts, best[wide.notna().to_numpy()], strict=True):
-        text.set_fontweight("bold" if bold else "normal")
+    ami_cells(axes, wide)
     axes.axvline(1, color="white", linewidth=3)
-    axes.set(xlabel="", ylabel="", title=scores["dataset_name"].iloc[0])
+    axes.set_title(scores["dataset_name"].iloc[0])
     axes.set_xticklabels(levels, rotation=45, ha="right")
-    axes.tick_params(length=0)
     return figure
 
 

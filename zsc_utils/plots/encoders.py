@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from zsc_utils.plots.style import dodged, nothing, reference_panels
+from zsc_utils.plots.style import ami_cells, dodged, nothing, reference_panels
 
 
 def ami_heatmap(matrix: pd.DataFrame) -> Figure:
@@ -24,22 +24,12 @@ def ami_heatmap(matrix: pd.DataFrame) -> Figure:
     n_rows, n_columns = matrix.shape
     size = (2.6 + 0.38 * n_columns, max(3.6, 1.6 + 0.26 * n_rows))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
-    bar = {"label": "AMI (%), mean over clusterers", "shrink": 0.7}
     plain = matrix.reset_index(level="group", drop=True)
-    # A small negative number is written 0, not -0.
-    rounded = plain.round() + 0.0
-    look = {"cmap": "mako", "vmin": 0, "vmax": 100, "annot_kws": {"fontsize": 7}}
-    sns.heatmap(plain, ax=axes, annot=rounded, fmt=".0f", cbar_kws=bar, **look)
-    best = (matrix.rank(axis=1, ascending=False, method="min") == 1).to_numpy()
-    # The heat map writes a text for each cell that has a number, row by row.
-    for text, bold in zip(axes.texts, best[matrix.notna().to_numpy()], strict=True):
-        text.set_fontweight("bold" if bold else "normal")
+    ami_cells(axes, plain, shrink=0.7)
     groups = matrix.index.get_level_values("group")
     for edge in [i for i in range(1, n_rows) if groups[i] != groups[i - 1]]:
         axes.axhline(edge, color="white", linewidth=3)
-    axes.set(xlabel="", ylabel="")
     axes.set_yticklabels([f"{name}" for name in plain.index], rotation=0)
-    axes.tick_params(length=0)
     for group in dict.fromkeys(groups):
         middle = np.flatnonzero(groups == group).mean() + 0.5
         axes.annotate(

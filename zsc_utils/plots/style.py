@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from zsc_utils.analysis import datasets_of_group
+from zsc_utils.analysis import datasets_of_group, is_best
 
 sns.set_theme(context="paper", style="ticks", palette="colorblind")
 
@@ -176,6 +176,32 @@ def reference_panels(
         panel.axhline(0, color="0.4", linewidth=0.8, zorder=0)
         panel.set_ylabel(f"AMI − AMI of {styles[reference]['label']}\n(points, mean ± 1 SE)")
     return figure, panels, names
+
+
+def ami_cells(axes, wide: pd.DataFrame, *, bold: bool = True, shrink: float = 0.8) -> None:
+    """Draw a table of AMI in percent as a heat map with its numbers.
+
+    Parameters
+    ----------
+    axes
+        Where to.
+    wide
+        AMI in percent; NaN stays empty.
+    bold
+        Whether the best of each row is bold.
+    shrink
+        Height of the colour bar in that of the axes.
+    """
+    look = {"cmap": "mako", "vmin": 0, "vmax": 100, "annot_kws": {"fontsize": 7}}
+    bar = {"label": "AMI (%), mean over clusterers", "shrink": shrink}
+    # Adding zero makes -0 a plain 0.
+    sns.heatmap(wide, ax=axes, annot=wide.round() + 0.0, fmt=".0f", cbar_kws=bar, **look)
+    best = is_best(wide).to_numpy() & bold
+    # The heat map writes a text for each cell that has a number, row by row.
+    for text, chosen in zip(axes.texts, best[wide.notna().to_numpy()], strict=True):
+        text.set_fontweight("bold" if chosen else "normal")
+    axes.set(xlabel="", ylabel="")
+    axes.tick_params(length=0)
 
 
 def nothing(why: str) -> Figure:
