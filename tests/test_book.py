@@ -46,7 +46,8 @@ def book(tmp_path_factory):
     figures = root / "figures"
     figures.mkdir()
     Image.new("RGB", (30, 20)).save(figures / "01_difference_by_group.png")
-    claims = 'C1,"One, two",s,"1.0 [0.5, 1.5]",0.1,4 of 4,undecided (few datasets)'
+    claims = 'C1,"One, two","s (points, > 0)","1.0 [0.5, 1.5]",0.1,4 of 4,undecided (few datasets)'
+    claims += '\nC9,Three,"r (ρ, > 0)","0.2 [0.1, 0.3]",0.1,4 of 4,supported'
     heads = "id,claim,statistic,estimate [95 % interval],p,datasets,verdict"
     (figures / "11_claims.csv").write_text(f"{heads}\n{claims}\n")
     return make_book(load_profile("smoke"), root, figures, root / "book").parent
@@ -91,7 +92,7 @@ def test_style_sheets_load_nothing_from_a_network(book):
 def test_the_front_page_has_claims_figures_and_every_chapter(book):
     text = (book / "index.html").read_text()
     assert text.index('<span class="undecided">undecided</span>') < text.index("Figure 1")
-    assert "One, two" in text and "1.0 [0.5, 1.5]" in text
+    assert "One, two" in text and "1.0 [0.5, 1.5]" in text and "ρ (C9)" in text
     assert "3 datasets, 4 encoders, 6 clusterers" in text
     front = Page(book / "index.html")
     assert [url for url in front.images if "01_difference_by_group" in url]

@@ -9,7 +9,7 @@ from zsc_utils.datasets import load_dataset
 from zsc_utils.embed import Embeddings, Precision
 from zsc_utils.errors import ProfileError, RecipeError
 from zsc_utils.profiles import load_profile
-from zsc_utils.recipes import Recipe, Reduction, recipe_for
+from zsc_utils.recipes import Recipe, Reduction, recipe_for, trials_file
 from zsc_utils.search import Trial, best, chosen_recipes, search
 
 
@@ -181,7 +181,7 @@ def test_encoders_without_weights_do_not_end_a_search(tiny, tmp_path, monkeypatc
 def test_the_shipped_recipes_are_the_best_of_the_shipped_trials():
     """So do the numbers that notebook 6 shows belong to the recipes that the profile uses."""
     table = load_profile("mini").recipe_table
-    trials = pd.read_csv(table.with_name(f"{table.stem}_trials.csv"))
+    trials = pd.read_csv(trials_file(table))
     keys = ["clusterer", "encoder"]
     picked, shipped = (
         frame.set_index(keys).sort_index() for frame in (chosen_recipes(trials), pd.read_csv(table))

@@ -115,6 +115,11 @@ def read_table(path: Path = STUDY_TABLE) -> pd.DataFrame:
     return table.set_index(["clusterer", "encoder"]).sort_index()
 
 
+def trials_file(table: Path) -> Path:
+    """Path of the trials of the search that made a table: they lie beside it."""
+    return table.with_name(f"{table.stem}_trials{table.suffix}")
+
+
 def encoders_with_recipes(path: Path = STUDY_TABLE) -> list[str]:
     """Names of the encoders that have rows of their own."""
     return sorted(read_table(path).index.unique("encoder"))

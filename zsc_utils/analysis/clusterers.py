@@ -10,7 +10,11 @@ import pandas as pd
 
 from zsc_utils.analysis.base import with_interval, with_score
 from zsc_utils.analysis.silhouettes import spearman
-from zsc_utils.analysis.uncertainty import mean_interval, resampled_clusters
+from zsc_utils.analysis.uncertainty import (
+    mean_interval,
+    percentile_interval,
+    resampled_clusters,
+)
 from zsc_utils.cluster import registered as registered_clusterers
 from zsc_utils.clusterings import Clustering
 from zsc_utils.score import adjusted_mutual_information
@@ -105,7 +109,7 @@ def clusterer_correlation(
         resampled = [
             spearman(*values[..., chosen]) for chosen in resampled_clusters(dataset, resamples, rng)
         ]
-        intervals = [_central(found) for found in np.reshape(resampled, (-1, 2)).T]
+        intervals = [percentile_interval(found) for found in np.reshape(resampled, (-1, 2)).T]
         sure = [(rho, *i) for rho, i in zip(spearman(*values), intervals, strict=True)]
         pair = (first, names[first], second, names[second])
         rows.append((*pair, *np.ravel(sure).tolist(), len(both)))
@@ -134,13 +138,6 @@ def written_pairs(agreement: pd.DataFrame, correlation: pd.DataFrame) -> pd.Data
         ),
     }
     return pd.DataFrame(columns)
-
-
-def _central(resampled: np.ndarray) -> tuple[float, float]:
-    """Bound the middle 95 % of what is finite; NaN where nothing is."""
-    found = resampled[np.isfinite(resampled)]
-    low, high = np.quantile(found, [0.025, 0.975]) if len(found) else (np.nan, np.nan)
-    return float(low), float(high)
 
 
 def square(pairs: pd.DataFrame, column: str, diagonal: float, names: list[str]) -> pd.DataFrame:

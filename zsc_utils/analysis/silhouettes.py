@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from zsc_utils.analysis.base import SPACES, pretrained_only, with_interval, with_score
-from zsc_utils.analysis.uncertainty import resampled_clusters
+from zsc_utils.analysis.uncertainty import percentile_interval, resampled_clusters
 
 
 def spearman(ami: np.ndarray, silhouette: np.ndarray) -> np.ndarray:
@@ -65,9 +65,7 @@ def silhouette_correlation(
                 spearman(ami[chosen], silhouette[chosen])
                 for chosen in resampled_clusters(known["dataset"], resamples, rng)
             ]
-            # A resample of one point, over and over, has no ranks to correlate.
-            finite = np.array(resampled)[np.isfinite(resampled)]
-            low, high = np.quantile(finite, [0.025, 0.975]) if len(finite) else (np.nan, np.nan)
+            low, high = percentile_interval(resampled)
             facts = (space, space_name, clusterer, name)
             rows.append((*facts, float(spearman(ami, silhouette)), low, high, len(ami)))
     return pd.DataFrame(rows, columns=columns)

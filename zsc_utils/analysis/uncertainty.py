@@ -186,6 +186,16 @@ def cluster_bootstrap_se(
     return float(np.nanstd(found)) * np.sqrt(n / (n - 1))
 
 
+def percentile_interval(resampled: np.ndarray) -> tuple[float, float]:
+    """Bound the middle 95 % of a statistic's values over resamples; NaN where none is finite.
+
+    Of ρ not all need be: a resample of one point, over and over, has no ranks to correlate.
+    """
+    finite = np.asarray(resampled)[np.isfinite(resampled)]
+    low, high = np.quantile(finite, [0.025, 0.975]) if len(finite) else (np.nan, np.nan)
+    return float(low), float(high)
+
+
 def resampled_clusters(
     clusters: pd.Series, resamples: int, rng: np.random.Generator
 ) -> Iterator[np.ndarray]:

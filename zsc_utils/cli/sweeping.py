@@ -23,7 +23,7 @@ from zsc_utils.cli.base import (
 )
 from zsc_utils.files import ROOT, atomic_path, build_folder, figures_folder
 from zsc_utils.profiles import load_profile
-from zsc_utils.recipes import STUDY_TABLE
+from zsc_utils.recipes import STUDY_TABLE, trials_file
 
 
 @app.command()
@@ -137,7 +137,7 @@ def search(
     check_writable(out)
     chosen = select_profile(profile, encoders, None, None, None)
     report = run_search(chosen, jobs=jobs, data_root=data_root, device=device)
-    trials = out.with_name(f"{out.stem}_trials{out.suffix}")
+    trials = trials_file(out)
     # Every column of the study's table, those of clusterers that are not searched empty.
     recipes = chosen_recipes(report).reindex(columns=pd.read_csv(STUDY_TABLE, nrows=0).columns)
     for table, path in ((recipes, out), (report, trials)):

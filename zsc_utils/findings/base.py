@@ -6,6 +6,9 @@ import pandas as pd
 
 from zsc_utils.analysis import unscored
 
+# Datasets of which bootstrap intervals are too narrow: `analysis.student_interval` has numbers.
+FEW = 10
+
 NO_RESULT = "**Undecided**: no cell of this profile has a result."
 
 

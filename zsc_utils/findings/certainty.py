@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from zsc_utils.findings.base import bullets
-
-FEW = 10  # `analysis.uncertainty.student_interval` gives the simulated numbers
+from zsc_utils.findings.base import FEW, bullets
 
 
 def few_datasets(differences: pd.DataFrame, table: pd.DataFrame) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from zsc_utils.analysis import ALL_CLUSTERERS, REDUCTION_NAMES
-from zsc_utils.findings.base import bullets
+from zsc_utils.findings.base import FEW, bullets
 
 
 def comparison(rows: pd.DataFrame) -> str:
@@ -64,8 +64,7 @@ def difference(row: pd.Series) -> str:
     verdict = "the interval holds zero"
     if row["low"] > 0 or row["high"] < 0:
         verdict = f"the interval lies {'above' if row['low'] > 0 else 'below'} zero"
-    # Fewer cannot have p below 0.05: all of five differences have one sign in 2 of 32 ways to flip.
-    if row["n"] < 6:
+    if row["n"] < FEW:
         verdict += ", and of so few datasets a bootstrap's is too narrow"
     return (
         f"{text}, 95 % interval [{row['low']:.1f}, {row['high']:.1f}], p = {row['p']:.3g}; above "
