@@ -122,6 +122,7 @@ $(BUILD)/.sweep: profiles/$(PROFILE).yaml $(PACKAGE) $(ENV) $(BUILD)/.settings |
 $(BUILD)/%.ipynb: $(BUILD)/.%.cleared $(BUILD)/.sweep | $(CLEARED)
 	@echo 'executing notebooks/$*.ipynb'
 	@$(BIN)/papermill notebooks/$*.ipynb $(BUILD)/$*.partial.ipynb --kernel python3 $(BAR) \
+		--engine sockets \
 		-p profile $(PROFILE) $(if $(SEED),-p seed $(SEED)) \
 		$$(grep -q '"jobs = ' notebooks/$*.ipynb && echo -p jobs $(JOBS)) \
 		|| { rm -f $(FIGURES)/$(number)_*; \

@@ -7,6 +7,6 @@ ROOMS = (
     *("evaluate", "store", "profiles", "costs", "plan", "results", "clusterings"),
     *("sweep", "knn", "forecast", "search_space", "search", "reductions_compared"),
     *("analysis", "cards", "findings", "plots"),
-    *("own", "explorer", "book"),
+    *("own", "explorer", "engine", "book"),
     *("training", "cli"),
 )
