@@ -55,6 +55,26 @@ def test_ami_by_encoder(table):
     assert np.isnan(means.loc[("c", "good"), "se"])
 
 
+def test_means_are_over_clusterers_that_all_encoders_share():
+    """The second clusterer failed for one encoder on one dataset, the third for all of them."""
+    table = pd.DataFrame(
+        rows("a", "Near", "ref", [0.2, 0.8, np.nan])
+        + rows("a", "Near", "good", [0.3, np.nan, np.nan])
+        + rows("a", "Near", "rand", [np.nan] * 3)
+        + rows("b", "Near", "ref", [0.2, 0.8, 0.5])
+        + rows("b", "Near", "good", [0.3, 0.7, 0.2])
+    )
+    table["ami_by_level"] = [{"class": ami, "genus": ami / 2} for ami in table["ami"]]
+    means = analysis.ami_by_encoder(table).set_index(["dataset", "encoder"])["mean"]
+    by_hand = {("a", "ref"): 20, ("a", "good"): 30, ("b", "ref"): 50, ("b", "good"): 40}
+    assert means.to_dict() == pytest.approx(by_hand)
+    assert analysis.mean_ranks(table).loc["Reference", "best on"] == 1
+    levels = analysis.ami_by_level(table, "a").set_index(["encoder", "level"])["mean"]
+    assert levels["ref", "genus"] == pytest.approx(10) and levels["good", "class"] == 30
+    alone = analysis.ami_matrices(table)["c1", "C1"]
+    assert alone.loc[("Near", "A"), "Reference"] == pytest.approx(80)
+
+
 def test_ami_tables(table):
     matrix = analysis.ami_matrix(table)
     assert matrix.columns.tolist() == ["Reference", "Good"]

@@ -5,7 +5,7 @@ import pytest
 
 from zsc_utils import analysis, findings, plots
 from zsc_utils.datasets import registered
-from zsc_utils.plan import plan
+from zsc_utils.plan import plan, results_folder
 from zsc_utils.profiles import load_profile
 from zsc_utils.sweep import sweep
 
@@ -84,6 +84,18 @@ def test_scores_are_those_of_the_sweep(tmp_path):
     assert scores["ami"].nunique() == 10
     again = analysis.background_scores(plan(profile), variants, build=tmp_path, groups=4)
     assert again.equals(scores)
+    # Where a clusterer has no result for one variant, it counts for none.
+    (lost,) = [
+        cell
+        for job in plan(profile)
+        for cell, _ in job.cells
+        if (cell.dataset, cell.clusterer) == ("mini-in9-onlybg", "ac_with_c")
+    ]
+    lost.path(results_folder(tmp_path)).unlink()
+    scores = analysis.background_scores(plan(profile), variants, build=tmp_path, groups=4)
+    whole = scores[scores["left_out"] == -1].set_index("variant")["ami"]
+    means = 100 * table[table["clusterer"] == "kmeans"].groupby("dataset")["ami"].mean()
+    assert whole["original"] == pytest.approx(means["mini-in9"])
 
 
 def test_figures_and_findings(scores):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsc_utils.analysis.base import with_interval
+from zsc_utils.analysis.base import on_shared_clusterers, with_interval
 from zsc_utils.files import build_folder
 from zsc_utils.plan import Job, results_folder
 from zsc_utils.results import read_embeddings
@@ -79,7 +79,8 @@ def background_scores(
     -------
     DataFrame
         A row for each variant, encoder and group left out (−1: none): `variant`, encoder,
-        encoder_name, `left_out`, `ami` in percent, mean over clusterers and seeds.
+        encoder_name, `left_out`, `ami` in percent, mean over seeds and over the clusterers that
+        have a result for every variant and encoder.
     """
     build = build or build_folder()
     kinds = {dataset: kind for kind, dataset in variants.items()}
@@ -96,18 +97,17 @@ def background_scores(
                 "variant": kinds[cell.dataset],
                 "encoder": cell.encoder,
                 "encoder_name": job.encoder.display,
+                "clusterer": cell.clusterer,
             }
             for left_out in range(-1, groups):
                 kept = dealt != left_out
                 ami = adjusted_mutual_information(pd.Series(truth[kept]), found[1][kept])
                 rows.append(facts | {"left_out": left_out, "ami": 100 * ami})
     columns = ["variant", "encoder", "encoder_name", "left_out"]
-    return (
-        pd.DataFrame(rows, columns=[*columns, "ami"])
-        .groupby(columns, sort=False)["ami"]
-        .mean()
-        .reset_index()
-    )
+    scores = pd.DataFrame(rows, columns=[*columns, "clusterer", "ami"])
+    scores = on_shared_clusterers(scores, within="encoder", compared="variant")
+    scores = on_shared_clusterers(scores, within="variant", compared="encoder")
+    return scores.groupby(columns, sort=False)["ami"].mean().reset_index()
 
 
 def jackknife(values: pd.DataFrame) -> pd.DataFrame:

@@ -41,6 +41,28 @@ def mean_by(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
     return grouped.agg(mean="mean", se="sem", n="size").reset_index()
 
 
+def on_shared_clusterers(
+    rows: pd.DataFrame, *, within: str = "dataset", compared: str = "encoder"
+) -> pd.DataFrame:
+    """Keep the clusterers that have a score for all that is compared.
+
+    Means over clusterers are of the same clusterers only so. A clusterer that failed for one
+    encoder on a dataset counts for no encoder there; what has no score at all takes away nothing.
+
+    Parameters
+    ----------
+    rows
+        Scores, with the columns clusterer, `within` and `compared`.
+    within
+        Each value of this column is seen for itself.
+    compared
+        The column whose values are compared.
+    """
+    everyone = rows.groupby(within)[compared].transform("nunique")
+    having = rows.groupby([within, "clusterer"])[compared].transform("nunique")
+    return rows[having == everyone]
+
+
 def is_best(matrix: pd.DataFrame, axis: int = 1, *, lowest: bool = False) -> pd.DataFrame:
     """Mark the highest number of each row, or the lowest (ties for each; none in empty rows).
 

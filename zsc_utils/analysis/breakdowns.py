@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from zsc_utils.analysis.base import mean_by, with_score
+from zsc_utils.analysis.base import mean_by, on_shared_clusterers, with_score
 from zsc_utils.analysis.uncertainty import mean_interval, sign_flip_p
 from zsc_utils.datasets import ImageDataset
 
@@ -51,11 +51,11 @@ def level_scores(table: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         A row for each dataset, encoder and level: their facts, `trained` (with labels, without
         labels, or not at all), `official`, `mean` and `se` of AMI over clusterers in percent, `n`
-        clusterers.
+        clusterers: those that have a result for every encoder on the dataset.
     """
     usable = levels[levels["why_not"].eq("")]
     usable = usable[usable.groupby("dataset")["level"].transform("size") > 1]
-    rows = with_score(table)
+    rows = on_shared_clusterers(with_score(table))
     facts = ["dataset", "dataset_name", "encoder", "encoder_name", "labels", "method"]
     tidy = [
         (*row[:-1], level, 100 * ami)

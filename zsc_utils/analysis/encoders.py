@@ -9,6 +9,7 @@ from zsc_utils.analysis.base import (
     datasets_of_group,
     is_best,
     mean_by,
+    on_shared_clusterers,
     plus_minus,
     with_asked,
     with_score,
@@ -19,13 +20,15 @@ from zsc_utils.analysis.uncertainty import mean_interval
 def ami_by_encoder(table: pd.DataFrame) -> pd.DataFrame:
     """Average AMI over clusterers, for each dataset and encoder.
 
+    Only clusterers count that have a result for every encoder on the dataset.
+
     Returns
     -------
     DataFrame
         Columns dataset, encoder (and their facts), `mean` and `se` in percent, `n` results. The
         standard error shows how much the clusterers differ; they are no random sample.
     """
-    rows = with_score(table).assign(ami=lambda t: 100 * t["ami"])
+    rows = on_shared_clusterers(with_score(table)).assign(ami=lambda t: 100 * t["ami"])
     keys = ["group", "dataset", "dataset_name", "encoder", "encoder_name"]
     return mean_by(rows, keys, "ami")
 

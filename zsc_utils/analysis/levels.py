@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from zsc_utils.analysis.base import mean_by, with_score
+from zsc_utils.analysis.base import mean_by, on_shared_clusterers, with_score
 
 
 def ami_by_level(
@@ -26,10 +26,11 @@ def ami_by_level(
     Returns
     -------
     DataFrame
-        Columns encoder, encoder_name, level, `mean` and `se` over clusterers in percent, `n`.
+        Columns encoder, encoder_name, level, `mean` and `se` over clusterers in percent, `n`; only
+        clusterers count that have a result for every encoder.
         Levels stand in the order in which they were asked for.
     """
-    rows = with_score(table)
+    rows = on_shared_clusterers(with_score(table))
     rows = rows[rows["dataset"] == dataset]
     scores = pd.DataFrame(rows["ami_by_level"].tolist(), index=rows.index)
     scores = scores.reindex(columns=list(levels or scores.columns))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from zsc_utils.analysis.base import mean_by, with_score, without_baselines
+from zsc_utils.analysis.base import mean_by, on_shared_clusterers, with_score, without_baselines
 from zsc_utils.analysis.silhouettes import spearman
 from zsc_utils.analysis.uncertainty import mean_interval, sign_flip_p
 
@@ -139,7 +139,7 @@ def ceiling_gap(agreement: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def mean_ami_and_accuracy(pairs: pd.DataFrame, k: int) -> pd.DataFrame:
-    """Average AMI over clusterers, beside kNN accuracy at one k.
+    """Average AMI over the clusterers that all encoders share, beside kNN accuracy at one k.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def mean_ami_and_accuracy(pairs: pd.DataFrame, k: int) -> pd.DataFrame:
         A row for each dataset and encoder: their facts, accuracy, `mean`, `se` and `n` of AMI.
     """
     facts = ["group", "dataset", "dataset_name", "encoder", "encoder_name", "accuracy"]
-    return mean_by(pairs[pairs["k"] == k], facts, "ami")
+    return mean_by(on_shared_clusterers(pairs[pairs["k"] == k]), facts, "ami")
 
 
 def rank_changes(pairs: pd.DataFrame, k: int, seed: int = 0) -> pd.DataFrame:
