@@ -6,8 +6,9 @@ averaged first, and the interval comes from how the datasets differ (`student_in
 
 The rule: a statistic is *supported* where its 95 % interval lies wholly on the side of zero that
 the claim predicts, *contradicted* where it lies wholly on the other, else *undecided*; so it is
-with fewer than two datasets, which have no interval. A claim of several statistics is supported
-where all of them are, contradicted where any is, else undecided.
+with fewer than two datasets, or where all of them give the same number, as there is no interval
+then. A claim of several statistics is supported where all of them are, contradicted where any is,
+else undecided.
 """
 
 from __future__ import annotations

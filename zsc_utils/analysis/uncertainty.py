@@ -78,7 +78,8 @@ def student_interval(
     Returns
     -------
     low, high
-        NaN for fewer than two units.
+        NaN for fewer than two units, and for units that are all the same: few equal numbers (a ρ
+        of 1 on each of three datasets) do not say that others would be equal too.
 
     References
     ----------
@@ -86,7 +87,7 @@ def student_interval(
     """
     from scipy.stats import t
 
-    if n < 2:
+    if n < 2 or np.isclose(se, 0, atol=1e-12):
         return np.nan, np.nan
     margin = float(t.ppf((1 + level) / 2, n - 1)) * se
     return estimate - margin, estimate + margin
