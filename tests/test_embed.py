@@ -21,7 +21,7 @@ from zsc_utils.embed import (
 )
 from zsc_utils.encoders import describe_encoder, load_encoder
 from zsc_utils.errors import DeviceError, EmbeddingsError, UnreadableImageError
-from zsc_utils.files import ArrayFolder, atomic_path, code_fingerprint, fingerprint
+from zsc_utils.files import ArrayFolder, atomic_path, fingerprint
 from zsc_utils.npz import load_npz, save_npz
 
 
@@ -264,21 +264,6 @@ def test_array_folder_is_a_mapping(tmp_path):
     del arrays["a"]
     with pytest.raises(KeyError):
         arrays["a"]
-
-
-def test_code_fingerprint_ignores_comments_and_docstrings(tmp_path, monkeypatch):
-    import importlib.util
-
-    def module(name, text):
-        path = tmp_path / f"{name}.py"
-        path.write_text(text)
-        spec = importlib.util.spec_from_file_location(name, path)
-        return importlib.util.module_from_spec(spec)
-
-    plain = module("one", "def f(x):\n    return x + 1\n")
-    told = module("two", '"""Doc."""\n\ndef f(x):\n    """Doc."""\n    return x + 1  # why\n')
-    other = module("three", "def f(x):\n    return x + 2\n")
-    assert code_fingerprint(plain) == code_fingerprint(told) != code_fingerprint(other)
 
 
 def test_fingerprint_does_not_depend_on_order():

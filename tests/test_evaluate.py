@@ -1,10 +1,11 @@
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from zsc_utils import cluster as cluster_room
+from zsc_utils import files, reduce, score
 from zsc_utils.evaluate import cell_key, evaluate
 from zsc_utils.recipes import Recipe, Reduction, recipe_for
 
@@ -80,21 +81,32 @@ def test_every_setting_makes_another_key():
 
 
 @pytest.mark.parametrize(
-    ("room", "name"), [("reduce", "UMAP_NEIGHBORS = 30"), ("score", '"arithmetic"')]
+    ("register", "name"),
+    [(reduce._METHODS, "pca"), (reduce._METHODS, "umap"), (cluster_room._MAKERS, "kmeans")],
 )
-def test_changed_code_of_a_room_makes_another_key(room, name, tmp_path, monkeypatch):
-    import importlib
-
-    from zsc_utils import files
-
-    module = importlib.import_module(f"zsc_utils.{room}")
-    source = Path(module.__file__).read_text()
-    assert name in source
+def test_a_raised_version_makes_another_key(register, name, monkeypatch):
     before = cell_key("embedding", KMEANS, "class", 5, 1)
-    changed = tmp_path / "changed.py"
-    changed.write_text(source.replace(name, name.replace("30", "31").replace("arith", "geo")))
-    monkeypatch.setattr(module, "__file__", str(changed))
-    files.code_fingerprint.cache_clear()
-    after = cell_key("embedding", KMEANS, "class", 5, 1)
-    files.code_fingerprint.cache_clear()
-    assert before != after
+    if register is cluster_room._MAKERS:
+        facts, maker = register[name]
+        raised = (replace(facts, version=facts.version + 1), maker)
+    else:
+        raised = replace(register[name], version=register[name].version + 1)
+    monkeypatch.setitem(register, name, raised)
+    assert cell_key("embedding", KMEANS, "class", 5, 1) != before
+
+
+def test_other_scores_make_another_key(monkeypatch):
+    before = cell_key("embedding", KMEANS, "class", 5, 1)
+    monkeypatch.setattr(score, "SCORES_VERSION", score.SCORES_VERSION + 1)
+    assert cell_key("embedding", KMEANS, "class", 5, 1) != before
+
+
+def test_other_libraries_make_another_key_where_they_do_the_work(monkeypatch):
+    hdbscan = Recipe("hdbscan", KMEANS.reduction)
+    before = [cell_key("embedding", recipe, "class", 5, 1) for recipe in (KMEANS, hdbscan)]
+    found = files._version
+    monkeypatch.setattr(
+        files, "_version", lambda package: "99" if package == "hdbscan" else found(package)
+    )
+    after = [cell_key("embedding", recipe, "class", 5, 1) for recipe in (KMEANS, hdbscan)]
+    assert before[0] == after[0] and before[1] != after[1]

@@ -12,7 +12,7 @@ import yaml
 from conftest import run_zsc
 
 from zsc_utils.embed import Precision, embeddings_key
-from zsc_utils.errors import CacheDamagedError, ProfileError, UnknownNameError
+from zsc_utils.errors import ProfileError, UnknownNameError
 from zsc_utils.plan import embeddings_size, plan, side_by_side, taxonomies
 from zsc_utils.profiles import PROFILES, load_profile, profile_names
 from zsc_utils.recipes import STUDY_TABLE
@@ -74,18 +74,36 @@ def test_clusters_survive_the_file():
     assert np.array_equal(unpack_clusters(pack_clusters(clusters)), clusters)
 
 
-def test_store(tmp_path):
+def test_store(tmp_path, caplog):
     cell = Cell("folder:/a/b", "timm:resnet18", "kmeans", 1, "abc")
     assert read_result(cell, tmp_path) is None
-    write_result(cell, tmp_path, {"ami": float("nan"), "ari": 0.5}, np.array([0, 1]))
+    names = ("dataset", "encoder", "clusterer", "seed", "status", "reason")
+    facts = dict.fromkeys(names, "here")
+    write_result(cell, tmp_path, facts | {"ami": float("nan"), "ari": 0.5}, np.array([0, 1]))
     row, clusters = read_result(cell, tmp_path)
-    assert row == {"ami": None, "ari": 0.5} and clusters.tolist() == [0, 1]
+    assert row == facts | {"ami": None, "ari": 0.5} and clusters.tolist() == [0, 1]
     path = cell.path(tmp_path)
     assert path.relative_to(tmp_path).as_posix() == "folder_b/timm_resnet18/kmeans-seed1-abc.json"
-    for damage in (path.read_text()[:40], "[]", '{"row": {}}'):
+    whole = path.read_text()
+    for damage in (
+        whole[:40],
+        "[]",
+        "{}",
+        '{"row": {}}',
+        '{"row": [], "clusters": null}',
+        '{"row": {}, "clusters": null}',
+        whole.replace('"clusters": "', '"clusters": "!'),
+        whole.replace('"clusters": "', '"clusters": 3, "was": "'),
+        whole.replace('"status"', '"state"'),
+        "\0" * 64,
+    ):
+        assert damage != whole
         path.write_text(damage)
-        with pytest.raises(CacheDamagedError, match="cut short or damaged"):
-            read_result(cell, tmp_path)
+        caplog.clear()
+        assert read_result(cell, tmp_path) is None
+        assert f"result {path} is cut short or damaged" in caplog.text
+    path.write_bytes(b"\xff\xfe" + whole.encode()[2:])
+    assert read_result(cell, tmp_path) is None
 
 
 def test_smoke_is_complete(smoke):
@@ -179,6 +197,41 @@ def test_a_damaged_result_is_computed_again(tmp_path, caplog):
     after = sweep(quick(), build=tmp_path, progress=False)
     assert str(path) in caplog.text
     assert after["ami"].tolist() == before["ami"].tolist()
+
+
+@pytest.mark.parametrize(
+    "name", ["embeddings.npy", "labels.csv", "meta.json", "pca*-scores.npy", "umap50-*.npy"]
+)
+def test_what_is_damaged_is_computed_again_wherever_it_is_read(name, tmp_path, caplog):
+    """Of the sweep's arrays and tables, by whoever reads them: a notebook, or a later cell."""
+    recipes = tmp_path / "recipes.csv"
+    recipes.write_text(
+        "clusterer,encoder,reducer,n_components,pca_variance,zscore,metric,linkage,"
+        "distance_threshold,damping,n_neighbors\n"
+        "kmeans,raw_pixels,pca,10,,True,,,,,\n"
+    )
+    profile = quick(clusterers=["kmeans"]).model_copy(
+        update={"recipes": recipes, "max_samples": 80}
+    )
+    before = sweep(profile, build=tmp_path, progress=False)
+    (_, embeddings, memo), *_ = read_embeddings(plan(profile), tmp_path)
+    first, arrays = np.array(embeddings.array), {key: np.array(memo[key]) for key in memo}
+    (file,) = (tmp_path / "cache").rglob(name)
+    whole = file.read_bytes()
+    for damage in (b"", whole[: len(whole) // 2], b"\0" * len(whole)):
+        file.write_bytes(damage)
+        for result in result_files(tmp_path):
+            result.unlink()
+        caplog.clear()
+        after = sweep(profile, build=tmp_path, progress=False)
+        assert "damaged" in caplog.text
+        assert after.drop(columns="seconds").equals(before.drop(columns="seconds"))
+        file.write_bytes(damage)
+        (_, embeddings, memo), *_ = read_embeddings(plan(profile), tmp_path)
+        assert np.array_equal(embeddings.array, first)
+        for key, array in arrays.items():
+            # Whoever wants a reduction looks it up, and makes it where it is not there.
+            assert key not in memo or np.array_equal(memo[key], array)
 
 
 def test_a_failed_cell_does_not_end_the_sweep_and_can_be_retried(tmp_path, monkeypatch):

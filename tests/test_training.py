@@ -1,6 +1,8 @@
 """Training of the miniature encoders, on a few hundred tiny images."""
 
+import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -257,10 +259,35 @@ def test_finished_runs_are_not_made_again(made):
     run, tuned = runs[0], runs[-1]
     longer = replace(tuned, settings=replace(tuned.settings, epochs=9))
     others = [(run, small, 1), (run, first(small, 64), 0), (tuned, small, 0), (longer, small, 0)]
-    keys = [fingerprint(run_settings(*args, folder)) for args in ((run, small, 0), *others)]
+    start = folder / f"{tuned.start}.safetensors"
+    keys = [fingerprint(run_settings(*args, start)) for args in ((run, small, 0), *others)]
     assert len(set(keys)) == 5
     assert is_finished(folder / f"{run.name}.safetensors", keys[0])
     assert not is_finished(folder / f"{run.name}.safetensors", keys[1])
+
+
+def test_weights_of_other_settings_are_not_written_over(made, tmp_path):
+    folder, runs, small, cards, _ = made
+    committed = tmp_path / "mini"
+    shutil.copytree(folder, committed, ignore=shutil.ignore_patterns("work"))
+    before = {file.name: file.read_bytes() for file in committed.iterdir()}
+    said = []
+    kwargs = {"progress": False, "work": tmp_path / "work", "report": said.append}
+    others = pretrain(runs, small, committed, seed=1, **kwargs)
+    assert {file.name: file.read_bytes() for file in committed.iterdir()} == before
+    new = tmp_path / "mini-new"
+    assert {file.stem for file in new.iterdir()} == {run.name for run in runs}
+    assert "mini_random_vit.safetensors holds weights of other settings and stays" in said[0]
+    assert f"goes to {new} (--overwrite" in said[0]
+    # The one that is fine-tuned begins with the new weights, not with those that stay.
+    start = hashlib.sha256((new / "mini_mae_vit.safetensors").read_bytes()).hexdigest()
+    assert others[-1]["start"]["sha256"] == start != cards[-1]["start"]["sha256"]
+    said.clear()
+    assert pretrain(runs, small, committed, seed=1, **kwargs) == others
+    assert sum("finished before" in line for line in said) == len(runs)
+    told = pretrain(runs[:1], small, committed, seed=1, overwrite=True, **kwargs)
+    assert read_card(committed / "mini_random_vit.safetensors") == told[0] != cards[0]
+    assert told[0]["key"] == others[0]["key"]
 
 
 def test_fine_tuning_needs_its_start(source, tmp_path):
@@ -388,7 +415,7 @@ def test_settings_of_every_method_make_it():
     for name, known in methods.registered().items():
         for backbone, settings in known.items():
             assert isinstance(settings, Settings)
-            methods.find(name)(make_backbone(backbone), 3, **settings.options)
+            methods.find(name)[0](make_backbone(backbone), 3, **settings.options)
 
 
 SHIPPED = {file.stem: read_card(file) for file in sorted(FOLDER.glob("*.safetensors"))}
@@ -435,7 +462,7 @@ def test_shipped_weights_are_of_the_settings_in_the_code(name):
     run, card = all_runs()[name], SHIPPED[name]
     empty = np.empty((0, 64, 64, 3), np.uint8)
     source = Source(empty, np.empty(0, np.int64), empty, np.empty(0, np.int64))
-    today = run_settings(run, source, card["seed"], FOLDER)
+    today = run_settings(run, source, card["seed"], FOLDER / f"{run.start}.safetensors")
     images = {"n_images", "images_sha256"}
     assert {k: v for k, v in today.items() if k not in images} == {
         k: card[k] for k in today if k not in images

@@ -5,7 +5,6 @@ Settings: Lowe et al. (arXiv 2406.02465), section on clustering and its appendix
 
 from __future__ import annotations
 
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zsc_utils.errors import UnknownNameError
-from zsc_utils.files import code_fingerprint, fingerprint, versions
+from zsc_utils.files import versions
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,17 @@ class ClustererFacts:
         The name that figures print.
     told_n_classes
         Whether it is told how many classes there are.
+    version
+        Raised by whoever changes what the clusterer's code gives: it is part of results' names.
+    libraries
+        Packages that do its work, beside those that all need: their versions are as well.
     """
 
     name: str
     display: str
     told_n_classes: bool
+    version: int = 1
+    libraries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,11 +90,14 @@ Maker = Callable[[Task, dict], object]
 _MAKERS: dict[str, tuple[ClustererFacts, Maker]] = {}
 
 
-def clusterer(name: str, *, display: str, told_n_classes: bool) -> Callable[[Maker], Maker]:
-    """Register a clusterer: decorate a function of task and settings that returns an estimator."""
+def clusterer(name: str, *, version: int, **facts) -> Callable[[Maker], Maker]:
+    """Register a clusterer: decorate a function of task and settings that returns an estimator.
+
+    Other keyword arguments are those of `ClustererFacts`.
+    """
 
     def register(maker: Maker) -> Maker:
-        _MAKERS[name] = (ClustererFacts(name, display, told_n_classes), maker)
+        _MAKERS[name] = (ClustererFacts(name, version=version, **facts), maker)
         return maker
 
     return register
@@ -113,7 +121,7 @@ def make_clusterer(name: str, task: Task, settings: dict | None = None):
     return _MAKERS[name][1](task, settings or {})
 
 
-@clusterer("kmeans", display="K-means", told_n_classes=True)
+@clusterer("kmeans", version=1, display="K-means", told_n_classes=True)
 def kmeans(task: Task, settings: dict):
     """K-means++ from one initialisation, at most 1000 iterations."""
     from sklearn.cluster import KMeans
@@ -127,7 +135,7 @@ def kmeans(task: Task, settings: dict):
     )
 
 
-@clusterer("spectral", display="Spectral", told_n_classes=True)
+@clusterer("spectral", version=1, display="Spectral", told_n_classes=True)
 def spectral(task: Task, settings: dict):
     """Spectral clustering of the nearest-neighbour graph, labelled by pivoted QR."""
     from sklearn.cluster import SpectralClustering
@@ -141,7 +149,7 @@ def spectral(task: Task, settings: dict):
     )
 
 
-@clusterer("ac_with_c", display="AC w/ C", told_n_classes=True)
+@clusterer("ac_with_c", version=1, display="AC w/ C", told_n_classes=True)
 def ac_with_c(task: Task, settings: dict):
     """Agglomerative clustering, cut where it leaves as many clusters as there are classes."""
     from sklearn.cluster import AgglomerativeClustering
@@ -166,7 +174,7 @@ def scale_for_threshold(X: np.ndarray, metric: str = "euclidean") -> np.ndarray:
     return (X - X.mean(axis=0)) / ((spread or 1) * length.get(metric, np.sqrt(n_dims)))
 
 
-@clusterer("ac_without_c", display="AC w/o C", told_n_classes=False)
+@clusterer("ac_without_c", version=1, display="AC w/o C", told_n_classes=False)
 def ac_without_c(task: Task, settings: dict):
     """Agglomerative clustering of scaled embeddings, cut at a distance threshold."""
     from sklearn.cluster import AgglomerativeClustering
@@ -185,7 +193,7 @@ def ac_without_c(task: Task, settings: dict):
     )
 
 
-@clusterer("affinity_propagation", display="Affinity Prop.", told_n_classes=False)
+@clusterer("affinity_propagation", version=1, display="Affinity Prop.", told_n_classes=False)
 def affinity_propagation(task: Task, settings: dict):
     """Affinity propagation: 15 iterations without change count as convergence, at most 1000."""
     from sklearn.cluster import AffinityPropagation
@@ -198,7 +206,13 @@ def affinity_propagation(task: Task, settings: dict):
     )
 
 
-@clusterer("hdbscan", display="HDBSCAN", told_n_classes=False)
+@clusterer(
+    "hdbscan",
+    version=1,
+    display="HDBSCAN",
+    told_n_classes=False,
+    libraries=("hdbscan",),
+)
 def hdbscan(task: Task, settings: dict):
     """HDBSCAN with excess of mass and no cluster above a fifth of the samples.
 
@@ -224,10 +238,11 @@ def hdbscan(task: Task, settings: dict):
     return make_pipeline(Normalizer(), estimator) if metric == "arccos" else estimator
 
 
-def clustering_fingerprint() -> str:
-    """Fingerprint of this room and of the libraries that do its work."""
-    libraries = versions("numpy", "scipy", "scikit-learn", "hdbscan")
-    return fingerprint({"code": code_fingerprint(sys.modules[__name__]), **libraries})
+def clusterer_settings(name: str) -> dict:
+    """Settings that name a clusterer: its version, and those of the libraries that do its work."""
+    facts = registered()[name]
+    libraries = versions("numpy", "scipy", "scikit-learn", *facts.libraries)
+    return {"clusterer": name, "version": facts.version, **libraries}
 
 
 def cluster(X: np.ndarray, name: str, task: Task, settings: dict | None = None) -> Clustering:

@@ -12,9 +12,9 @@ import pandas as pd
 from zsc_utils.datasets.base import ChosenImages
 from zsc_utils.embed import Embeddings
 from zsc_utils.files import ArrayFolder, build_folder
-from zsc_utils.plan import Job, read_or_warn, results_folder
+from zsc_utils.plan import Job, results_folder
 from zsc_utils.results import read_embeddings
-from zsc_utils.store import Cell
+from zsc_utils.store import Cell, read_result
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,6 @@ def read_clusterings(planned: list[Job], build: Path | None = None) -> Iterator[
     build = build or build_folder()
     for job, embeddings, memo in read_embeddings(planned, build):
         for cell, _ in job.cells:
-            row, clusters = read_or_warn(cell, results_folder(build)) or (None, None)
+            row, clusters = read_result(cell, results_folder(build)) or (None, None)
             if clusters is not None:
                 yield Clustering(job, cell, row, clusters, embeddings, memo)

@@ -7,7 +7,6 @@ import logging
 import os
 import platform
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +17,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from zsc_utils.datasets import DatasetFacts, ImageDataset
+from zsc_utils.edits import check_code
 from zsc_utils.encoders import Encoder
 from zsc_utils.errors import (
     CacheDamagedError,
@@ -25,9 +25,13 @@ from zsc_utils.errors import (
     EmbeddingsError,
     UnreadableImageError,
 )
-from zsc_utils.files import atomic_path, code_fingerprint, fingerprint, load_array
+from zsc_utils.files import atomic_path, fingerprint, load_array
 
 log = logging.getLogger(__name__)
+
+# Raised with any change to how images are brought to a network, how weights are read into it, or
+# what is taken of it: it is part of results' names.
+EMBEDDING_VERSION = 1
 
 # Small batches keep a CPU's working set in its cache: measured 1.3 to 2.1 times the throughput of
 # batches of 64 for the convolutional encoders. A GPU wants large ones.
@@ -231,8 +235,11 @@ def embeddings_key(
     dataset: ImageDataset, encoder_settings: dict, precision: Precision = Precision.fp32
 ) -> str:
     """Fingerprint of everything embeddings depend on but the device and its number of threads."""
-    code = code_fingerprint(sys.modules[__name__])
-    settings = {"dataset": dataset.fingerprint, "encoder": encoder_settings, "code": code}
+    settings = {
+        "dataset": dataset.fingerprint,
+        "encoder": encoder_settings,
+        "version": EMBEDDING_VERSION,
+    }
     if precision != Precision.fp32:
         settings["precision"] = precision
     return fingerprint(settings)
@@ -267,7 +274,8 @@ def read(folder: Path, facts: DatasetFacts, key: str) -> Embeddings | None:
             folder / "labels.csv", dtype=str, keep_default_na=False, na_values=[""], index_col=0
         )
         positions = labels.index.to_numpy(np.int64)
-    except (OSError, ValueError) as error:
+        skipped = tuple((path, reason) for path, reason in meta["skipped"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CacheDamagedError(
             f"cached embeddings {folder} are incomplete or damaged ({error})"
         ) from error
@@ -276,7 +284,6 @@ def read(folder: Path, facts: DatasetFacts, key: str) -> Embeddings | None:
             f"cached embeddings {folder} hold {len(array)} embeddings but {len(labels)} rows of "
             "labels"
         )
-    skipped = tuple((path, reason) for path, reason in meta["skipped"])
     return Embeddings(array, labels.reset_index(drop=True), facts, key, positions, skipped)
 
 
@@ -321,6 +328,8 @@ def embed(
     UnreadableImageError
         An image cannot be decoded, or could not when the embeddings were computed, and unreadable
         ones are not to be skipped.
+    CodeChangedError
+        There is something to compute, and the code was edited since this process loaded it.
     """
     key = embeddings_key(dataset, encoder_settings, precision)
     folder = embeddings_folder(cache, dataset.facts.name, encoder_settings["encoder"], key)
@@ -331,6 +340,7 @@ def embed(
         shutil.rmtree(folder)
         found = None
     if found is None:
+        check_code()
         array, kept, errors = compute(
             dataset,
             make_encoder(),

@@ -94,6 +94,10 @@ class CacheDamagedError(ZscError):
     """A cached file that is not what was written."""
 
 
+class CodeChangedError(ZscError):
+    """Code on disk that is not the code that runs: what it would compute has no name."""
+
+
 class WorkerError(ZscError):
     """A process that the system ended."""
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
-from zsc_utils.cluster import Task, cluster, clustering_fingerprint, registered
-from zsc_utils.files import code_fingerprint, fingerprint
+from zsc_utils.cluster import Task, cluster, clusterer_settings, registered
+from zsc_utils.files import fingerprint
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Recipe
-from zsc_utils.reduce import Memo, ReductionError, reduce, reduction_fingerprint
+from zsc_utils.reduce import Memo, ReductionError, method_settings, reduce
 from zsc_utils.score import (
     adjusted_mutual_information,
     cluster_counts,
-    scoring_fingerprint,
+    scores_settings,
     silhouette,
     truth_scores,
 )
@@ -34,11 +33,11 @@ def cell_key(
             "min_cluster_size": min_cluster_size,
             "seed": seed,
             "silhouette": [asdict(SILHOUETTE_REDUCTION), SILHOUETTE_SEED],
-            "rooms": [
-                reduction_fingerprint(),
-                clustering_fingerprint(),
-                scoring_fingerprint(),
-                code_fingerprint(sys.modules[__name__]),
+            "versions": [
+                method_settings(recipe.reduction.method),
+                clusterer_settings(recipe.clusterer),
+                method_settings(SILHOUETTE_REDUCTION.method),
+                scores_settings(),
             ],
         }
     )

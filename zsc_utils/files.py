@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.metadata
 import json
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zsc_utils.errors import CacheDamagedError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -75,25 +80,6 @@ def fingerprint(settings: Mapping) -> str:
 
 
 @cache
-def code_fingerprint(*modules: ModuleType) -> str:
-    """Fingerprint of what modules do: comments, docstrings and layout do not count."""
-    parts = []
-    for module in modules:
-        tree = ast.parse(Path(module.__file__).read_text())
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if (
-                isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-                and body
-                and isinstance(body[0], ast.Expr)
-                and isinstance(getattr(body[0], "value", None), ast.Constant)
-            ):
-                node.body = body[1:]
-        parts.append(ast.dump(tree))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-@cache
 def _version(package: str) -> str:
     """Version of one package: kept, as reading it takes a millisecond and each cell asks twenty."""
     return importlib.metadata.version(package)
@@ -124,8 +110,33 @@ def load_array(path: Path) -> np.ndarray:
         raise CacheDamagedError(f"cached array {path} is cut short or damaged ({error})") from error
 
 
+def load_table(path: Path, columns: Sequence[str]) -> pd.DataFrame | None:
+    """Read a CSV file that was written whole; None where there is none.
+
+    A file that is cut short or lacks a column is warned of and counts as not there.
+    """
+    import pandas as pd
+
+    try:
+        if not path.read_bytes().endswith(b"\n"):
+            raise ValueError("its last line is cut short")
+        table = pd.read_csv(path)
+        lacking = [name for name in columns if name not in table]
+        if lacking:
+            raise ValueError(f"no column {', '.join(lacking)}")
+        return table
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        log.warning("%s is damaged (%s): it is computed again", path, error)
+        return None
+
+
 class ArrayFolder(MutableMapping):
-    """Arrays by name, each an `.npy` file of one folder, memory-mapped when read."""
+    """Arrays by name, each an `.npy` file of one folder, memory-mapped when read.
+
+    A damaged file is warned of, removed and counts as not there.
+    """
 
     def __init__(self, folder: Path):
         self.folder = Path(folder)
@@ -136,7 +147,12 @@ class ArrayFolder(MutableMapping):
     def __getitem__(self, name: str) -> np.ndarray:
         if not self._path(name).exists():
             raise KeyError(name)
-        return load_array(self._path(name))
+        try:
+            return load_array(self._path(name))
+        except CacheDamagedError as error:
+            log.warning("%s: it is computed again", error)
+            self._path(name).unlink(missing_ok=True)
+            raise KeyError(name) from error
 
     def __setitem__(self, name: str, array: np.ndarray) -> None:
         with atomic_path(self._path(name)) as draft:

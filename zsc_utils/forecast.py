@@ -29,7 +29,7 @@ from zsc_utils.plan import (
     side_by_side,
 )
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Reduction
-from zsc_utils.reduce import pca_name, umap_name
+from zsc_utils.reduce import array_name, pca_name
 from zsc_utils.results import absent, results, skipped_cells
 
 METHODS = {"umap": "UMAP", "pca": "PCA"}
@@ -59,7 +59,7 @@ def kept_name(reduction: Reduction, seed: int) -> str:
     """Name that a reduction is kept by; PCA keeps the scores of all components."""
     if reduction.method == "pca":
         return f"{pca_name(reduction.zscore)}-scores"
-    return umap_name(reduction, seed)
+    return array_name(reduction, seed)
 
 
 def reduction_steps(left: list[Job], build: Path) -> Iterator[tuple[str, Cost]]:

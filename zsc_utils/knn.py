@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -14,16 +13,21 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from zsc_utils.datasets import ImageDataset, load_dataset
+from zsc_utils.edits import check_code
 from zsc_utils.embed import Embeddings, choose_device, embed, embeddings_key, file_name
 from zsc_utils.encoders import Encoder, load_encoder
 from zsc_utils.errors import DatasetAbsentError, ZscError
-from zsc_utils.files import atomic_path, build_folder, code_fingerprint, fingerprint, versions
+from zsc_utils.files import atomic_path, build_folder, fingerprint, versions
 from zsc_utils.plan import Job, plan
 from zsc_utils.profiles import Profile
 
 log = logging.getLogger(__name__)
 
+# Raised with any change to how neighbours vote: it is part of results' names.
+NEIGHBOURS_VERSION = 1
+
 KS = (1, 10, 20, 100, 200)
+MEASURED = ("status", "reason", "n_train", "n_test", "accuracy")
 TEMPERATURE = 0.07
 # Similarities held at once: 4096 x 16384 of four bytes are a quarter of a gigabyte.
 TEST_ROWS, TRAIN_ROWS = 4096, 16384
@@ -212,17 +216,19 @@ def measured(
         "train": embeddings_key(gallery, job.encoder_settings, job.precision),
         "label": job.dataset.facts.label,
         "ks": list(ks),
-        "code": code_fingerprint(sys.modules[__name__]),
+        "version": NEIGHBOURS_VERSION,
         "versions": versions("torch", "numpy"),
     }
     name = f"{file_name(job.encoder.name)}-{fingerprint(settings)}.json"
     file = build / "knn" / file_name(job.dataset.facts.name) / name
     try:
-        return json.loads(file.read_text())
+        found = json.loads(file.read_text())
+        return {field: found[field] for field in MEASURED}
     except FileNotFoundError:
         pass
-    except ValueError as error:
+    except (ValueError, LookupError, TypeError) as error:
         log.warning("%s is damaged (%s): measuring it again", file, error)
+    check_code()
     train, test = (
         embed(
             images,

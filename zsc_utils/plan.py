@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -27,8 +26,6 @@ from zsc_utils.files import ArrayFolder, load_array
 from zsc_utils.profiles import Profile
 from zsc_utils.recipes import Recipe, recipe_for
 from zsc_utils.store import Cell, read_result
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -203,18 +200,9 @@ def reductions_memo(build: Path, key: str) -> ArrayFolder:
 
 
 def finished(cell: Cell, results: Path, retry_failed: bool = False) -> bool:
-    """Tell whether a cell has a result; a damaged one is reported and counts as missing."""
-    found = read_or_warn(cell, results)
+    """Tell whether a cell has a result."""
+    found = read_result(cell, results)
     return found is not None and not (retry_failed and found[0]["status"] == "failed")
-
-
-def read_or_warn(cell: Cell, results: Path):
-    """Read a result; a damaged one is reported and counts as missing."""
-    try:
-        return read_result(cell, results)
-    except CacheDamagedError as error:
-        log.warning("%s: it counts as missing", error)
-        return None
 
 
 def embeddings_size(job: Job, build: Path) -> Size:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
 from zsc_utils.errors import ZscError
-from zsc_utils.files import code_fingerprint, fingerprint, versions
+from zsc_utils.files import fingerprint, versions
 from zsc_utils.recipes import Reduction
 
 # The study's UMAP (Lowe et al., clustering section); its metric is euclidean.
@@ -20,7 +20,26 @@ UMAP_MIN_DIST = 0.0
 UMAP_EXACT_BELOW = 4096
 
 Memo = MutableMapping[str, np.ndarray]
-Method = Callable[[np.ndarray, Reduction, int, Memo], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A reduction that is known by name.
+
+    Parameters
+    ----------
+    function
+        Takes array, reduction, seed and memo; gives the reduced array.
+    version
+        Raised by whoever changes what the function gives: it is part of results' names.
+    libraries
+        Packages that do its work, beside those that all need: their versions are as well.
+    """
+
+    function: Callable[[np.ndarray, Reduction, int, Memo], np.ndarray]
+    version: int
+    libraries: tuple[str, ...] = ()
+
 
 _METHODS: dict[str, Method] = {}
 
@@ -29,31 +48,32 @@ class ReductionError(ZscError):
     """Embeddings that a reduction cannot take."""
 
 
-def method(name: str) -> Callable[[Method], Method]:
-    """Register a reduction: decorate a function of array, reduction, seed and memo."""
+def method(name: str, *, version: int, libraries: tuple[str, ...] = ()) -> Callable:
+    """Register a reduction: decorate its function (see `Method`)."""
 
-    def register(function: Method) -> Method:
-        _METHODS[name] = function
+    def register(function: Callable) -> Callable:
+        _METHODS[name] = Method(function, version, libraries)
         return function
 
     return register
 
 
-def reduction_fingerprint() -> str:
-    """Fingerprint of this room and of the libraries that do its work."""
-    libraries = versions("numpy", "scipy", "scikit-learn", "umap-learn", "pynndescent", "numba")
-    return fingerprint({"code": code_fingerprint(sys.modules[__name__]), **libraries})
+def method_settings(name: str) -> dict:
+    """Settings that name a method: its version, and those of the libraries that do its work."""
+    libraries = versions("numpy", "scipy", "scikit-learn", *_METHODS[name].libraries)
+    return {"method": name, "version": _METHODS[name].version, **libraries}
 
 
 def pca_name(zscored: bool) -> str:
     """Name by which a memo holds a decomposition: `<name>-scores` and `<name>-ratio`."""
-    return f"pca{'-zscore' if zscored else ''}-{reduction_fingerprint()}"
+    return f"pca{'-zscore' if zscored else ''}-{fingerprint(method_settings('pca'))}"
 
 
-def umap_name(reduction: Reduction, seed: int) -> str:
-    """Name by which a memo holds what UMAP gave."""
+def array_name(reduction: Reduction, seed: int) -> str:
+    """Name by which a memo holds what a method with random numbers gave."""
     scaled = "-zscore" if reduction.zscore else ""
-    return f"umap{reduction.n_components}{scaled}-seed{seed}-{reduction_fingerprint()}"
+    settings = fingerprint(method_settings(reduction.method))
+    return f"{reduction.method}{reduction.n_components}{scaled}-seed{seed}-{settings}"
 
 
 def zscore(X: np.ndarray) -> np.ndarray:
@@ -98,13 +118,13 @@ def components_for_variance(ratio: np.ndarray, variance: float) -> int:
     return min(int(np.searchsorted(np.cumsum(ratio), variance, side="right")) + 1, len(ratio))
 
 
-@method("none")
+@method("none", version=1)
 def no_reduction(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarray:
     """Embeddings as they are, or z-scored."""
     return zscore(X) if reduction.zscore else np.asarray(X)
 
 
-@method("pca")
+@method("pca", version=1)
 def pca(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarray:
     """Leading principal components, by number (at most min(n, d)) or by explained variance."""
     scores, ratio = pca_scores(X, reduction.zscore, memo)
@@ -156,7 +176,7 @@ def exact_neighbors(X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     return indices, np.take_along_axis(distances, indices, axis=1)
 
 
-@method("umap")
+@method("umap", version=1, libraries=("umap-learn", "pynndescent", "numba"))
 def umap(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarray:
     """UMAP (McInnes et al., 2018) with the study's settings, single-threaded under a seed."""
     if len(X) <= reduction.n_components + 1:
@@ -164,7 +184,7 @@ def umap(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarr
             f"UMAP to {reduction.n_components} dimensions needs more than "
             f"{reduction.n_components + 1} samples, not {len(X)}"
         )
-    name = umap_name(reduction, seed)
+    name = array_name(reduction, seed)
     if name not in memo:
         from umap import UMAP
 
@@ -219,4 +239,4 @@ def reduce(
         There are too few samples for UMAP, or it gave numbers that are not finite.
     """
     memo = {} if memo is None else memo
-    return _METHODS[reduction.method](X, reduction, seed, memo)
+    return _METHODS[reduction.method].function(X, reduction, seed, memo)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,29 +13,29 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from zsc_utils.cluster import Task, cluster, clustering_fingerprint
+from zsc_utils.cluster import Task, cluster, clusterer_settings
 from zsc_utils.cluster import registered as registered_clusterers
 from zsc_utils.costs import lack_of_memory, memory_available, peak_bytes
 from zsc_utils.datasets import DatasetFacts
+from zsc_utils.edits import LOADED, check_code, guarded
 from zsc_utils.embed import file_name, read
 from zsc_utils.errors import CacheDamagedError, RecipeError
-from zsc_utils.files import (
-    atomic_path,
-    build_folder,
-    code_fingerprint,
-    fingerprint,
-    versions,
-)
+from zsc_utils.files import atomic_path, build_folder, fingerprint, load_table
 from zsc_utils.plan import Job, embeddings_size, plan, reductions_memo
 from zsc_utils.profiles import Profile
 from zsc_utils.recipes import Recipe, Reduction
-from zsc_utils.reduce import Memo, ReductionError, method, reduce, reduction_fingerprint
+from zsc_utils.reduce import (
+    Memo,
+    ReductionError,
+    array_name,
+    method,
+    method_settings,
+    reduce,
+)
 from zsc_utils.results import read_embeddings
-from zsc_utils.score import adjusted_mutual_information, scoring_fingerprint
+from zsc_utils.score import adjusted_mutual_information, scores_settings
 from zsc_utils.search import COMMON
 from zsc_utils.sweep import one_thread
-
-log = logging.getLogger(__name__)
 
 # Dimensions to reduce to. 50 is the study's for UMAP. What takes longer has fewer: for 400 samples
 # UMAP takes half a second of a core whatever the dimensions, PaCMAP a tenth to a third. t-SNE
@@ -78,20 +77,13 @@ class Setting:
                 "reductions": [[r.method, r.n_components, r.zscore] for r in self.reductions],
                 "clusterers": {name: COMMON[name] for name in self.clusterers},
                 "seeds": self.seeds,
-                "rooms": [
-                    comparison_fingerprint(),
-                    reduction_fingerprint(),
-                    clustering_fingerprint(),
-                    scoring_fingerprint(),
+                "versions": [
+                    *(method_settings(r.method) for r in self.reductions),
+                    *(clusterer_settings(name) for name in self.clusterers),
+                    scores_settings(),
                 ],
             }
         )
-
-
-def comparison_fingerprint() -> str:
-    """Fingerprint of this room and of the libraries that its reductions come from."""
-    libraries = versions("pacmap", "faiss-cpu", "numba", "numpy", "scikit-learn")
-    return fingerprint({"code": code_fingerprint(sys.modules[__name__]), **libraries})
 
 
 @contextmanager
@@ -108,8 +100,7 @@ def one_numba_thread():
 
 
 def remembered(name: str, memo: Memo, make) -> np.ndarray:
-    """Look an array up under a name and this room's fingerprint; make it where it is not there."""
-    name = f"{name}-{comparison_fingerprint()}"
+    """Look an array up under a name; make it where it is not there."""
     if name not in memo:
         array = np.asarray(make(), np.float32)
         if not np.isfinite(array).all():
@@ -118,7 +109,7 @@ def remembered(name: str, memo: Memo, make) -> np.ndarray:
     return memo[name]
 
 
-@method("pacmap")
+@method("pacmap", version=1, libraries=("pacmap", "faiss-cpu", "numba"))
 def pacmap(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarray:
     """PaCMAP (Wang et al., 2021) with its authors' settings, single-threaded under a seed."""
 
@@ -131,10 +122,10 @@ def pacmap(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.nda
         with one_numba_thread():
             return reducer.fit_transform(np.array(X))
 
-    return remembered(f"pacmap{reduction.n_components}-seed{seed}", memo, make)
+    return remembered(array_name(reduction, seed), memo, make)
 
 
-@method("tsne")
+@method("tsne", version=1)
 def tsne(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarray:
     """t-SNE (van der Maaten & Hinton, 2008) with scikit-learn's settings: perplexity 30."""
 
@@ -149,7 +140,7 @@ def tsne(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarr
             n_jobs=1,
         ).fit_transform(np.asarray(X))
 
-    return remembered(f"tsne{reduction.n_components}-seed{seed}", memo, make)
+    return remembered(array_name(reduction, seed), memo, make)
 
 
 def reductions(dimensions: Mapping[str, Sequence[int]]) -> tuple[Reduction, ...]:
@@ -233,14 +224,8 @@ def result_file(build: Path, job: Job, setting: Setting) -> Path:
 
 def read_comparison(file: Path) -> pd.DataFrame | None:
     """Read the comparison on one embedding; None where there is none, or a damaged one."""
-    if not file.exists():
-        return None
-    try:
-        found = pd.read_csv(file)
-        return found[list(RESULT)].assign(reason=found["reason"].fillna(""))
-    except (ValueError, KeyError) as error:
-        log.warning("comparison %s is damaged (%s): it counts as missing", file, error)
-        return None
+    found = load_table(file, RESULT)
+    return found if found is None else found[list(RESULT)].assign(reason=found["reason"].fillna(""))
 
 
 def run_comparison(folder: Path, facts: DatasetFacts, key: str, setting, build, file) -> None:
@@ -360,9 +345,12 @@ def compute_missing(
         for job, setting in work
         if read_comparison(file := result_file(build, job, setting)) is None
     ]
+    if left:
+        check_code()
     calls = [
-        delayed(run_comparison)(
-            *(job.embeddings_folder(build), job.dataset.facts, job.key, setting, build, file)
+        delayed(guarded)(
+            *(LOADED, run_comparison, job.embeddings_folder(build)),
+            *(job.dataset.facts, job.key, setting, build, file),
         )
         for job, setting, file in left
     ]

@@ -10,7 +10,8 @@ import pandas as pd
 
 from zsc_utils.cluster import registered as registered_clusterers
 from zsc_utils.costs import Size, lack_of_memory, memory_available, peak_bytes
-from zsc_utils.embed import Embeddings, read
+from zsc_utils.embed import Embeddings, embed
+from zsc_utils.encoders import load_encoder
 from zsc_utils.errors import EmbeddingsError
 from zsc_utils.files import ArrayFolder, build_folder
 from zsc_utils.plan import (
@@ -18,12 +19,11 @@ from zsc_utils.plan import (
     embeddings_size,
     missing,
     not_embedded,
-    read_or_warn,
     reductions_memo,
     results_folder,
 )
 from zsc_utils.recipes import Recipe
-from zsc_utils.store import Cell
+from zsc_utils.store import Cell, read_result
 
 ROW = ("dataset", "encoder", "clusterer", "seed", "status", "reason", "n_skipped")
 STATUSES = ("ok", "not_converged", "failed", "absent")
@@ -81,7 +81,7 @@ def results(planned: list[Job], build: Path, memory: float | None = None) -> pd.
 
 def finished_row(cell: Cell, build: Path) -> dict | None:
     """Read the row of a cell; None where there is none yet."""
-    found = read_or_warn(cell, results_folder(build))
+    found = read_result(cell, results_folder(build))
     return found and found[0]
 
 
@@ -103,6 +103,7 @@ def read_embeddings(
     """Read the embeddings of a plan, in its order, and open their reductions.
 
     Datasets that are absent are passed over, and those of which no cell fits into memory.
+    Embeddings that are damaged are computed again.
 
     Raises
     ------
@@ -113,14 +114,22 @@ def read_embeddings(
     for job in planned:
         if job.absent:
             continue
-        embeddings = read(job.embeddings_folder(build), job.dataset.facts, job.key)
-        if embeddings is None:
+        if not job.embeddings_folder(build).is_dir():
             size = embeddings_size(job, build)
             if min(peak_bytes(recipe, size) for _, recipe in job.cells) > memory_available():
                 continue
             raise EmbeddingsError(
                 f"no embeddings of {job.dataset.facts.name} by {job.encoder.name}: sweep first"
             )
+        # Which reads what is there, and computes it again where it is damaged.
+        embeddings = embed(
+            job.dataset,
+            job.encoder_settings,
+            lambda name=job.encoder.name: load_encoder(name),
+            cache=build / "cache",
+            precision=job.precision,
+            skip_unreadable=True,
+        )
         yield job, embeddings, reductions_memo(build, job.key)
 
 

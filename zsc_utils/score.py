@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pandas as pd
 
-from zsc_utils.files import code_fingerprint, fingerprint, versions
+from zsc_utils.files import versions
+
+# Raised with any change to what a score is, or to how reduction, clusters and scores make one row:
+# it is part of results' names.
+SCORES_VERSION = 1
 
 
-def scoring_fingerprint() -> str:
-    """Fingerprint of this room and of the library that does its work."""
-    code = code_fingerprint(sys.modules[__name__])
-    return fingerprint({"code": code, **versions("scikit-learn")})
+def scores_settings() -> dict:
+    """Settings that name the scores: their version, and that of the library behind them."""
+    return {"scores": SCORES_VERSION, **versions("scikit-learn")}
 
 
 def adjusted_mutual_information(y_true, y_pred) -> float:

@@ -9,9 +9,8 @@ would need more memory than there is takes no part in the choice of that cluster
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache as remember
 from pathlib import Path
 
@@ -20,8 +19,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from zsc_utils import search_space
-from zsc_utils.cluster import Task, cluster, clustering_fingerprint
+from zsc_utils.cluster import Task, cluster, clusterer_settings
 from zsc_utils.costs import (
     Size,
     clusterer_cost,
@@ -31,29 +29,30 @@ from zsc_utils.costs import (
     reduction_cost,
 )
 from zsc_utils.datasets import load_dataset
+from zsc_utils.edits import LOADED, check_code, guarded
 from zsc_utils.embed import Embeddings, embed
 from zsc_utils.encoders import load_encoder
 from zsc_utils.errors import ProfileError, RecipeError
-from zsc_utils.files import (
-    ArrayFolder,
-    atomic_path,
-    build_folder,
-    code_fingerprint,
-    fingerprint,
-)
+from zsc_utils.files import ArrayFolder, atomic_path, build_folder, fingerprint, load_table
 from zsc_utils.plan import describe_encoders, reductions_memo
 from zsc_utils.profiles import Profile
 from zsc_utils.recipes import REDUCTION_COLUMNS, SETTING_COLUMNS, Recipe
-from zsc_utils.reduce import ReductionError, reduce, reduction_fingerprint
-from zsc_utils.score import adjusted_mutual_information, scoring_fingerprint
+from zsc_utils.reduce import ReductionError, method_settings, reduce
+from zsc_utils.score import adjusted_mutual_information, scores_settings
 from zsc_utils.search_space import COMMON, REDUCTIONS, SETTINGS, THRESHOLDS
 from zsc_utils.sweep import fetch_what_is_published, one_thread
 
 log = logging.getLogger(__name__)
 
+# Raised with any change to how recipes are chosen: it is part of results' names.
+SEARCH_VERSION = 1
+
 # The study's seed for validation, and its seed for the part of the train images it searched on.
 SEARCH_SEED = 100
 SUBSET_SEED = 0
+
+
+REPORT = ("clusterer", "encoder", *REDUCTION_COLUMNS, *SETTING_COLUMNS, "step", "ami")
 
 
 @dataclass(frozen=True)
@@ -211,9 +210,8 @@ def search_encoder(
 
 def table_of_trials(trials: list[Trial]) -> pd.DataFrame:
     """One row a trial; columns are there even if there is none."""
-    columns = ["clusterer", "encoder", *REDUCTION_COLUMNS, *SETTING_COLUMNS, "step", "ami"]
     table = pd.DataFrame([trial.as_row() for trial in trials])
-    return table.reindex(columns=list(dict.fromkeys([*columns, *table.columns])))
+    return table.reindex(columns=list(dict.fromkeys([*REPORT, *table.columns])))
 
 
 def chosen_recipes(report: pd.DataFrame) -> pd.DataFrame:
@@ -230,11 +228,12 @@ def search_key(embeddings_keys: list[str], lacks: dict[str, dict[str, str]]) -> 
             "embeddings": embeddings_keys,
             # With more memory, what was left out is searched.
             "left out": {clusterer: sorted(names) for clusterer, names in lacks.items()},
-            "rooms": [
-                reduction_fingerprint(),
-                clustering_fingerprint(),
-                scoring_fingerprint(),
-                code_fingerprint(sys.modules[__name__], search_space),
+            "space": [[asdict(one) for one in REDUCTIONS], COMMON, SETTINGS, THRESHOLDS],
+            "versions": [
+                SEARCH_VERSION,
+                *(method_settings(name) for name in sorted({one.method for one in REDUCTIONS})),
+                *(clusterer_settings(name) for name in (*COMMON, "ac_without_c")),
+                scores_settings(),
             ],
         }
     )
@@ -247,15 +246,18 @@ def run_search(
     lacks = lacks_of_memory(embeddings, memory)
     key = search_key([one.key for one in embeddings], lacks)
     file = build / "search" / f"{encoder.replace(':', '_')}-{key}.csv"
-    if not file.exists():
+    report = load_table(file, REPORT)
+    if report is None:
         sets = {
             one.facts.name: SearchSet(one, reductions_memo(build, one.key)) for one in embeddings
         }
+        check_code()
         with one_thread():
             trials = search_encoder(encoder, sets, lacks)
         with atomic_path(file) as draft:
             table_of_trials(trials).to_csv(draft, index=False)
-    return pd.read_csv(file)
+        report = load_table(file, REPORT)
+    return report
 
 
 def search_embeddings(
@@ -337,7 +339,10 @@ def search(
     if not ready:
         raise ProfileError(f"no weights are there for any encoder of profile {profile.name}")
     memory = memory_available() / jobs
-    calls = [delayed(run_search)(name, embeddings, build, memory) for name, embeddings in ready]
+    calls = [
+        delayed(guarded)(LOADED, run_search, name, embeddings, build, memory)
+        for name, embeddings in ready
+    ]
     reports = Parallel(n_jobs=jobs, return_as="generator")(calls)
     bar = tqdm(reports, total=len(calls), desc="search", unit="encoder", disable=not progress)
     return pd.concat(bar, ignore_index=True)

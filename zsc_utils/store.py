@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from zsc_utils.embed import file_name
-from zsc_utils.errors import CacheDamagedError
 from zsc_utils.files import atomic_path
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, order=True)
@@ -63,19 +65,20 @@ def write_result(cell: Cell, results: Path, row: dict, clusters: np.ndarray | No
 
 
 def read_result(cell: Cell, results: Path) -> tuple[dict, np.ndarray | None] | None:
-    """Read one result, or None where it is not there yet.
+    """Read one result; None where it is not there yet.
 
-    Raises
-    ------
-    CacheDamagedError
-        The file is cut short or not what was written.
+    A file that is cut short or not what was written is warned of and counts as not there.
     """
     path = cell.path(results)
     try:
         content = json.loads(path.read_text())
-        text = content["clusters"]
-        return content["row"], None if text is None else unpack_clusters(text)
+        row, text = content["row"], content["clusters"]
+        missing = {"dataset", "encoder", "clusterer", "seed", "status", "reason"} - row.keys()
+        if missing:
+            raise ValueError(f"no {', '.join(sorted(missing))}")
+        return row, None if text is None else unpack_clusters(text)
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, zlib.error) as error:
-        raise CacheDamagedError(f"result {path} is cut short or damaged ({error})") from error
+    except (ValueError, LookupError, TypeError, AttributeError, zlib.error, OSError) as error:
+        log.warning("result %s is cut short or damaged (%s): it counts as missing", path, error)
+        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache as remember
@@ -16,6 +17,7 @@ from tqdm.auto import tqdm
 
 from zsc_utils.costs import memory_available
 from zsc_utils.datasets import DatasetFacts
+from zsc_utils.edits import LOADED, check_code, guarded, older_than_code
 from zsc_utils.embed import embed, read
 from zsc_utils.encoders import fetch_weights, load_encoder
 from zsc_utils.errors import CheckpointError, WorkerError
@@ -45,6 +47,7 @@ def sweep(
     device: str = "auto",
     skip_unreadable: bool = False,
     retry_failed: bool = False,
+    fresh: bool = False,
     progress: bool = True,
     announce: Callable[[list[Job], float], None] | None = None,
 ) -> pd.DataFrame:
@@ -70,6 +73,9 @@ def sweep(
         Leave unreadable images out instead of stopping.
     retry_failed
         Compute cells again that failed before.
+    fresh
+        Forget what is stored of the profile, embeddings and reductions included, and compute it
+        anew: after an edit of the code that raised no version.
     progress
         Show progress bars.
     announce
@@ -82,6 +88,8 @@ def sweep(
 
     Raises
     ------
+    CodeChangedError
+        There is something to compute, and the code was edited since this process loaded it.
     WorkerError
         The system ended a process. Other errors of the input are those of `fetch_weights`, `plan`
         and `embed`; a clusterer that fails is none.
@@ -92,13 +100,40 @@ def sweep(
     memory = memory_available()
     if announce:
         announce(planned, memory)
+    if fresh:
+        check_code()
+        forget(planned, build)
     left = missing(planned, build, memory, retry_failed)
     if left:
+        check_code()
+        warn_of_older(planned, build)
         embed_jobs(left, build, device, skip_unreadable, progress)
         # Again, as the sizes are known now.
         left = missing(planned, build, memory, retry_failed)
         cluster_jobs(left, build, memory, jobs, progress)
     return results(planned, build, memory)
+
+
+def forget(planned: list[Job], build: Path) -> None:
+    """Remove the embeddings, the reductions and the results of a plan."""
+    for job in planned:
+        if not job.absent:
+            shutil.rmtree(job.embeddings_folder(build), ignore_errors=True)
+            shutil.rmtree(reductions_memo(build, job.key).folder, ignore_errors=True)
+            for cell, _ in job.cells:
+                cell.path(results_folder(build)).unlink(missing_ok=True)
+
+
+def warn_of_older(planned: list[Job], build: Path) -> None:
+    """Say before new results are stored beside those that older code may have made."""
+    results = results_folder(build)
+    older = older_than_code(cell.path(results) for job in planned for cell, _ in job.cells)
+    if older:
+        log.warning(
+            "of the results that are there, %s; new ones are stored beside them. If you changed "
+            "what they are made by and raised no version, compute all anew: fresh=True (--fresh)",
+            older,
+        )
 
 
 def fetch_what_is_published(names: Iterable[str]) -> None:
@@ -149,8 +184,9 @@ def cluster_jobs(left: list[Job], build: Path, memory: float, n_jobs: int, progr
         try:
             for n, part in side_by_side(left, build, memory, n_jobs):
                 calls = [
-                    delayed(run_job)(
-                        job.embeddings_folder(build), job.dataset.facts, job.key, job.cells, build
+                    delayed(guarded)(
+                        *(LOADED, run_job, job.embeddings_folder(build)),
+                        *(job.dataset.facts, job.key, job.cells, build),
                     )
                     for job in part
                 ]

@@ -8,7 +8,7 @@ import pandas as pd
 from zsc_utils.clusterings import Clustering
 from zsc_utils.costs import Size, held_bytes, lack_of_memory, memory_available, reduction_cost
 from zsc_utils.recipes import SILHOUETTE_SEED, Reduction
-from zsc_utils.reduce import ReductionError, reduce, umap_name
+from zsc_utils.reduce import ReductionError, array_name, reduce
 
 PLANE = Reduction("umap", n_components=2)
 LEFT_OUT = "left out"
@@ -43,7 +43,7 @@ def embedding_map(
     X = clustering.embeddings.array
     size = Size(*X.shape)
     lack = lack_of_memory(held_bytes(reduction_cost(PLANE, size), size), memory_available())
-    if lack and umap_name(PLANE, seed) not in clustering.memo:
+    if lack and array_name(PLANE, seed) not in clustering.memo:
         raise ReductionError(f"a map of {size.n} embeddings {lack}")
     plane = reduce(X, PLANE, seed=seed, memo=clustering.memo)
     rows = np.arange(size.n)

@@ -41,6 +41,12 @@ def sweep(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Compute cells again that failed before.")
     ] = False,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh", help="Compute anew what is there, after an edit that raised no version."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be computed, and stop.")
     ] = False,
@@ -71,6 +77,7 @@ def sweep(
         device=device,
         skip_unreadable=skip_unreadable,
         retry_failed=retry_failed,
+        fresh=fresh,
         announce=announce,
     )
     if out:

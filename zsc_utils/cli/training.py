@@ -32,6 +32,12 @@ def pretrain(
         int | None, typer.Option(min=50, help="Train on this many images instead of all.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random state.")] = 0,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Put new weights over those of other settings, not beside them."
+        ),
+    ] = False,
     device: DeviceOption = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the CPU to use.")] = None,
 ):
@@ -52,6 +58,7 @@ def pretrain(
         open_source(images),
         out or FOLDER,
         seed=seed,
+        overwrite=overwrite,
         device=choose_device(device),
         report=tqdm.write,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ import pandas as pd
 from PIL import Image
 
 from zsc_utils.errors import ProfileError, UnknownNameError
-from zsc_utils.files import code_fingerprint
 
 
 class Images(Protocol):
@@ -46,6 +44,8 @@ class DatasetFacts:
         The parts it can be opened as.
     taxonomy
         Label levels that nest, coarse to fine, where a dataset has a tree of them.
+    version
+        Raised by whoever changes what the dataset's code gives: it is part of results' names.
     """
 
     name: str
@@ -56,6 +56,7 @@ class DatasetFacts:
     source: str = ""
     partitions: tuple[str, ...] = ("test",)
     taxonomy: tuple[str, ...] = ()
+    version: int = 1
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ Builder = Callable[[Path, str], tuple[Images, pd.DataFrame, int | None, dict]]
 _BUILDERS: dict[str, tuple[DatasetFacts, Builder]] = {}
 
 
-def dataset(name: str, **facts) -> Callable[[Builder], Builder]:
+def dataset(name: str, *, version: int, **facts) -> Callable[[Builder], Builder]:
     """Register a dataset: decorate a function that takes the data root and a partition.
 
     The function returns images, labels table, common side length (or None), and settings that name
@@ -162,7 +163,7 @@ def dataset(name: str, **facts) -> Callable[[Builder], Builder]:
     """
 
     def register(builder: Builder) -> Builder:
-        _BUILDERS[name] = (DatasetFacts(name=name, **facts), builder)
+        _BUILDERS[name] = (DatasetFacts(name=name, version=version, **facts), builder)
         return builder
 
     return register
@@ -190,6 +191,5 @@ def open_registered(name: str, root: Path, partition: str) -> ImageDataset:
     images, labels, size, content = builder(root, partition)
     if facts.label not in labels:
         raise ProfileError(f"dataset {name} has no label level {facts.label!r}")
-    code = code_fingerprint(sys.modules[builder.__module__], sys.modules[__name__])
-    settings = {"dataset": name, "partition": partition, "code": code, **content}
+    settings = {"dataset": name, "version": facts.version, "partition": partition, **content}
     return ImageDataset(facts, images, labels, size, settings)

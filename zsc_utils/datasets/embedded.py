@@ -34,6 +34,7 @@ PHOTOGRAPHS = {
 
 @dataset(
     "digits",
+    version=1,
     display="Digits",
     group="Far-OOD",
     label="digit",
@@ -51,6 +52,7 @@ def digits(root: Path, partition: str):
 
 @dataset(
     "faces",
+    version=1,
     display="Faces",
     group="Far-OOD",
     label="content",
@@ -82,6 +84,7 @@ def evenly(n: int, count: int) -> np.ndarray:
 
 @dataset(
     "textures",
+    version=1,
     display="Textures",
     group="Far-OOD",
     label="photograph",

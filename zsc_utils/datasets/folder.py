@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,16 @@ from PIL import Image, ImageOps
 
 from zsc_utils.datasets.base import DatasetFacts, ImageDataset
 from zsc_utils.errors import ImageFolderError, UnreadableImageError
-from zsc_utils.files import ROOT, code_fingerprint, versions
+from zsc_utils.files import ROOT, versions
 
 # Formats that Pillow decodes by itself: no EPS, which would run an interpreter.
 SUFFIXES = {
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".avif"),
     *(".gif", ".ppm", ".pgm", ".pbm"),
 }
+
+# Raised with any change to what is read from an image file: it is part of results' names.
+READER_VERSION = 1
 
 # A file may claim any size; what would fill memory when decoded is refused from its header alone.
 MAX_PIXELS = 100_000_000
@@ -167,7 +169,7 @@ def open_folder(path: str | Path, *, need_classes: bool = True) -> ImageDataset:
         labels=pd.DataFrame({"class": classes} if classes else {}, index=range(len(files))),
         size=None,
         fingerprint={
-            "code": code_fingerprint(sys.modules[__name__]),
+            "reader": READER_VERSION,
             "folder": str(folder.resolve()),
             "files": [[str(file.relative_to(folder)), *file_stamp(file)] for file in files],
             **versions("pillow"),

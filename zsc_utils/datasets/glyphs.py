@@ -51,6 +51,7 @@ def draw_glyph(character: str, font: ImageFont.FreeTypeFont) -> np.ndarray:
 
 @dataset(
     "glyphs",
+    version=1,
     display="Glyphs",
     group="Fine-grained",
     label="character",

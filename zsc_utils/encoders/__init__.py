@@ -52,8 +52,8 @@ def describe_encoder(name: str, checkpoint: str | Path | None = None) -> tuple[E
     CheckpointError
         The checkpoint does not exist, or the encoder takes none.
     """
-    facts, builder, weights = _resolve(name)
-    return facts, encoder_fingerprint(facts, builder, weights, checkpoint)
+    facts, _, weights = _resolve(name)
+    return facts, encoder_fingerprint(facts, weights, checkpoint)
 
 
 def with_published_weights() -> list[str]:

@@ -5,16 +5,14 @@ Nothing here imports torch: listing encoders and planning a sweep should take no
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zsc_utils.encoders import checkpoints, transforms
 from zsc_utils.encoders.weights import WeightsFile
 from zsc_utils.errors import CheckpointError, UnknownNameError
-from zsc_utils.files import code_fingerprint, file_sha256, versions
+from zsc_utils.files import file_sha256, versions
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +41,8 @@ class EncoderFacts:
         The self-supervised encoder that was trained further with labels; None for others.
     takes_checkpoint
         Whether weights can be given as a file.
+    version
+        Raised by whoever changes what the encoder's code gives: it is part of results' names.
     """
 
     name: str
@@ -53,6 +53,7 @@ class EncoderFacts:
     labels: bool = False
     fine_tuned_from: str | None = None
     takes_checkpoint: bool = False
+    version: int = 1
 
 
 def display_name(method: str, backbone: str, fine_tuned_from: str | None) -> str:
@@ -92,7 +93,9 @@ Weights = tuple[str | Path | WeightsFile, ...]
 _BUILDERS: dict[str, tuple[EncoderFacts, Builder, Weights]] = {}
 
 
-def encoder(name: str, *, weights: Weights = (), **facts) -> Callable[[Builder], Builder]:
+def encoder(
+    name: str, *, version: int, weights: Weights = (), **facts
+) -> Callable[[Builder], Builder]:
     """Register an encoder: decorate a function that builds it.
 
     The function takes the path of a checkpoint, or None for the encoder's own weights, and returns
@@ -102,7 +105,7 @@ def encoder(name: str, *, weights: Weights = (), **facts) -> Callable[[Builder],
     """
 
     def register(builder: Builder) -> Builder:
-        _BUILDERS[name] = (EncoderFacts(name=name, **facts), builder, weights)
+        _BUILDERS[name] = (EncoderFacts(name=name, version=version, **facts), builder, weights)
         return builder
 
     return register
@@ -135,9 +138,7 @@ def content_of(source: Path | WeightsFile, name: str) -> tuple[str, str]:
     return source.name, file_sha256(source)
 
 
-def encoder_fingerprint(
-    facts: EncoderFacts, builder: Builder, weights: Weights, checkpoint: Path | None
-) -> dict:
+def encoder_fingerprint(facts: EncoderFacts, weights: Weights, checkpoint: Path | None) -> dict:
     """Settings that change when the embeddings of an encoder would.
 
     Nothing is fetched for it.
@@ -157,7 +158,7 @@ def encoder_fingerprint(
     files = [source for source in weights if not isinstance(source, str) and not checkpoint]
     return {
         "encoder": facts.name,
-        "code": code_fingerprint(sys.modules[builder.__module__], checkpoints, transforms),
+        "version": facts.version,
         "checkpoint": file_sha256(checkpoint) if checkpoint else None,
         **versions("torch", "torchvision", "timm", "pillow", "numpy", *packages),
         **dict(content_of(source, facts.name) for source in files),
@@ -168,7 +169,7 @@ def build(
     facts: EncoderFacts, builder: Builder, weights: Weights, checkpoint: Path | None
 ) -> Encoder:
     """Build an encoder and put it into evaluation mode."""
-    settings = encoder_fingerprint(facts, builder, weights, checkpoint)
+    settings = encoder_fingerprint(facts, weights, checkpoint)
     module, transform = builder(checkpoint)
     module.eval().requires_grad_(False)
     return Encoder(facts, module, transform, settings)

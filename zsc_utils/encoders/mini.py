@@ -225,6 +225,7 @@ def make_builder(row: MiniEncoder):
 for _row in ROSTER.values():
     encoder(
         _row.name,
+        version=1,
         weights=(FOLDER / f"{_row.file}.safetensors",),
         display=_row.display,
         backbone=BACKBONES[_row.backbone],

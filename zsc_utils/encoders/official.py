@@ -236,6 +236,7 @@ def make_builder(row: OfficialEncoder):
 for _row in ROSTER.values():
     encoder(
         _row.name,
+        version=1,
         weights=(_row.weights,),
         display=_row.display,
         backbone=_row.network.backbone,

@@ -8,6 +8,9 @@ from zsc_utils.encoders.base import Builder, EncoderFacts
 from zsc_utils.encoders.checkpoints import fit_state_dict, read_state_dict
 from zsc_utils.errors import CheckpointError, UnknownNameError
 
+# Raised with any change to what an encoder of this kind gives: it is part of results' names.
+VERSION = 1
+
 
 def describe(model_name: str) -> EncoderFacts:
     """Facts of a timm model.
@@ -35,6 +38,7 @@ def describe(model_name: str) -> EncoderFacts:
         family="ViT" if attention else "ResNet",
         method="timm weights",
         takes_checkpoint=True,
+        version=VERSION,
     )
 
 

@@ -23,6 +23,7 @@ from tqdm.auto import tqdm
 from zsc_utils.errors import CheckpointError, WeightsMissingError
 from zsc_utils.files import atomic_path, build_folder, file_sha256, fingerprint
 
+SHA256 = re.compile(r"[0-9a-f]{64}")
 # As torchvision and timm name files: the first digits of the SHA-256 before the suffix.
 HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.\w+$")
 # More than one project publishes a ResNet-50 under this name, with the same keys: in a cache that
@@ -163,8 +164,8 @@ def remembered_sha256(path: Path) -> str:
     found = path.stat()
     state = {"path": str(path), "size": found.st_size, "changed": found.st_mtime_ns}
     note = build_folder() / "cache" / "sha256" / fingerprint(state)
-    if note.is_file():
-        return note.read_text()
+    if note.is_file() and SHA256.fullmatch(said := note.read_text(errors="replace")):
+        return said
     digest = file_sha256(path)
     # A file this young may change once more within one tick of the file system's clock.
     if time.time() - found.st_mtime > 2:

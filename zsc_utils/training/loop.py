@@ -16,6 +16,9 @@ from zsc_utils.errors import TrainingError
 from zsc_utils.files import atomic_path
 from zsc_utils.training.methods import Method, Progress, Settings
 
+# Raised with any change to what every training does (loop, augmentation): it names the weights.
+TRAINING_VERSION = 1
+
 Measure = Callable[[torch.nn.Module], float]
 
 

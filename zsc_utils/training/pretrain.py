@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,16 +24,9 @@ from zsc_utils.encoders.mini import (
     read_card,
 )
 from zsc_utils.errors import CheckpointError, UnknownNameError
-from zsc_utils.files import (
-    atomic_path,
-    build_folder,
-    code_fingerprint,
-    file_sha256,
-    fingerprint,
-    versions,
-)
-from zsc_utils.training import augment, loop, methods
-from zsc_utils.training.loop import bfloat16_is_fast, train
+from zsc_utils.files import atomic_path, build_folder, file_sha256, fingerprint, versions
+from zsc_utils.training import methods
+from zsc_utils.training.loop import TRAINING_VERSION, bfloat16_is_fast, train
 from zsc_utils.training.measure import embed_pixels, knn_accuracy, linear_accuracy
 from zsc_utils.training.runs import Run, all_runs
 
@@ -91,12 +83,6 @@ def open_source(n_images: int | None = None) -> Source:
     return Source(np.array(pixels), y, test_part.images.array, test_y)
 
 
-def method_code(run: Run) -> str:
-    """Fingerprint of the code that trains a run: its method, augmentation and the loop."""
-    module = sys.modules[methods.find(run.method).__module__]
-    return code_fingerprint(module, methods.base, augment, loop)
-
-
 def architecture(run: Run) -> str:
     """Fingerprint of a run's network: names and shapes of its weights."""
     with torch.device("meta"):
@@ -104,11 +90,14 @@ def architecture(run: Run) -> str:
     return fingerprint({name: list(value.shape) for name, value in state.items()})
 
 
-def run_settings(run: Run, source: Source, seed: int, folder: Path) -> dict:
-    """Settings of a run that its weights depend on; threads and device are not among them."""
+def run_settings(run: Run, source: Source, seed: int, start_file: Path | None) -> dict:
+    """Settings of a run that its weights depend on.
+
+    Threads, device and versions of libraries are not among them, so that what is shipped counts as
+    finished everywhere; the card tells them.
+    """
     start = None
     if run.start:
-        start_file = folder / f"{run.start}.safetensors"
         read_card(start_file)
         start = {"weights": run.start, "sha256": file_sha256(start_file)}
     return {
@@ -117,7 +106,7 @@ def run_settings(run: Run, source: Source, seed: int, folder: Path) -> dict:
         "pool": run.pool,
         "start": start,
         "settings": json.loads(json.dumps(asdict(run.settings))),
-        "code": method_code(run),
+        "version": {"method": methods.find(run.method)[1], "training": TRAINING_VERSION},
         "architecture": architecture(run),
         "seed": seed,
         "n_images": len(source.pixels),
@@ -133,18 +122,29 @@ def is_finished(file: Path, key: str) -> bool:
         return False
 
 
+def place(file: Path, key: str, overwrite: bool) -> Path:
+    """Say where weights are, or belong: never over those of other settings, unless told."""
+    if overwrite or not file.exists() or is_finished(file, key):
+        return file
+    return file.parent.with_name(f"{file.parent.name}-new") / file.name
+
+
 def pretrain(
     runs: list[Run],
     source: Source,
     folder: Path,
     *,
     seed: int = 0,
+    overwrite: bool = False,
     device: str = "cpu",
     progress: bool = True,
     work: Path | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> list[dict]:
     """Make the weights of each run that is not finished yet.
+
+    Weights that came from other settings stay: those that would take their place are written
+    beside, into `<folder>-new`, which `report` says.
 
     Parameters
     ----------
@@ -156,6 +156,8 @@ def pretrain(
         Where weights and cards go.
     seed
         Of weights, order and augmentation.
+    overwrite
+        Put new weights in the place of those of other settings.
     device
         Torch device.
     progress
@@ -175,15 +177,22 @@ def pretrain(
         A run starts from weights that are not there.
     """
     work = work or build_folder() / "pretrain"
-    cards = []
+    cards, files = [], {}
     for run in runs:
-        settings = run_settings(run, source, seed, folder)
+        wanted = folder / f"{run.name}.safetensors"
+        start_file = files.get(run.start, folder / f"{run.start}.safetensors")
+        settings = run_settings(run, source, seed, start_file)
         key = fingerprint(settings)
-        file = folder / f"{run.name}.safetensors"
+        file = files[run.name] = place(wanted, key, overwrite)
+        if file != wanted:
+            report(
+                f"{wanted} holds weights of other settings and stays: {run.name} goes to "
+                f"{file.parent} (--overwrite would put it in the place)"
+            )
         if is_finished(file, key):
             card, said = read_card(file), "finished before"
         else:
-            card = _make(run, source, file, settings, key, device, progress, work)
+            card = _make(run, source, file, start_file, settings, device, progress, work)
             said = f"{card['seconds']:.0f} s"
         report(
             f"{run.name}: kNN {card['knn_accuracy']:.3f}, linear {card['linear_accuracy']:.3f} "
@@ -234,21 +243,23 @@ def fine_tune(
         shutil.copy2(FOLDER / f"{run.start}{suffix}", folder)
     short = replace(run, settings=replace(run.settings, epochs=epochs))
     source = open_source(n_images)
-    return pretrain([short], source, folder, seed=seed, device=device, progress=progress)[0]
+    return pretrain(
+        *([short], source, folder), seed=seed, overwrite=True, device=device, progress=progress
+    )[0]
 
 
-def build_method(run: Run, n_classes: int, folder: Path, seed: int) -> methods.Method:
+def build_method(run: Run, n_classes: int, start_file: Path | None, seed: int) -> methods.Method:
     """Seed torch and make a run's method, from the weights it starts from."""
     torch.manual_seed(seed)
     if run.start:
-        start = folder / f"{run.start}.safetensors"
-        backbone = load_backbone(run.backbone, run.pool, start)
+        backbone = load_backbone(run.backbone, run.pool, start_file)
     else:
         backbone = make_backbone(run.backbone, run.pool)
-    return methods.find(run.method)(backbone, n_classes, **run.settings.options)
+    builder, _ = methods.find(run.method)
+    return builder(backbone, n_classes, **run.settings.options)
 
 
-def _make(run, source, file, settings, key, device, progress, work) -> dict:
+def _make(run, source, file, start_file, settings, device, progress, work) -> dict:
     """Train one run, write its weights, measure what was written, write its card."""
     gallery = slice(None, GALLERY)
 
@@ -257,10 +268,11 @@ def _make(run, source, file, settings, key, device, progress, work) -> dict:
         test_part = embed_pixels(module, source.test_pixels)
         return knn_accuracy(train_part, source.y[gallery], test_part, source.test_y)
 
+    key = fingerprint(settings)
     # Named by the key: another setting must not write over hours of this one.
     checkpoint = work / f"{run.name}-{key}.pt"
     with torch.random.fork_rng():
-        method = build_method(run, source.n_classes, file.parent, settings["seed"])
+        method = build_method(run, source.n_classes, start_file, settings["seed"])
         curve = train(
             method,
             source.pixels,

@@ -9,7 +9,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from zsc_utils.datasets.base import open_registered
-from zsc_utils.files import atomic_path, build_folder, fingerprint, load_array
+from zsc_utils.files import ArrayFolder, atomic_path, build_folder, fingerprint
 
 # Images between two steps of the progress bar.
 _STRIDE = 400
@@ -38,16 +38,15 @@ def rendered_arrays(
     ------
     UnknownNameError
         Nothing is registered under the name, or the dataset has no such partition.
-    CacheDamagedError
-        The kept file is damaged.
     """
     opened = open_registered(name, Path(), partition)
     size = min(stop or len(opened), len(opened))
     code = fingerprint(opened.fingerprint)
-    path = build_folder() / "miniworld" / f"{name}-{partition}-{size}-{code}.npy"
-    if not path.exists():
-        _render_to(path, opened, size)
-    return load_array(path), opened.labels.iloc[:size]
+    kept = ArrayFolder(build_folder() / "miniworld")
+    name = f"{name}-{partition}-{size}-{code}"
+    if name not in kept:
+        _render_to(kept.folder / f"{name}.npy", opened, size)
+    return kept[name], opened.labels.iloc[:size]
 
 
 def _render_to(path: Path, opened, size: int) -> None:

@@ -82,6 +82,7 @@ def open_variant(style: Style):
 
 @dataset(
     "mini-in9",
+    version=1,
     display="mini-IN9",
     group="In-domain",
     label="family",
@@ -94,6 +95,7 @@ def mini_in9(root: Path, partition: str):
 
 @dataset(
     "mini-in9-onlyfg",
+    version=1,
     display="mini-IN9-OnlyFG",
     group="Domain-shift",
     label="family",
@@ -106,6 +108,7 @@ def mini_in9_onlyfg(root: Path, partition: str):
 
 @dataset(
     "mini-in9-nofg",
+    version=1,
     display="mini-IN9-NoFG",
     group="Domain-shift",
     label="family",
@@ -118,6 +121,7 @@ def mini_in9_nofg(root: Path, partition: str):
 
 @dataset(
     "mini-in9-onlybg",
+    version=1,
     display="mini-IN9-OnlyBG",
     group="Domain-shift",
     label="family",
@@ -130,6 +134,7 @@ def mini_in9_onlybg(root: Path, partition: str):
 
 @dataset(
     "mini-in9-mixedsame",
+    version=1,
     display="mini-IN9-MixedSame",
     group="Domain-shift",
     label="family",
@@ -142,6 +147,7 @@ def mini_in9_mixedsame(root: Path, partition: str):
 
 @dataset(
     "mini-in9-mixedrand",
+    version=1,
     display="mini-IN9-MixedRand",
     group="Domain-shift",
     label="family",

@@ -88,6 +88,7 @@ SPECIMENS = Specimens(
 
 @dataset(
     "mini-inat",
+    version=1,
     display="mini-iNat",
     group="Fine-grained",
     label="species",
@@ -101,6 +102,7 @@ def mini_inat(root: Path, partition: str):
 
 @dataset(
     "mini-bioscan",
+    version=1,
     display="mini-BIOSCAN",
     group="Fine-grained",
     label="species",

@@ -1,16 +1,13 @@
 """Train partitions of the miniature's target datasets: neighbours to classify test images by.
 
-They stand apart from the modules that make the test images, as what is computed from those is named
-after these modules' code. As in the study the counterparts of ImageNetV2, ImageNet-R,
-ImageNet-Sketch and ImageNet-O have none.
+As in the study the counterparts of ImageNetV2, ImageNet-R, ImageNet-Sketch and ImageNet-O have
+none.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +16,7 @@ import pandas as pd
 from zsc_utils.datasets import base
 from zsc_utils.datasets.miniworld import backgrounds, depth, novel, satellite, signals, source
 from zsc_utils.datasets.miniworld.lazy import RenderedImages
-from zsc_utils.datasets.miniworld.opening import RENDERER, opened
-from zsc_utils.files import code_fingerprint
+from zsc_utils.datasets.miniworld.opening import opened, world
 
 # The same species under the same nuisances, drawn from streams of other names.
 COLLECTIONS = {
@@ -67,7 +63,7 @@ def open_collection(collection):
 
 def open_rest(render, labels: Callable[[np.ndarray], pd.DataFrame], size: int, side: int):
     """Open the `size` images that follow the test images, labelled by their class alone."""
-    content = {"renderer": code_fingerprint(*RENDERER), "first": size}
+    content = world() | {"first": size}
     images = RenderedImages(lambda indices: render(size + indices), size)
     return images, labels(size + np.arange(size)), side, content
 
@@ -76,14 +72,8 @@ def add_train(name: str, open_train: Callable[[], tuple]) -> None:
     """Give a registered dataset a train partition."""
     facts, open_test = base._BUILDERS[name]
 
-    # As `wraps` keeps the module's name, so the test partition keeps its fingerprint.
-    @wraps(open_test)
     def build(root: Path, partition: str):
-        if partition == "test":
-            return open_test(root, partition)
-        images, labels, side, content = open_train()
-        code = code_fingerprint(sys.modules[__name__])
-        return images, labels, side, content | {"gallery": code}
+        return open_test(root, partition) if partition == "test" else open_train()
 
     base._BUILDERS[name] = (replace(facts, partitions=("test", "train")), build)
 

@@ -63,6 +63,7 @@ PLACES = Landscapes(
 
 @dataset(
     "mini-imagenet-o",
+    version=1,
     display="mini-IN-O",
     group="Near-OOD",
     label="species",
@@ -75,6 +76,7 @@ def mini_imagenet_o(root: Path, partition: str):
 
 @dataset(
     "mini-flora",
+    version=1,
     display="mini-Flora",
     group="Near-OOD",
     label="species",
@@ -87,6 +89,7 @@ def mini_flora(root: Path, partition: str):
 
 @dataset(
     "mini-scenes",
+    version=1,
     display="mini-Scenes",
     group="Near-OOD",
     label="scene",

@@ -6,21 +6,18 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from zsc_utils.datasets.miniworld import (
-    camera,
-    collections,
-    creatures,
-    factors,
-    phylogeny,
-    scenes,
-    streams,
-    traits,
-)
+from zsc_utils.datasets.miniworld import creatures
 from zsc_utils.datasets.miniworld.collections import Collection
 from zsc_utils.datasets.miniworld.lazy import Render, RenderedImages
-from zsc_utils.files import code_fingerprint
+from zsc_utils.files import versions
 
-RENDERER = (camera, collections, creatures, factors, phylogeny, scenes, streams, traits)
+# Raised with any change to what the world looks like: it is part of results' names.
+WORLD_VERSION = 1
+
+
+def world() -> dict:
+    """Settings that name what renders: the world's version, and NumPy's."""
+    return {"world": WORLD_VERSION, **versions("numpy")}
 
 
 def opened(
@@ -36,7 +33,7 @@ def opened(
     images = RenderedImages(render or collection.render, collection.size)
     labels = collection.labels() if labels is None else labels
     content = {
-        "renderer": code_fingerprint(*RENDERER),
+        **world(),
         "stream": [collection.name, collection.seed, collection.size],
         "species": [list(path) for path in collection.paths],
         "nuisances": asdict(collection.nuisances),

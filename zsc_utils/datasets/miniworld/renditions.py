@@ -148,6 +148,7 @@ SKETCHES = Collection("mini-imagenet-sketch", 0, SPECIES, 600, _ART, all_sketche
 
 @dataset(
     "mini-imagenet-r",
+    version=1,
     display="mini-IN-R",
     group="Domain-shift",
     label="species",
@@ -162,6 +163,7 @@ def mini_imagenet_r(root: Path, partition: str):
 
 @dataset(
     "mini-imagenet-sketch",
+    version=1,
     display="mini-IN-Sketch",
     group="Domain-shift",
     label="species",

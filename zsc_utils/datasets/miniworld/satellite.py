@@ -11,9 +11,8 @@ import pandas as pd
 from zsc_utils.datasets.base import dataset
 from zsc_utils.datasets.miniworld.creatures import AXIS, SIDE, column
 from zsc_utils.datasets.miniworld.lazy import RenderedImages
-from zsc_utils.datasets.miniworld.opening import RENDERER
+from zsc_utils.datasets.miniworld.opening import world
 from zsc_utils.datasets.miniworld.streams import grains, uniforms
-from zsc_utils.files import code_fingerprint
 
 NAME, SIZE = "mini-satellite", 600
 FACTORS = ("heading", "spacing", "aspect", "season", "haze", "sun", "x", "y")
@@ -270,6 +269,7 @@ def _fields(noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @dataset(
     "mini-satellite",
+    version=1,
     display="mini-Satellite",
     group="Far-OOD",
     label="land_use",
@@ -277,5 +277,4 @@ def _fields(noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 )
 def mini_satellite(root: Path, partition: str):
     """Open land seen from above."""
-    content = {"renderer": code_fingerprint(*RENDERER)}
-    return RenderedImages(render_land, SIZE), land_labels(), SIDE, content
+    return RenderedImages(render_land, SIZE), land_labels(), SIDE, world()

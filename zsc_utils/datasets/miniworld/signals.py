@@ -10,9 +10,8 @@ import pandas as pd
 from zsc_utils.datasets.base import dataset
 from zsc_utils.datasets.miniworld.creatures import SIDE, column
 from zsc_utils.datasets.miniworld.lazy import RenderedImages
-from zsc_utils.datasets.miniworld.opening import RENDERER
+from zsc_utils.datasets.miniworld.opening import world
 from zsc_utils.datasets.miniworld.streams import grains, uniforms
-from zsc_utils.files import code_fingerprint
 
 NAME, SIZE = "mini-signals", 600
 TIME = (np.arange(SIDE) / SIDE)[None, None, :]
@@ -107,6 +106,7 @@ def _colour(power: np.ndarray, palette: np.ndarray) -> np.ndarray:
 
 @dataset(
     "mini-signals",
+    version=1,
     display="mini-Signals",
     group="Far-OOD",
     label="signal",
@@ -114,5 +114,4 @@ def _colour(power: np.ndarray, palette: np.ndarray) -> np.ndarray:
 )
 def mini_signals(root: Path, partition: str):
     """Open spectrograms."""
-    content = {"renderer": code_fingerprint(*RENDERER)}
-    return RenderedImages(render_signals, SIZE), signal_labels(), SIDE, content
+    return RenderedImages(render_signals, SIZE), signal_labels(), SIDE, world()

@@ -41,6 +41,7 @@ def render_small(indices: np.ndarray) -> np.ndarray:
 
 @dataset(
     "mini-imagenet",
+    version=1,
     display="mini-IN",
     group="In-domain",
     label="species",
@@ -54,6 +55,7 @@ def mini_imagenet(root: Path, partition: str):
 
 @dataset(
     "mini-imagenetv2",
+    version=1,
     display="mini-INv2",
     group="In-domain",
     label="species",
@@ -66,6 +68,7 @@ def mini_imagenetv2(root: Path, partition: str):
 
 @dataset(
     "mini-cifar",
+    version=1,
     display="mini-CIFAR",
     group="In-domain",
     label="family",
@@ -88,6 +91,7 @@ def part_of_train(chosen: range, n_images: int = 600):
 
 @dataset(
     "mini-imagenette",
+    version=1,
     display="mini-Imagenette",
     group="In-domain",
     label="species",
@@ -101,6 +105,7 @@ def mini_imagenette(root: Path, partition: str):
 
 @dataset(
     "mini-imagewoof",
+    version=1,
     display="mini-Imagewoof",
     group="In-domain",
     label="species",

@@ -44,7 +44,7 @@ def batch_files(kind: type) -> list[str]:
     return [f"{kind.base_folder}/{file}" for file in (*batches, kind.meta["filename"])]
 
 
-@paper_dataset("mnist")
+@paper_dataset("mnist", version=1)
 def mnist(root: Path, partition: str):
     """Open MNIST: grey, 28 x 28."""
     from torchvision.datasets import MNIST
@@ -55,7 +55,7 @@ def mnist(root: Path, partition: str):
     return from_array(found.data.numpy(), strings({"digit": found.targets.tolist()}))
 
 
-@paper_dataset("fashionmnist")
+@paper_dataset("fashionmnist", version=1)
 def fashionmnist(root: Path, partition: str):
     """Open Fashion-MNIST: grey, 28 x 28."""
     from torchvision.datasets import FashionMNIST
@@ -67,7 +67,7 @@ def fashionmnist(root: Path, partition: str):
     return from_array(found.data.numpy(), strings({"garment": garments}))
 
 
-@paper_dataset("cifar10")
+@paper_dataset("cifar10", version=1)
 def cifar10(root: Path, partition: str):
     """Open CIFAR-10: 32 x 32. Its files are pickles: torchvision checks their sums first."""
     from torchvision.datasets import CIFAR10
@@ -79,7 +79,7 @@ def cifar10(root: Path, partition: str):
     return from_array(found.data, strings({"class": classes}))
 
 
-@paper_dataset("cifar100")
+@paper_dataset("cifar100", version=1)
 def cifar100(root: Path, partition: str):
     """Open CIFAR-100, as `cifar10`, with its 20 superclasses."""
     from torchvision.datasets import CIFAR100
@@ -93,7 +93,7 @@ def cifar100(root: Path, partition: str):
     return from_array(found.data, strings({"superclass": coarse, "class": classes}))
 
 
-@paper_dataset("svhn")
+@paper_dataset("svhn", version=1)
 def svhn(root: Path, partition: str):
     """Open the cropped digits of Street View House Numbers: 32 x 32."""
     from torchvision.datasets import SVHN

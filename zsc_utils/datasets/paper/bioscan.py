@@ -56,7 +56,7 @@ def read_ids(name: str, folder: Path, root: Path) -> list[str]:
     raise DatasetIncompleteError("bioscan1m", reason, place("bioscan1m", root))
 
 
-@paper_dataset("bioscan1m", ("test", "train", "val"), taxonomy=(*TAXA, "BIN"))
+@paper_dataset("bioscan1m", ("test", "train", "val"), taxonomy=(*TAXA, "BIN"), version=1)
 def bioscan1m(root: Path, partition: str):
     """Open BIOSCAN-1M's images of 256 pixels, in the order of its metadata."""
     base, file = locate("bioscan1m", root, f"bioscan/{METADATA}")

@@ -64,7 +64,7 @@ def in9(variant: str, name: str):
     return read
 
 
-@paper_dataset("imagenet-r", ("test",))
+@paper_dataset("imagenet-r", ("test",), version=1)
 def imagenet_r(root: Path, partition: str):
     """Open ImageNet-R; file names begin with the art form (`art_0.jpg`)."""
     base, folder = locate("imagenet-r", root, "imagenet-r/imagenet-r", "imagenet-r")
@@ -76,12 +76,13 @@ def imagenet_r(root: Path, partition: str):
 
 
 for _name, _places in IMAGENET_LIKE.items():
-    paper_dataset(_name, tuple(_places))(imagenet_like(_places, _name))
+    paper_dataset(_name, tuple(_places), version=1)(imagenet_like(_places, _name))
 for _name, _variant in IN9.items():
-    paper_dataset(_name)(in9(_variant, _name))
+    paper_dataset(_name, version=1)(in9(_variant, _name))
 for _name, (_variant, _display) in IN9_MORE.items():
     outside_dataset(
         _name,
+        version=1,
         display=_display,
         group="Domain-shift",
         label="class",
@@ -91,5 +92,5 @@ for _name, _display in SEARCH_SETS.items():
     _sizes = ("", "-320", "-160")
     _places = {"train": tuple(f"{_name}2{size}/train" for size in _sizes)}
     outside_dataset(
-        _name, display=_display, group="In-domain", label="class", partitions=("train",)
+        _name, version=1, display=_display, group="In-domain", label="class", partitions=("train",)
     )(imagenet_like(_places, _name))

@@ -13,7 +13,7 @@ from zsc_utils.errors import DatasetAbsentError
 RANKS = ("kingdom", "phylum", "class", "order", "family", "genus")
 
 
-@paper_dataset("aircraft")
+@paper_dataset("aircraft", version=1)
 def aircraft(root: Path, partition: str):
     """Open FGVC-Aircraft: manufacturers, families, variants."""
     from torchvision.datasets import FGVCAircraft
@@ -29,7 +29,7 @@ def aircraft(root: Path, partition: str):
     return from_files("aircraft", root, base, files, strings(columns))
 
 
-@paper_dataset("stanfordcars")
+@paper_dataset("stanfordcars", version=1)
 def stanfordcars(root: Path, partition: str):
     """Open Stanford Cars, in its own layout or as class folders."""
     from torchvision.datasets import StanfordCars
@@ -56,7 +56,7 @@ def labelled_files(name: str, root: Path, base: Path, found, level: str):
     return from_files(name, root, base, found._image_files, strings({level: classes}))
 
 
-@paper_dataset("flowers102")
+@paper_dataset("flowers102", version=1)
 def flowers102(root: Path, partition: str):
     """Open Oxford Flowers-102."""
     from torchvision.datasets import Flowers102
@@ -67,7 +67,7 @@ def flowers102(root: Path, partition: str):
     return labelled_files("flowers102", root, base, found, "species")
 
 
-@paper_dataset("dtd")
+@paper_dataset("dtd", version=1)
 def dtd(root: Path, partition: str):
     """Open the first partition of the Describable Textures Dataset."""
     from torchvision.datasets import DTD
@@ -77,7 +77,7 @@ def dtd(root: Path, partition: str):
     return labelled_files("dtd", root, base, found, "texture")
 
 
-@paper_dataset("places365")
+@paper_dataset("places365", version=1)
 def places365(root: Path, partition: str):
     """Open Places365; images of 256 pixels are preferred to the large ones."""
     from torchvision.datasets import Places365
@@ -93,7 +93,7 @@ def places365(root: Path, partition: str):
     return from_files("places365", root, base, files, strings({"scene": scenes}))
 
 
-@paper_dataset("inaturalist", taxonomy=(*RANKS, "species"))
+@paper_dataset("inaturalist", taxonomy=(*RANKS, "species"), version=1)
 def inaturalist(root: Path, partition: str):
     """Open iNaturalist 2021: seven ranks, in the names of its class folders."""
     from torchvision.datasets import INaturalist
@@ -114,7 +114,7 @@ def inaturalist(root: Path, partition: str):
     return from_files("inaturalist", root, base, files, strings(columns))
 
 
-@paper_dataset("celeba")
+@paper_dataset("celeba", version=1)
 def celeba(root: Path, partition: str):
     """Open CelebA: the identity and 40 attributes, `yes` or `no`."""
     from torchvision.datasets import CelebA

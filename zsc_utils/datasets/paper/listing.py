@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from zsc_utils.datasets import folder as folder_module
 from zsc_utils.datasets.base import ArrayImages
-from zsc_utils.datasets.folder import FileImages, image_files
+from zsc_utils.datasets.folder import READER_VERSION, FileImages, image_files
 from zsc_utils.datasets.paper.tables import place, sources_table
 from zsc_utils.errors import DatasetAbsentError, DatasetIncompleteError
-from zsc_utils.files import code_fingerprint, versions
+from zsc_utils.files import versions
 
 
 def locate(name: str, root: Path, *places: str) -> tuple[Path, Path]:
@@ -62,11 +60,10 @@ def sha256(text: str | bytes | np.ndarray) -> str:
 
 
 def reading(labels: pd.DataFrame) -> dict:
-    """Settings that name the labels and the code that reads images."""
-    code = code_fingerprint(sys.modules[__name__], folder_module)
+    """Settings that name the labels and what reads the images."""
     return {
         "labels": sha256(labels.to_csv(index=False)),
-        "reader": code,
+        "reader": READER_VERSION,
         **versions("pillow"),
     }
 

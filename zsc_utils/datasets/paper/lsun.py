@@ -57,7 +57,7 @@ def database_keys(folder: Path) -> list[bytes]:
         return list(transaction.cursor().iternext(keys=True, values=False))
 
 
-@paper_dataset("lsun")
+@paper_dataset("lsun", version=1)
 def lsun(root: Path, partition: str):
     """Open LSUN: ten kinds of scene; the validation images are for test."""
     suffix = {"test": "val", "train": "train"}[partition] + "_lmdb"

@@ -47,7 +47,7 @@ def tree_levels(leaves: list[str], parents: dict[str, str]) -> dict[str, list[st
     return {f"level {i + 1}": [paths[leaf][i] for leaf in leaves] for i in range(depth)}
 
 
-@paper_dataset("nabirds")
+@paper_dataset("nabirds", version=1)
 def nabirds(root: Path, partition: str):
     """Open NABirds; columns `level 1`, … are the nodes above the class in `hierarchy.txt`."""
     base, file = locate("nabirds", root, "nabirds/images.txt")

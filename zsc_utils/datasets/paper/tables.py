@@ -47,12 +47,17 @@ def place(name: str, root: Path) -> str:
 
 
 def paper_dataset(
-    name: str, partitions: tuple[str, ...] = TEST_AND_TRAIN, taxonomy: tuple[str, ...] = ()
+    name: str,
+    partitions: tuple[str, ...] = TEST_AND_TRAIN,
+    taxonomy: tuple[str, ...] = (),
+    *,
+    version: int,
 ) -> Callable[[Builder], Builder]:
     """Register a dataset of the study; its other facts are a row of its table."""
     row = study_table().loc[name]
     return outside_dataset(
         name,
+        version=version,
         display=row["short"],
         group=row["group"],
         label=row["label"],

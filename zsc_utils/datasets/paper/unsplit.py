@@ -86,7 +86,7 @@ def of_known_name(name: str, root: Path, folder: Path, named: list[tuple[Path, r
     return known
 
 
-@paper_dataset("eurosat")
+@paper_dataset("eurosat", version=1)
 def eurosat(root: Path, partition: str):
     """Open EuroSAT's RGB images: a stratified 15 % are for test."""
     base, folder = locate("eurosat", root, "EuroSAT_RGB", "EuroSAT/2750", "eurosat/2750")
@@ -95,7 +95,7 @@ def eurosat(root: Path, partition: str):
     return from_chosen("eurosat", root, base, files, {"land use": classes}, chosen)
 
 
-@paper_dataset("breakhis")
+@paper_dataset("breakhis", version=1)
 def breakhis(root: Path, partition: str):
     """Open BreakHis: a stratified 40 % are for test; the class is tumour and magnification."""
     places = ("BreaKHis_v1/histology_slides", "breakhis/histology_slides", "histology_slides")
@@ -116,7 +116,7 @@ def breakhis(root: Path, partition: str):
     return from_chosen("breakhis", root, base, files, columns, chosen)
 
 
-@paper_dataset("utkface")
+@paper_dataset("utkface", version=1)
 def utkface(root: Path, partition: str):
     """Open UTKFace's aligned faces; files whose names lack an age, gender or race are left out."""
     base, folder = locate("utkface", root, "UTKFace")

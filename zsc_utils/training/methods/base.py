@@ -88,17 +88,20 @@ class Method(nn.Module):
 
 MethodBuilder = Callable[..., Method]
 
-_METHODS: dict[str, tuple[MethodBuilder, dict[str, Settings]]] = {}
+_METHODS: dict[str, tuple[MethodBuilder, int, dict[str, Settings]]] = {}
 
 
-def method(name: str, **settings: Settings) -> Callable[[MethodBuilder], MethodBuilder]:
+def method(
+    name: str, *, version: int, **settings: Settings
+) -> Callable[[MethodBuilder], MethodBuilder]:
     """Register a method: decorate a class made from (backbone, number of classes, options).
 
-    Keyword arguments are the settings for each backbone that the method can train.
+    Whoever changes what the class trains raises its version, which names the weights. Other keyword
+    arguments are the settings for each backbone that the method can train.
     """
 
     def register(builder: MethodBuilder) -> MethodBuilder:
-        _METHODS[name] = (builder, settings)
+        _METHODS[name] = (builder, version, settings)
         return builder
 
     return register
@@ -106,11 +109,11 @@ def method(name: str, **settings: Settings) -> Callable[[MethodBuilder], MethodB
 
 def registered() -> dict[str, dict[str, Settings]]:
     """Settings of all methods, by method and backbone."""
-    return {name: settings for name, (_, settings) in _METHODS.items()}
+    return {name: settings for name, (_, _, settings) in _METHODS.items()}
 
 
-def find(name: str) -> MethodBuilder:
-    """Look up a method.
+def find(name: str) -> tuple[MethodBuilder, int]:
+    """Look up a method and its version.
 
     Raises
     ------
@@ -119,4 +122,4 @@ def find(name: str) -> MethodBuilder:
     """
     if name not in _METHODS:
         raise UnknownNameError("method", name, _METHODS)
-    return _METHODS[name][0]
+    return _METHODS[name][:2]

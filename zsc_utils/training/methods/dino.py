@@ -30,6 +30,7 @@ STUDENT_TEMPERATURE = 0.1
 
 @method(
     "dino",
+    version=1,
     resnet=Settings(epochs=20, lr=2e-3, batch_size=128),
     vit=Settings(epochs=14, lr=1e-3, batch_size=128, options={"size": 48}),
 )

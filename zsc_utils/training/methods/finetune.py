@@ -17,6 +17,7 @@ from zsc_utils.training.methods.supervised import CrossEntropy
 
 @method(
     "finetune",
+    version=1,
     resnet=Settings(epochs=6, lr=1e-3, options={"scale": (0.35, 1.0)}),
     vit=Settings(
         epochs=5, lr=1e-3, batch_size=128, options={"scale": (0.35, 1.0), "layer_decay": 0.75}

@@ -17,7 +17,7 @@ from zsc_utils.training.augment import Augmentation
 from zsc_utils.training.methods.base import Method, Settings, method
 
 
-@method("mae", vit=Settings(epochs=40, lr=1e-3, batch_size=128))
+@method("mae", version=1, vit=Settings(epochs=40, lr=1e-3, batch_size=128))
 class MAE(Method):
     """Masked autoencoder with a light decoder, which is thrown away.
 

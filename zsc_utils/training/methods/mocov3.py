@@ -24,6 +24,7 @@ from zsc_utils.training.methods.base import Method, Settings, method
 
 @method(
     "mocov3",
+    version=1,
     resnet=Settings(epochs=20, lr=2e-3),
     vit=Settings(epochs=14, lr=1e-3, options={"size": 48}),
 )

@@ -11,6 +11,7 @@ from zsc_utils.training.methods.base import Method, Settings, method
 
 @method(
     "random",
+    version=1,
     resnet=Settings(epochs=0, lr=0.0),
     vit=Settings(epochs=0, lr=0.0),
 )
@@ -24,6 +25,7 @@ class Random(Method):
 
 @method(
     "xent",
+    version=1,
     resnet=Settings(epochs=16, lr=2e-3, options={"scale": (0.35, 1.0)}),
     vit=Settings(epochs=12, lr=1e-3, batch_size=128, options={"scale": (0.35, 1.0)}),
 )

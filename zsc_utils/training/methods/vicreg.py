@@ -13,7 +13,7 @@ from zsc_utils.training.augment import Augmentation
 from zsc_utils.training.methods.base import Method, Settings, method
 
 
-@method("vicreg", resnet=Settings(epochs=20, lr=2e-3))
+@method("vicreg", version=1, resnet=Settings(epochs=20, lr=2e-3))
 class VICReg(Method):
     """Variance, invariance and covariance, weighted 25, 25 and 1 as in the paper.
 
