@@ -47,7 +47,7 @@ book: $(BUILD)/book/index.html ## make a site of the executed notebooks, to be r
 	@echo 'open $<'
 
 pretrain: $(ENV) ## train the encoders of weights/mini that are not there yet (hours; resumes)
-	$(BIN)/zsc pretrain
+	$(BIN)/zsc pretrain $(if $(OVERWRITE),--overwrite)
 
 finetune: $(ENV) ## fine-tune ENCODER= on DATA_ROOT/imagenet into WEIGHTS_ROOT, on GPUS= GPUs (resumes)
 	@test -n '$(ENCODER)' -a -n '$(DATA_ROOT)' -a -n '$(WEIGHTS_ROOT)' || { \

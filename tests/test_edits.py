@@ -67,12 +67,13 @@ def test_code_edited_in_a_running_process_stores_nothing(copy, tmp_path):
     # After the restart new results are stored beside the old ones, which is said.
     lines = LESSON.splitlines()
     restarted = "\n".join([*lines[:7], "profile = profile.model_copy(update={'seeds': (1, 2)})"])
-    said = run(f"{restarted}\nsweep(profile, progress=False)", copy, build).stderr
-    assert "1 are older than zsc_utils/cluster.py" in said and "fresh=True" in said
-    assert len(list((build / "results").rglob("*.json"))) == 2
     # All are of one code once they are computed anew.
-    said = run(f"{restarted}\nsweep(profile, fresh=True, progress=False)", copy, build).stderr
-    assert "older" not in said
+    once, anew = "sweep(profile, progress=False)", "sweep(profile, fresh=True, progress=False)"
+    done = run("\n".join([restarted, once, "print('then', file=sys.stderr)", anew]), copy, build)
+    before, after = done.stderr.split("then")
+    assert "1 are older than zsc_utils/cluster.py" in before and "fresh=True" in before
+    assert "older" not in after
+    assert len(list((build / "results").rglob("*.json"))) == 2
 
 
 def test_a_worker_with_other_code_refuses():
