@@ -90,7 +90,7 @@ def test_what_only_reads_results_may_be_edited():
 
 def test_fresh_computes_anew_what_is_there(tmp_path):
     before = sweep(quick(), build=tmp_path, progress=False)
-    # What older code left: wrong clusters, wrong reductions, wrong embeddings, under the right names.
+    # What older code left: wrong clusters, reductions and embeddings, under the right names.
     for file in result_files(tmp_path):
         file.write_text(file.read_text().replace('"status": "ok"', '"status": "failed"'))
     for file in (tmp_path / "cache").rglob("*.npy"):

@@ -81,6 +81,17 @@ def test_who_must_be_told_is_passed_over_and_memory_is_heeded(
     assert rows.loc["ac_without_c", "status"] == "ok"
 
 
+def test_a_damaged_result_is_computed_again(photos, profile, tmp_path, caplog):
+    planned = plan_own(open_images(photos), "raw_pixels", profile)
+    before, _ = cluster_own(planned, build=tmp_path, progress=False)
+    (file,) = (tmp_path / "results").rglob("ac_without_c-*.json")
+    file.write_text(file.read_text()[:80])
+    after, found = cluster_own(planned, build=tmp_path, progress=False)
+    assert f"result {file} is cut short or damaged" in caplog.text
+    assert after.drop(columns="seconds").equals(before.drop(columns="seconds"))
+    assert [one.cell.clusterer for one in found] == ["ac_without_c"]
+
+
 def test_class_folders_are_labels(photos, profile, tmp_path):
     root = tmp_path / "sorted"
     for i, path in enumerate(sorted(photos.glob("*.png"))):

@@ -128,7 +128,9 @@ def digits_embeddings(name, X, y):
     return Embeddings(X, pd.DataFrame({"digit": y.astype(str)}), facts, name, np.arange(len(X)))
 
 
-def test_what_does_not_fit_into_memory_has_no_part_and_says_so(blobs, tmp_path, monkeypatch):
+def test_what_does_not_fit_into_memory_has_no_part_and_says_so(
+    blobs, tmp_path, monkeypatch, caplog
+):
     X, y = blobs
     small, large = digits_embeddings("small", X, y), digits_embeddings("large", X, y)
     n_large = 60_000
@@ -155,6 +157,12 @@ def test_what_does_not_fit_into_memory_has_no_part_and_says_so(blobs, tmp_path, 
     others = report[report["clusterer"].isin(["kmeans", "hdbscan", "spectral"])]
     assert others["ami_large"].notna().all() and others["reason"].isna().all()
     assert set(chosen_recipes(report)["clusterer"]) == {*room.COMMON, "ac_without_c"}
+
+    # It is read where it is whole, and made again where it is not.
+    (file,) = (tmp_path / "search").glob("*.csv")
+    file.write_text(file.read_text()[:2000])
+    again = room.run_search("xent_resnet50", [small, large], tmp_path, 20e9)
+    assert f"{file} is damaged" in caplog.text and again.equals(report)
 
     # Of a clusterer that fits nowhere there is no recipe; with more memory it is searched again.
     nowhere = {"kmeans": {"small": "needs more", "large": "needs more"}}
