@@ -21,7 +21,7 @@ from urllib.request import Request, urlopen
 from tqdm.auto import tqdm
 
 from zsc_utils.errors import CheckpointError, WeightsMissingError
-from zsc_utils.files import atomic_path, build_folder, file_sha256, fingerprint
+from zsc_utils.files import atomic_path, build_folder, file_sha256, fingerprint, from_project
 
 # As torchvision and timm name files: the first digits of the SHA-256 before the suffix.
 HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.\w+$")
@@ -34,7 +34,7 @@ TIMEOUT = 60  # seconds without an answer
 def own_folder() -> Path | None:
     """Folder of weights that the user names, or None."""
     root = os.environ.get("WEIGHTS_ROOT")
-    return Path(root) if root else None
+    return from_project(root) if root else None
 
 
 def shared_cache() -> Path:

@@ -21,7 +21,7 @@ from timm.data import create_transform
 from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision.datasets import ImageFolder
 
-from zsc_utils.datasets.folder import read_image
+from zsc_utils.datasets.decoding import read_image
 from zsc_utils.errors import ImageFolderError, TrainingError, UnreadableImageError
 from zsc_utils.training.finetuning.settings import TuningSettings
 
