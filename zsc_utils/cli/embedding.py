@@ -57,10 +57,10 @@ def embed(
     ] = Precision.fp32,
     skip_unreadable: SkipOption = False,
 ):
-    """Embed a folder of images, whatever their format and name.
+    """Embed a folder of images.
 
-    JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF, HEIC, JPEG 2000, PPM, PCX, SGI, QOI and TGA are told by
-    content. Transparent images are composed over white; of several frames the first is taken.
+    Their formats are told by content; other files are counted and left out.
+    What is transparent is composed over white; of several frames the first counts.
     """
     from zsc_utils.embed import compute
     from zsc_utils.npz import save_npz

@@ -39,7 +39,7 @@ SIGNED = 2
 NO_RANGE = "pixels are signed or 32-bit numbers, of no agreed range: save it with 8 or 16 bits"
 
 
-def read_image(path: Path) -> Image.Image:
+def read_image(path: str | Path) -> Image.Image:
     """Decode an image file as RGB.
 
     It is turned upright where its EXIF tags say how. What is transparent is composed over white.
@@ -51,7 +51,7 @@ def read_image(path: Path) -> Image.Image:
     UnreadableImageError
         The file is no image of a known format, is cut short, or has more than 100 million pixels.
     """
-    return decode_image(path, readable(path))
+    return decode_image(Path(path), readable(path))
 
 
 def decode_image(source: Path | BinaryIO, name: str) -> Image.Image:
