@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from zsc_utils.datasets import load_dataset, open_folder, registered
-from zsc_utils.datasets.folder import read_image, to_rgb
+from zsc_utils.datasets.decoding import read_image, to_rgb
 from zsc_utils.errors import ImageFolderError, UnknownNameError, UnreadableImageError
 
 EMBEDDED = {

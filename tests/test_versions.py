@@ -29,7 +29,7 @@ from zsc_utils import (
     search,
 )
 from zsc_utils.datasets import base as datasets
-from zsc_utils.datasets import folder
+from zsc_utils.datasets import decoding
 from zsc_utils.datasets.miniworld import (
     backgrounds,
     camera,
@@ -55,7 +55,7 @@ ACCEPT = "python tests/test_versions.py"
 
 # What many names share has a version of its own: where it stands, and the code that it is for.
 SHARED = {
-    "images": (folder, "READER_VERSION", [folder.decode_image]),
+    "images": (decoding, "READER_VERSION", [decoding]),
     "embedding": (
         embed,
         "EMBEDDING_VERSION",

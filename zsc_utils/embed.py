@@ -251,10 +251,12 @@ def embeddings_folder(cache: Path, dataset_name: str, encoder_name: str, key: st
 
 
 def file_name(name: str) -> str:
-    """Make a name fit for a file: a folder's path becomes its last part."""
+    """Make a name fit for a file: a folder's path becomes its last part, a long one is cut."""
     kind, _, rest = name.rpartition(":")
     stem = Path(rest).name or rest
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in f"{kind}_{stem}".lstrip("_"))
+    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in f"{kind}_{stem}".lstrip("_"))
+    # Systems allow 255 bytes, of which others need some.
+    return safe.encode()[:150].decode(errors="ignore")
 
 
 def read(folder: Path, facts: DatasetFacts, key: str) -> Embeddings | None:
@@ -285,6 +287,30 @@ def read(folder: Path, facts: DatasetFacts, key: str) -> Embeddings | None:
             "labels"
         )
     return Embeddings(array, labels.reset_index(drop=True), facts, key, positions, skipped)
+
+
+def left_some_out(folder: Path) -> bool:
+    """Whether cached embeddings lack images that could not be read."""
+    try:
+        return bool(json.loads((folder / "meta.json").read_text())["skipped"])
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def mended(dataset: ImageDataset, found: Embeddings) -> bool:
+    """Whether an image that was left out of embeddings can be read by now.
+
+    Their key holds names and sizes, which do not change with all that can be mended.
+    """
+    if not found.skipped:
+        return False
+    for i in np.setdiff1d(np.arange(len(dataset)), found.positions):
+        try:
+            dataset.images[i]
+            return True
+        except UnreadableImageError:
+            continue
+    return False
 
 
 def write(folder: Path, array: np.ndarray, labels: pd.DataFrame, meta: dict, errors: list) -> None:
@@ -337,6 +363,10 @@ def embed(
         found = read(folder, dataset.facts, key)
     except CacheDamagedError as error:
         log.warning("%s: computing them again", error)
+        shutil.rmtree(folder)
+        found = None
+    if found and mended(dataset, found):
+        log.warning("%s: images can be read that could not before: computing again", folder)
         shutil.rmtree(folder)
         found = None
     if found is None:

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -27,9 +28,32 @@ log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def from_project(path: str | Path) -> Path:
+    """Find a path that stands in a profile, a notebook or the environment.
+
+    A relative one begins at the project's folder, whatever the working folder: notebooks run in
+    other folders than `make`. `~` is the home folder.
+    """
+    return ROOT / os.path.expanduser(path)
+
+
+def readable(path: str | Path) -> str:
+    r"""Write a path or a part of one so that it can be printed and stored: one line of UTF-8.
+
+    Bytes that are no UTF-8 become `\xe9` and the like, as do control characters.
+    """
+
+    def escaped(found: re.Match) -> str:
+        code = ord(found[0])
+        # Python reads bytes that are no UTF-8 as halves of characters, from U+DC80 on.
+        return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else ascii(found[0])[1:-1]
+
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", escaped, str(path))
+
+
 def build_folder() -> Path:
     """Folder of all that can be computed again: `ZSC_BUILD`, else the project's `build/`."""
-    return Path(os.environ.get("ZSC_BUILD") or ROOT / "build")
+    return from_project(os.environ.get("ZSC_BUILD") or "build")
 
 
 def figures_folder(profile: str) -> Path:
@@ -39,7 +63,7 @@ def figures_folder(profile: str) -> Path:
 
 def data_folder() -> Path:
     """Folder of the datasets that do not come with the installation: `DATA_ROOT`, else `data/`."""
-    return Path(os.environ.get("DATA_ROOT") or ROOT / "data")
+    return from_project(os.environ.get("DATA_ROOT") or "data")
 
 
 @contextmanager
@@ -51,7 +75,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    workspace = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", dir=path.parent))
     draft = workspace / path.name
     try:
         yield draft

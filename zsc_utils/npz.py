@@ -22,9 +22,7 @@ def save_npz(path: Path, array: np.ndarray, dataset: ImageDataset, kept: np.ndar
     """
     content = {"embeddings": array}
     if isinstance(dataset.images, FileImages):
-        root = Path(dataset.facts.source)
-        paths = [dataset.images.paths[i].relative_to(root).as_posix() for i in kept]
-        content["paths"] = np.array(paths)
+        content["paths"] = np.array([dataset.images.name(i) for i in kept])
     if dataset.facts.label in dataset.labels:
         names, y_true = np.unique(
             dataset.labels[dataset.facts.label].iloc[kept], return_inverse=True

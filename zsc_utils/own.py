@@ -22,7 +22,7 @@ from zsc_utils.profiles import Profile
 from zsc_utils.recipes import SILHOUETTE_REDUCTION
 from zsc_utils.results import row_without_scores
 from zsc_utils.store import read_result, write_result
-from zsc_utils.sweep import fetch_what_is_published, one_thread
+from zsc_utils.sweep import fetch_what_is_published, forget_mended, one_thread
 
 # Photographs that come with the installation stand in where no folder is named.
 EXAMPLE = "textures"
@@ -36,7 +36,7 @@ def open_images(folder: str | Path | None, max_samples: int | None = None) -> Im
     Parameters
     ----------
     folder
-        All its images are taken.
+        All its images are taken; a relative path begins at the project's folder.
     max_samples
         How many images of the example to take at most.
 
@@ -47,8 +47,9 @@ def open_images(folder: str | Path | None, max_samples: int | None = None) -> Im
     """
     if folder is None:
         return load_dataset(EXAMPLE).subset(max_samples)
-    dataset = open_folder(folder, need_classes=False)
-    _check_number(len(dataset), f"the folder {folder} holds {len(dataset)} images")
+    # What cannot be read is left out here, folders as well as images; `left_out` says so.
+    dataset = open_folder(folder, need_classes=False, skip_unreadable=True)
+    _check_number(len(dataset), f"the folder {dataset.facts.source} holds {len(dataset)} images")
     return dataset
 
 
@@ -129,6 +130,7 @@ def cluster_own(
         None could be read.
     """
     build = build or build_folder()
+    forget_mended([job], build)
     embeddings = embed(
         job.dataset,
         job.encoder_settings,
@@ -196,8 +198,7 @@ def assignments(clusterings: list[Clustering]) -> pd.DataFrame:
     dataset, positions = first.job.dataset, first.embeddings.positions
     names = positions
     if isinstance(dataset.images, FileImages):
-        folder = Path(dataset.facts.source)
-        names = [dataset.images.paths[i].relative_to(folder).as_posix() for i in positions]
+        names = [dataset.images.name(i) for i in positions]
     known = {} if first.classes.isna().all() else {"class": first.classes}
     found = {one.cell.clusterer: one.clusters for one in clusterings}
     return pd.DataFrame({"image": names} | known | found)

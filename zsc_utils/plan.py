@@ -66,11 +66,13 @@ class Job:
         )
 
 
-def plan(profile: Profile, data_root: Path | None = None) -> list[Job]:
+def plan(
+    profile: Profile, data_root: Path | None = None, skip_unreadable: bool = False
+) -> list[Job]:
     """List what a profile asks for, whether there already or not, one job an embedding.
 
     A dataset that is absent, or not whole, and an encoder without weights (nothing is fetched here)
-    have jobs as well: they say so.
+    have jobs as well: they say so. `skip_unreadable` is for `open_datasets`.
 
     Raises
     ------
@@ -78,7 +80,7 @@ def plan(profile: Profile, data_root: Path | None = None) -> list[Job]:
         A folder cannot be opened, an encoder is unknown or its weights are damaged, or a recipe is
         missing.
     """
-    opened, absent = open_datasets(profile, profile.datasets, data_root)
+    opened, absent = open_datasets(profile, profile.datasets, data_root, skip_unreadable)
     displays = Counter(dataset.facts.display for dataset in opened.values())
     for name, dataset in opened.items():
         # Two folders of the same name are told apart by their paths.
@@ -97,9 +99,14 @@ def plan(profile: Profile, data_root: Path | None = None) -> list[Job]:
 
 
 def open_datasets(
-    profile: Profile, names: Iterable[str], data_root: Path | None = None
+    profile: Profile,
+    names: Iterable[str],
+    data_root: Path | None = None,
+    skip_unreadable: bool = False,
 ) -> tuple[dict[str, ImageDataset], dict[str, str]]:
     """Open datasets, with as many images as the profile takes.
+
+    With `skip_unreadable`, folders that cannot be read are left out of those of one's own images.
 
     Returns
     -------
@@ -111,7 +118,8 @@ def open_datasets(
     opened, absent = {}, {}
     for name in names:
         try:
-            opened[name] = load_dataset(name, data_root).subset(profile.max_samples)
+            found = load_dataset(name, data_root, skip_unreadable=skip_unreadable)
+            opened[name] = found.subset(profile.max_samples)
         except DatasetAbsentError as error:
             absent[name] = str(error)
             opened[name] = without_images(registered_datasets()[name])

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from zsc_utils.costs import memory_available
 from zsc_utils.datasets import DatasetFacts
 from zsc_utils.edits import LOADED, check_code, guarded, older_than_code
-from zsc_utils.embed import embed, read
+from zsc_utils.embed import embed, left_some_out, mended, read
 from zsc_utils.encoders import fetch_weights, load_encoder
 from zsc_utils.errors import CheckpointError, WorkerError
 from zsc_utils.evaluate import evaluate
@@ -96,7 +96,8 @@ def sweep(
     """
     build = build or build_folder()
     fetch_what_is_published(profile.encoders)
-    planned = plan(profile, data_root)
+    planned = plan(profile, data_root, skip_unreadable)
+    forget_mended(planned, build)
     memory = memory_available()
     if announce:
         announce(planned, memory)
@@ -144,6 +145,22 @@ def fetch_what_is_published(names: Iterable[str]) -> None:
         # Without network, or never published: its cells will say so, and the others are computed.
         except CheckpointError as error:
             log.warning("%s", error)
+
+
+def forget_mended(planned: list[Job], build: Path) -> None:
+    """Remove what was computed without images that can be read by now.
+
+    All results of such a dataset and encoder go, as their names do not tell which rest on what.
+    """
+    for job in planned:
+        folder = job.embeddings_folder(build)
+        if job.absent or not left_some_out(folder):
+            continue
+        if mended(job.dataset, read(folder, job.dataset.facts, job.key)):
+            log.warning("%s: images can be read that could not before: computing again", folder)
+            places = {cell.path(results_folder(build)).parent for cell, _ in job.cells}
+            for place in (folder, reductions_memo(build, job.key).folder, *places):
+                shutil.rmtree(place, ignore_errors=True)
 
 
 def embed_jobs(

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from zsc_utils import profiles
+from zsc_utils.datasets import ImageDataset
 from zsc_utils.errors import ProfileError, ZscError
 
 app = typer.Typer(
@@ -29,10 +30,31 @@ NamesOption = Annotated[
 SeedOption = Annotated[int | None, typer.Option(help="Seed in place of the profile's.")]
 DeviceOption = Annotated[str, typer.Option(help="Torch device, or auto.")]
 SkipOption = Annotated[
-    bool, typer.Option("--skip-unreadable", help="Leave unreadable images out, and say how many.")
+    bool,
+    typer.Option(
+        "--skip-unreadable", help="Leave out images and folders that cannot be read, and say so."
+    ),
 ]
+
+
+def typed_path(text: str) -> Path:
+    """Find a path that was typed: a relative one begins at the working folder, as in any command.
+
+    Paths that stand in profiles and in the environment begin at the project's folder.
+    """
+    if not text.strip():
+        raise typer.BadParameter("an empty path is not a folder")
+    return Path(os.path.abspath(os.path.expanduser(text)))
+
+
 DataOption = Annotated[
-    Path | None, typer.Option(envvar="DATA_ROOT", help="Folder of datasets that were downloaded.")
+    Path | None,
+    typer.Option(
+        parser=typed_path,
+        metavar="FOLDER",
+        help="Folder of datasets that were downloaded; the variable DATA_ROOT names it, too (there "
+        "a relative path begins at the project's folder), else it is data/ of the project.",
+    ),
 ]
 
 
@@ -84,6 +106,12 @@ def check_writable(out: Path | None) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(out.parent, os.W_OK):
         raise PermissionError(f"cannot write to the folder {out.parent}")
+
+
+def say_left_out(dataset: ImageDataset) -> None:
+    """Say what lies among a dataset's files and is no image, if anything does."""
+    if dataset.left_out:
+        typer.echo(f"left out of {dataset.facts.name}: {dataset.left_out}", err=True)
 
 
 def select_profile(profile, encoders_, datasets_, clusterers, seed):

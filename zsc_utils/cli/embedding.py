@@ -10,7 +10,16 @@ import typer
 from tqdm.auto import tqdm
 
 from zsc_utils import cluster, datasets, encoders, profiles
-from zsc_utils.cli.base import DeviceOption, SkipOption, app, check_writable, friendly, split
+from zsc_utils.cli.base import (
+    DeviceOption,
+    SkipOption,
+    app,
+    check_writable,
+    friendly,
+    say_left_out,
+    split,
+    typed_path,
+)
 from zsc_utils.embed import Precision
 from zsc_utils.errors import EmbeddingsError, UnknownNameError
 from zsc_utils.files import atomic_path
@@ -34,7 +43,12 @@ RESULT_COLUMNS = [
 @friendly
 def embed(
     encoder: Annotated[str, typer.Option(help="Name of the encoder (see: zsc list encoders).")],
-    images: Annotated[Path, typer.Option(help="Folder of images, or of class folders.")],
+    images: Annotated[
+        Path,
+        typer.Option(
+            parser=typed_path, metavar="FOLDER", help="Folder of images, or of class folders."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="The .npz file to write.")],
     checkpoint: Annotated[Path | None, typer.Option(help="Weights file for the encoder.")] = None,
     device: DeviceOption = "auto",
@@ -43,12 +57,17 @@ def embed(
     ] = Precision.fp32,
     skip_unreadable: SkipOption = False,
 ):
-    """Embed a folder of images."""
+    """Embed a folder of images.
+
+    Their formats are told by content; other files are counted and left out.
+    What is transparent is composed over white; of several frames the first counts.
+    """
     from zsc_utils.embed import compute
     from zsc_utils.npz import save_npz
 
     check_writable(out)
-    dataset = datasets.open_folder(images, need_classes=False)
+    dataset = datasets.open_folder(images, need_classes=False, skip_unreadable=skip_unreadable)
+    say_left_out(dataset)
     loaded = encoders.load_encoder(encoder, checkpoint)
     array, kept, errors = compute(
         dataset, loaded, device=device, precision=precision, skip_unreadable=skip_unreadable

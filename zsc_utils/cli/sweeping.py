@@ -19,6 +19,7 @@ from zsc_utils.cli.base import (
     app,
     check_writable,
     friendly,
+    say_left_out,
     select_profile,
 )
 from zsc_utils.files import ROOT, atomic_path, build_folder, figures_folder
@@ -66,9 +67,11 @@ def sweep(
     def announce(planned, memory):
         text = forecast(planned, build_folder(), memory, jobs, retry_failed)
         typer.echo(f"{'would' if dry_run else 'will'} {text}")
+        for dataset in {job.dataset.facts.name: job.dataset for job in planned}.values():
+            say_left_out(dataset)
 
     if dry_run:
-        announce(plan(chosen, data_root), memory_available())
+        announce(plan(chosen, data_root, skip_unreadable), memory_available())
         return
     table = run_sweep(
         chosen,
@@ -106,7 +109,7 @@ def status(
     from zsc_utils.results import STATUSES, progress_report
 
     chosen = select_profile(profile, None, None, None, seed)
-    report = progress_report(plan(chosen, data_root), build_folder())
+    report = progress_report(plan(chosen, data_root, skip_unreadable=True), build_folder())
     if as_json:
         typer.echo(json.dumps(report, indent=1, ensure_ascii=False))
         return

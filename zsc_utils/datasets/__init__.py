@@ -12,7 +12,7 @@ from zsc_utils.datasets import (  # noqa: F401  (importing registers them)
 )
 from zsc_utils.datasets.base import DatasetFacts, ImageDataset, open_registered, registered
 from zsc_utils.datasets.folder import FileImages, open_folder
-from zsc_utils.files import data_folder
+from zsc_utils.files import data_folder, from_project
 
 __all__ = [
     "DatasetFacts",
@@ -25,19 +25,25 @@ __all__ = [
 
 
 def load_dataset(
-    name: str, root: str | Path | None = None, partition: str = "test"
+    name: str,
+    root: str | Path | None = None,
+    partition: str = "test",
+    skip_unreadable: bool = False,
 ) -> ImageDataset:
     """Open a dataset by name.
 
     Parameters
     ----------
     name
-        A registered name, or `folder:<path>` for a folder of class folders.
+        A registered name, or `folder:<path>` for a folder of class folders; a relative path begins
+        at the project's folder.
     root
-        Folder of the datasets that do not come with the installation; `DATA_ROOT` or `data/` by
-        default.
+        Folder of the datasets that do not come with the installation, likewise; `DATA_ROOT` or
+        `data/` by default.
     partition
         `test`, or another that the dataset has.
+    skip_unreadable
+        Leave folders of `folder:<path>` out that cannot be read.
 
     Raises
     ------
@@ -49,5 +55,5 @@ def load_dataset(
         The dataset is not in `root`, or, as `DatasetIncompleteError`, not all of it.
     """
     if name.startswith("folder:"):
-        return open_folder(name.removeprefix("folder:"))
-    return open_registered(name, Path(root) if root else data_folder(), partition)
+        return open_folder(name.removeprefix("folder:"), skip_unreadable=skip_unreadable)
+    return open_registered(name, from_project(root) if root else data_folder(), partition)

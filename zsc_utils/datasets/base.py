@@ -76,6 +76,8 @@ class ImageDataset:
         Shorter side in pixels where all images share it, else None.
     fingerprint
         Settings that change when the images or the labels do.
+    left_out
+        What lies among the files and is no image, in one line; empty where nothing does.
     """
 
     facts: DatasetFacts
@@ -83,6 +85,7 @@ class ImageDataset:
     labels: pd.DataFrame
     size: int | None
     fingerprint: dict
+    left_out: str = ""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -120,6 +123,7 @@ class ImageDataset:
             labels=self.labels.iloc[chosen].reset_index(drop=True),
             size=self.size,
             fingerprint=self.fingerprint | settings,
+            left_out=self.left_out,
         )
 
 

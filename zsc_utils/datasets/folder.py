@@ -3,84 +3,41 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps
+from PIL import Image, UnidentifiedImageError
 
 from zsc_utils.datasets.base import DatasetFacts, ImageDataset
-from zsc_utils.errors import ImageFolderError, UnreadableImageError
-from zsc_utils.files import ROOT, versions
+from zsc_utils.datasets.decoding import READER_VERSION, TARGA_SUFFIXES, open_image, read_image
+from zsc_utils.errors import ImageFolderError
+from zsc_utils.files import from_project, readable, versions
 
-# Formats that Pillow decodes by itself: no EPS, which would run an interpreter.
+# What is so named is meant to be an image, and said if it is none. Other files are looked into.
 SUFFIXES = {
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".avif"),
-    *(".gif", ".ppm", ".pgm", ".pbm"),
+    *(".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".hif", ".jp2", ".j2k", ".jpf"),
+    *TARGA_SUFFIXES,
 }
-
-# Raised with any change to what is read from an image file: it is part of results' names.
-READER_VERSION = 1
-
-# A file may claim any size; what would fill memory when decoded is refused from its header alone.
-MAX_PIXELS = 100_000_000
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert a PIL image to RGB; 16-bit grey is scaled to 8 bits, not clipped.
-
-    Raises
-    ------
-    ValueError
-        The pixels are 32-bit numbers, which have no agreed range.
-    """
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image).astype(np.uint16) // 257).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError("pixels are 32-bit numbers, of no agreed range: save it with 8 or 16 bits")
-    if image.mode in ("P", "LA", "PA"):
-        image = image.convert("RGBA")
-    return image.convert("RGB")
-
-
-def read_image(path: Path) -> Image.Image:
-    """Decode an image file as RGB, turned upright where its EXIF tags say how.
-
-    Raises
-    ------
-    UnreadableImageError
-        The file is no image, is cut short, or has more than 100 million pixels.
-    """
-    return decode_image(path, str(path))
-
-
-def decode_image(source: Path | BinaryIO, name: str) -> Image.Image:
-    """Decode an image as `read_image` does; `name` is what errors call it."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(source) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:
-                    raise UnreadableImageError(
-                        name, f"{width} x {height} pixels are more than {MAX_PIXELS:,}"
-                    )
-                return to_rgb(ImageOps.exif_transpose(image))
-    except UnreadableImageError:
-        raise
-    # Decoders raise many kinds of error on broken files; all mean that this image is unreadable.
-    except Exception as error:
-        raise UnreadableImageError(name, str(error) or type(error).__name__) from error
+# Cameras' raw files, and thumbnails of films, hold small images that stand for something else.
+STAND_INS = {
+    *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef"),
+    *(".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2"),
+    *(".srf", ".srw", ".thm", ".x3f"),
+}
 
 
 @dataclass(frozen=True)
 class FileImages:
-    """Images by path."""
+    """Images by path; names of those below `folder` are relative to it."""
 
     paths: tuple[Path, ...]
+    folder: Path | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -88,90 +45,187 @@ class FileImages:
     def __getitem__(self, index: int) -> Image.Image:
         return read_image(self.paths[index])
 
+    def name(self, index: int) -> str:
+        """Name of an image for tables: a path that can be printed."""
+        path = self.paths[index]
+        return readable((path.relative_to(self.folder) if self.folder else path).as_posix())
 
-def image_files(folder: Path) -> list[Path]:
-    """Image files below a folder, by suffix whatever its case, sorted.
+
+@dataclass(frozen=True)
+class Found:
+    """What there is below a folder.
+
+    Parameters
+    ----------
+    files
+        Images, sorted.
+    left_out
+        Numbers of other files, by kind.
+    closed
+        Folders that cannot be read, with the reason.
+    """
+
+    files: list[Path]
+    left_out: Counter
+    closed: list[str]
+
+    def sentence(self) -> str:
+        """Say in one line what is left out; nothing where nothing is."""
+        kinds = self.left_out.most_common(10)
+        parts = [f"{n} {kind}" for kind, n in kinds]
+        more = self.left_out.total() - sum(n for _, n in kinds)
+        parts += [f"{more} of other kinds"] if more else []
+        parts += [f"the folder {folder}" for folder in self.closed]
+        return ", ".join(parts)
+
+
+def find_images(folder: Path) -> Found:
+    """Look for images below a folder: by suffix, whatever its case, or else by content.
 
     Hidden files and folders are left out; links are followed, each folder once.
     """
-    found, seen = [], set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    files, left_out, errors, seen = [], Counter(), [], set()
+    for parent, folders, names in os.walk(folder, followlinks=True, onerror=errors.append):
         real = os.path.realpath(parent)
         if real in seen:
             folders.clear()
             continue
         seen.add(real)
-        found += [
-            Path(parent, name)
-            for name in names
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
-        ]
-    return sorted(found)
+        left_out["hidden folders"] += sum(name.startswith(".") for name in folders)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            path = Path(parent, name)
+            if name.startswith("."):
+                left_out["hidden files"] += 1
+            elif is_image(path):
+                files.append(path)
+            else:
+                known = re.fullmatch(r"\.\w{1,12}", path.suffix, re.ASCII)
+                left_out[path.suffix.lower() if known else "without suffix"] += 1
+    closed = [f"{readable(error.filename)} ({error.strerror})" for error in errors]
+    return Found(sorted(files), +left_out, sorted(closed))
 
 
-def file_stamp(path: Path) -> list[int]:
-    """Size and time of a file; nothing for a link that leads nowhere, which is unreadable later."""
-    return [path.stat().st_size, path.stat().st_mtime_ns] if path.exists() else []
+def is_image(path: Path) -> bool:
+    """Whether a file has the name of an image, or its content begins like one."""
+    suffix = path.suffix.lower()
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            # From a pipe one could wait for ever.
+            return False
+        if suffix in SUFFIXES or suffix in STAND_INS:
+            return suffix in SUFFIXES
+        with warnings.catch_warnings(), open(path, "rb") as stream:
+            warnings.simplefilter("ignore")
+            open_image(stream)
+            return True
+    except UnidentifiedImageError:
+        return False
+    except OSError:
+        # A link that leads nowhere: it is said when it is read.
+        return suffix in SUFFIXES
+    # Decoders raise many kinds of error on what is no image.
+    except Exception:
+        return False
 
 
-def open_folder(path: str | Path, *, need_classes: bool = True) -> ImageDataset:
+def image_files(folder: Path) -> list[Path]:
+    """List the images below a folder, as `find_images` does.
+
+    Raises
+    ------
+    ImageFolderError
+        A folder below it cannot be read.
+    """
+    found = find_images(folder)
+    if found.closed:
+        raise ImageFolderError(f"cannot read the folder {found.closed[0]}")
+    return found.files
+
+
+def file_stamp(path: Path) -> list[int | str]:
+    """Size and time of a file, and that it may not be read, if so; nothing where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return []
+    # Permission can be given without a trace in size and time.
+    closed = [] if os.access(path, os.R_OK) else ["no permission"]
+    return [status.st_size, status.st_mtime_ns, *closed]
+
+
+def open_folder(
+    path: str | Path, *, need_classes: bool = True, skip_unreadable: bool = False
+) -> ImageDataset:
     """Open a folder of class folders or, where classes are not needed, a folder of images.
 
     Parameters
     ----------
     path
-        The folder; relative to the working folder or, where it is not there, to the project. Each
-        folder directly below it that holds images, at any depth, is a class.
+        The folder; a relative path begins at the project's folder. Each folder directly below it
+        that holds images, at any depth, is a class.
     need_classes
         Whether a folder that holds images directly is refused.
+    skip_unreadable
+        Leave folders out that cannot be read, instead of raising.
 
     Raises
     ------
     ImageFolderError
-        The folder does not exist, holds no images, mixes images and class folders, or has one
-        class only.
+        The folder does not exist, holds no images, mixes images and class folders, has one class
+        only, or it or a folder below it cannot be read.
     """
-    folder = Path(path).expanduser()
-    # Notebooks run in a folder of their own, where a profile's relative path leads nowhere.
-    if not folder.exists() and (ROOT / folder).exists():
-        folder = ROOT / folder
-    if not str(path) or not folder.is_dir():
-        raise ImageFolderError(f"{str(path) or 'an empty path'} is not a folder")
-    files = image_files(folder)
+    if not str(path).strip():
+        raise ImageFolderError("an empty path is not a folder of images: name one")
+    folder = from_project(path)
+    shown = readable(folder)
+    if not folder.is_dir():
+        begins = "" if os.path.isabs(path) else ": relative paths begin at the project's folder"
+        raise ImageFolderError(f"{shown} is not a folder{begins}")
+    found = find_images(folder)
+    if found.closed and not (skip_unreadable and found.files):
+        raise ImageFolderError(
+            f"cannot read the folder {found.closed[0]}: allow it, or leave it out with "
+            "--skip-unreadable"
+        )
+    files = found.files
     if not files:
         raise ImageFolderError(
-            f"no images in {folder} (looked for {', '.join(sorted(SUFFIXES))}, also below it)"
+            f"no images in {shown}, nor below it"
+            + (f" (but {found.sentence()})" if found.left_out else "")
         )
     flat = [file for file in files if file.parent == folder]
-    classes = [file.relative_to(folder).parts[0] for file in files if file.parent != folder]
+    classes = [
+        readable(file.relative_to(folder).parts[0]) for file in files if file.parent != folder
+    ]
     if flat and classes:
         raise ImageFolderError(
-            f"{folder} holds both images ({flat[0].name}, …) and class folders ({classes[0]}, …): "
-            "keep one kind"
+            f"{shown} holds both images ({readable(flat[0].name)}, …) and class folders "
+            f"({classes[0]}, …): keep one kind"
         )
     if flat and need_classes:
-        raise ImageFolderError(f"{folder} holds images but no class folders, so nothing to score")
+        raise ImageFolderError(f"{shown} holds images but no class folders, so nothing to score")
     if len(set(classes)) == 1:
         raise ImageFolderError(
-            f"{folder} has only one class folder, {classes[0]!r}: there is nothing to tell apart; "
-            f"for images without labels, name the folder {folder / classes[0]} itself"
+            f"{shown} has only one class folder, {classes[0]!r}: there is nothing to tell apart; "
+            f"for images without labels, name the folder {readable(folder / classes[0])} itself"
         )
     return ImageDataset(
         facts=DatasetFacts(
-            name=f"folder:{path}",
-            display=folder.resolve().name,
+            name=readable(f"folder:{path}"),
+            display=readable(folder.resolve().name),
             group="Own images",
             label="class",
-            source=str(folder),
+            source=shown,
         ),
-        images=FileImages(tuple(files)),
+        images=FileImages(tuple(files), folder),
         labels=pd.DataFrame({"class": classes} if classes else {}, index=range(len(files))),
         size=None,
         fingerprint={
             "reader": READER_VERSION,
             "folder": str(folder.resolve()),
             "files": [[str(file.relative_to(folder)), *file_stamp(file)] for file in files],
-            **versions("pillow"),
+            **versions("pillow", "pillow-heif"),
         },
+        left_out=found.sentence(),
     )

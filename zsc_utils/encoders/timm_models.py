@@ -6,6 +6,7 @@ from pathlib import Path
 
 from zsc_utils.encoders.base import Builder, EncoderFacts
 from zsc_utils.encoders.checkpoints import fit_state_dict, read_state_dict
+from zsc_utils.encoders.transforms import cut_ends
 from zsc_utils.errors import CheckpointError, UnknownNameError
 
 # Raised with any change to what an encoder of this kind gives: it is part of results' names.
@@ -59,7 +60,9 @@ def make_builder(model_name: str) -> Builder:
             prefixes = tuple(f"{name}." for name in heads)
             fit_state_dict(network, read_state_dict(checkpoint), checkpoint, dropped=prefixes)
         data = timm.data.resolve_data_config(model=network)
-        transform = v2.Compose([v2.RGB(), timm.data.create_transform(**data)])
+        # A model that takes the whole image squashed to its size sees the ends as well.
+        whole = [] if data["crop_mode"] == "squash" else [cut_ends]
+        transform = v2.Compose([v2.RGB(), *whole, timm.data.create_transform(**data)])
         return network, lambda size: transform
 
     return build

@@ -21,7 +21,7 @@ from urllib.request import Request, urlopen
 from tqdm.auto import tqdm
 
 from zsc_utils.errors import CheckpointError, WeightsMissingError
-from zsc_utils.files import atomic_path, build_folder, file_sha256, fingerprint
+from zsc_utils.files import atomic_path, build_folder, file_sha256, fingerprint, from_project
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # As torchvision and timm name files: the first digits of the SHA-256 before the suffix.
@@ -35,7 +35,7 @@ TIMEOUT = 60  # seconds without an answer
 def own_folder() -> Path | None:
     """Folder of weights that the user names, or None."""
     root = os.environ.get("WEIGHTS_ROOT")
-    return Path(root) if root else None
+    return from_project(root) if root else None
 
 
 def shared_cache() -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
 from zsc_utils.analysis import unscored
@@ -14,7 +16,13 @@ NO_RESULT = "**Undecided**: no cell of this profile has a result."
 
 def bullets(sentences: list[str]) -> str:
     """Write sentences as a Markdown list."""
-    return "\n".join(f"- {sentence}" for sentence in sentences)
+    return "\n".join(f"- {without_html(sentence)}" for sentence in sentences)
+
+
+def without_html(text: str) -> str:
+    """Write Markdown in which names of folders and classes are no HTML."""
+    # A sign with a blank behind it, as in `p < 0.05`, begins no tag.
+    return re.sub(r"<(?=\S)", r"\\<", text)
 
 
 def absent(reasons: dict[str, str]) -> str:
@@ -42,10 +50,10 @@ def cells(table: pd.DataFrame) -> str:
             listed = ", ".join(lacking)
             sentence += f" {len(lacking)} of {len(names)} {kind}s are absent: {listed}."
     if bad.empty:
-        return sentence + " Every clusterer converged."
+        return without_html(sentence) + " Every clusterer converged."
     kinds = bad.groupby(["clusterer", "status"]).size()
     parts = [f"{n} of {name} ({what.replace('_', ' ')})" for (name, what), n in kinds.items()]
-    return f"{sentence} Not as they should be: {', '.join(parts)}."
+    return f"{without_html(sentence)} Not as they should be: {', '.join(parts)}."
 
 
 def points(rows: pd.DataFrame) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from zsc_utils.plots.style import ami_cells, nothing
+from zsc_utils.plots.style import ami_cells, as_text, nothing
 
 MOST_LEVELS = 12
 
@@ -37,7 +37,7 @@ def level_heatmap(scores: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     ami_cells(axes, wide)
     axes.axvline(1, color="white", linewidth=3)
-    axes.set_title(scores["dataset_name"].iloc[0])
+    axes.set_title(as_text(scores["dataset_name"].iloc[0]))
     axes.set_xticklabels(levels, rotation=45, ha="right")
     return figure
 

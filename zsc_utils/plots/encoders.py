@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from zsc_utils.plots.style import ami_cells, dodged, nothing, reference_panels
+from zsc_utils.plots.style import ami_cells, as_text, dodged, nothing, reference_panels
 
 
 def ami_heatmap(matrix: pd.DataFrame) -> Figure:
@@ -24,7 +24,7 @@ def ami_heatmap(matrix: pd.DataFrame) -> Figure:
     n_rows, n_columns = matrix.shape
     size = (2.6 + 0.38 * n_columns, max(3.6, 1.6 + 0.26 * n_rows))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
-    plain = matrix.reset_index(level="group", drop=True)
+    plain = matrix.reset_index(level="group", drop=True).rename(index=as_text)
     ami_cells(axes, plain, shrink=0.7)
     groups = matrix.index.get_level_values("group")
     for edge in [i for i in range(1, n_rows) if groups[i] != groups[i - 1]]:

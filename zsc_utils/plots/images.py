@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from zsc_utils.datasets import ImageDataset
+from zsc_utils.plots.style import as_text
 
 
 def contact_sheet(
@@ -38,6 +39,6 @@ def contact_sheet(
     for axes, index in zip(all_axes.flat, chosen, strict=True):
         axes.imshow(dataset.images[index].convert("RGB"))
         if titles:
-            axes.set_title(dataset.labels[level].iloc[index], fontsize=7, pad=2)
+            axes.set_title(as_text(dataset.labels[level].iloc[index]), fontsize=7, pad=2)
         axes.set_axis_off()
     return figure

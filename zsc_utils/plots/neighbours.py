@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from zsc_utils.plots.style import legend_outside, nothing
+from zsc_utils.plots.style import as_text, legend_outside, nothing
 
 COLUMNS = 4
 
@@ -51,7 +51,7 @@ def ami_against_accuracy(means: pd.DataFrame, styles: dict[str, dict]) -> Figure
                 markersize=4,
                 elinewidth=0.7,
             )
-        axes.set_title(dataset, fontsize=8)
+        axes.set_title(as_text(dataset), fontsize=8)
     figure.supxlabel("kNN accuracy (%)", fontsize=9)
     figure.supylabel("AMI (%), mean over clusterers ± 1 SE", fontsize=9)
     legend_outside(figure, *all_axes.flat)

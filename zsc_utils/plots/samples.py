@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from zsc_utils.analysis import JUDGES, Picked
 from zsc_utils.cluster import registered
-from zsc_utils.plots.style import nothing
+from zsc_utils.plots.style import as_text, nothing
 
 
 def cluster_images(picked: Picked | None, columns: int = 10, seed: int = 0) -> Figure:
@@ -48,14 +48,14 @@ def cluster_images(picked: Picked | None, columns: int = 10, seed: int = 0) -> F
         )
     cell = picked.clustering
     clusterer = registered()[cell.cell.clusterer].display
-    names = (cell.job.dataset.facts.display, cell.job.encoder.display, clusterer)
+    names = (as_text(cell.job.dataset.facts.display), cell.job.encoder.display, clusterer)
     figure.suptitle(f"{', '.join(names)}; by {JUDGES[picked.judge]}", fontsize=8)
     return figure
 
 
 def beside(row: pd.Series, judge: str) -> str:
     """Write what stands beside a row of images: role, size, main class, what it is judged by."""
-    main = "" if not row["main_class"] else f"\nmostly {row['main_class']}"
+    main = "" if not row["main_class"] else f"\nmostly {as_text(row['main_class'])}"
     share = "" if np.isnan(row["purity"]) else f" ({row['purity']:.0%})"
     own = "" if judge == "purity" or np.isnan(row[judge]) else f", S = {row[judge]:.2f}"
     images = f"{row['size']} image{'s' if row['size'] > 1 else ''}"

@@ -62,9 +62,19 @@ def save_table(
     flat.to_csv(paths[0], index=False)
     if len(table) > _LONG:
         return paths[:1]
-    paths[1].write_text(flat.to_markdown(index=False, floatfmt=".3g") + "\n")
+    paths[1].write_text(as_markdown(flat) + "\n")
     paths[2].write_text(as_latex(table, bold, decimals))
     return paths
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """Write a table as Markdown, in which names are neither borders of cells nor HTML."""
+
+    def escaped(value):
+        # A sign with a blank behind it, as in `p < 0.05`, begins no tag.
+        return re.sub(r"<(?=\S)|\|", r"\\\g<0>", value) if isinstance(value, str) else value
+
+    return table.map(escaped).rename(columns=escaped).to_markdown(index=False, floatfmt=".3g")
 
 
 def as_latex(

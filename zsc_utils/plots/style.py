@@ -32,6 +32,11 @@ MARKERS = "os^Dvp*Xh"
 DASHES = ["-", "--", ":", "-."]
 
 
+def as_text(name: str) -> str:
+    """Write a name so that matplotlib takes the dollar signs in it for no formula."""
+    return name.replace("$", r"\$")
+
+
 def categorical_colors() -> list[str]:
     """Write the colours of the palette as HTML does; its grey is left out, which marks absence."""
     return [color for i, color in enumerate(_COLORS.as_hex()) if i != 7]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zsc_utils.datasets.folder import SUFFIXES
+from zsc_utils.datasets.folder import is_image
 from zsc_utils.datasets.paper.class_folders import open_class_folders
 from zsc_utils.datasets.paper.listing import check_files, from_files, locate, strings
 from zsc_utils.datasets.paper.tables import paper_dataset
@@ -105,7 +105,7 @@ def inaturalist(root: Path, partition: str):
     index = sorted(
         (kind, file)
         for kind, file in found.index
-        if Path(file).suffix.lower() in SUFFIXES and not file.startswith(".")
+        if not file.startswith(".") and is_image(folder / found.all_categories[kind] / file)
     )
     lineages = [kind.split("_")[1:] for kind in found.all_categories]
     rows = [(*lineages[kind][:6], " ".join(lineages[kind][5:])) for kind, _ in index]

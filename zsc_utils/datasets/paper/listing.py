@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from zsc_utils.datasets.base import ArrayImages
-from zsc_utils.datasets.folder import READER_VERSION, FileImages, image_files
+from zsc_utils.datasets.decoding import READER_VERSION
+from zsc_utils.datasets.folder import FileImages, image_files
 from zsc_utils.datasets.paper.tables import place, sources_table
-from zsc_utils.errors import DatasetAbsentError, DatasetIncompleteError
-from zsc_utils.files import versions
+from zsc_utils.errors import DatasetAbsentError, DatasetIncompleteError, ImageFolderError
+from zsc_utils.files import readable, versions
 
 
 def locate(name: str, root: Path, *places: str) -> tuple[Path, Path]:
@@ -121,9 +122,12 @@ def listed_images(name: str, root: Path, folder: Path) -> list[Path]:
     Raises
     ------
     DatasetIncompleteError
-        There are none.
+        There are none, or a folder below cannot be read.
     """
-    files = image_files(folder)
+    try:
+        files = image_files(folder)
+    except ImageFolderError as error:
+        raise DatasetIncompleteError(name, str(error), place(name, root)) from error
     if not files:
         raise DatasetIncompleteError(name, f"no images in {folder}", place(name, root))
     return files
@@ -144,7 +148,7 @@ def in_class_folders(name: str, root: Path, folder: Path) -> tuple[list[Path], l
     if not files:
         reason = f"the {len(found):,} images in {folder} lie in no folders of classes"
         raise DatasetIncompleteError(name, reason, place(name, root))
-    return files, [file.relative_to(folder).parts[0] for file in files]
+    return files, [readable(file.relative_to(folder).parts[0]) for file in files]
 
 
 def check_files(name: str, root: Path, base: Path, files: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from zsc_utils.datasets.folder import decode_image
+from zsc_utils.datasets.decoding import decode_image
 from zsc_utils.datasets.paper.listing import locate, reading, sha256, strings
 from zsc_utils.datasets.paper.tables import paper_dataset, place
 from zsc_utils.errors import DatasetIncompleteError

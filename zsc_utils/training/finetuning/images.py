@@ -21,7 +21,8 @@ from timm.data import create_transform
 from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision.datasets import ImageFolder
 
-from zsc_utils.datasets.folder import read_image
+from zsc_utils.datasets.decoding import read_image
+from zsc_utils.datasets.folder import is_image
 from zsc_utils.errors import ImageFolderError, TrainingError, UnreadableImageError
 from zsc_utils.training.finetuning.settings import TuningSettings
 
@@ -128,9 +129,14 @@ def _open(folder: Path, transform) -> ImageFolder:
             "folder that --data names"
         )
     try:
-        return ImageFolder(folder, transform, loader=read_image)
+        return ImageFolder(folder, transform, loader=read_image, is_valid_file=_is_valid)
     except FileNotFoundError as error:
         raise ImageFolderError(f"{folder}: {error}") from error
+
+
+def _is_valid(path: str) -> bool:
+    """Whether a file is an image and not hidden, as in any folder; torchvision goes by suffix."""
+    return not Path(path).name.startswith(".") and is_image(Path(path))
 
 
 class Drawn(Dataset):
