@@ -437,7 +437,7 @@ def test_a_list_decides_which_faces_are_for_test(tree):
     [
         (["", " "], r"test\.txt names no images"),
         (["{0}", "{1}", "{0}"], "has 1 names more than once, the first '9_0_0_20170110000"),
-        (["{0}", "9_0_0_1.jpg"], "1 of 2 names in .*test.txt are of no image .*first '9_0_0_1.jpg'"),
+        (["{0}", "9_0_0_1.jpg"], "1 of 2 names in .* are of no image here .*first '9_0_0_1.jpg'"),
         # Left out, as its name lacks a race.
         (["{0}", "39_1_20170116174525125.jpg.chip.jpg"], "1 of 2 names .* the first '39_1_"),
         (["\udcff\udcfe"], "cannot be read .UnicodeDecodeError"),
