@@ -305,9 +305,10 @@ def test_correlation_by_supervision(silhouettes):
         encoder="good", method="DINO", labels=False, silhouette_umap=lambda t: -t["silhouette_umap"]
     )
     tuned = without.assign(encoder="tuned", labels=True, fine_tuned_from="good")
-    found = analysis.correlation_by_supervision(pd.concat([silhouettes, without, tuned]))
+    unknown = without.assign(encoder="any", labels=None)
+    found = analysis.correlation_by_supervision(pd.concat([silhouettes, without, tuned, unknown]))
     umap = found[found["space"] == "silhouette_umap"].set_index(["trained", "clusterer"])
-    assert umap.loc[("without labels", "c0"), "rho"] == pytest.approx(-1)
+    assert umap.loc[("without labels", "c0"), ["rho", "n"]].tolist() == pytest.approx([-1, 8])
     # The supervised and the fine-tuned encoder, whose ranks run against each other.
     assert umap.loc[("with labels", "c0"), "n"] == 16
     assert abs(umap.loc[("with labels", "c0"), "rho"]) < 0.9

@@ -72,6 +72,8 @@ def test_scores_by_hand(table, levels):
     assert found.loc[("a", "good", "scene"), "trained"] == "without labels"
     untrained = analysis.level_scores(table.assign(method="random"), levels)
     assert set(untrained["trained"]) == {"not at all"}
+    unknown = analysis.level_scores(table.assign(labels=None), levels)
+    assert set(unknown["trained"]) == {"in a way that is not known"}
 
 
 def test_best_levels(table, levels):

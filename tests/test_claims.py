@@ -163,6 +163,14 @@ def test_kinds_are_averaged_on_each_backbone_before_datasets():
     assert set(row["encoders"].split(", ")) == {"Xent", "Dino", "Mae", "Moco"}
 
 
+def test_encoders_of_unknown_training_are_on_no_side():
+    table = table_of({"in": {"xent": 60, "dino": 50}})
+    # As of a timm model whose tag does not say it.
+    unknown = table[table["encoder"] == "dino"].assign(encoder="any", labels=None, ami=0.99)
+    both = pd.concat([table, unknown], ignore_index=True)
+    assert statistic(judge(both), "C1")["estimate"] == pytest.approx(10)
+
+
 def test_only_cells_with_a_result_on_both_sides_count():
     """By c0 60 − 50; by c1 one side failed."""
     table = table_of({"in": {"xent": 60, "dino": 50}})

@@ -1,5 +1,7 @@
 import argparse
+import json
 import pickle
+import re
 import zipfile
 from functools import partial
 
@@ -14,7 +16,7 @@ from skimage import data
 from zsc_utils.encoders import describe_encoder, load_encoder, registered
 from zsc_utils.encoders.checkpoints import fit_state_dict, read_state_dict
 from zsc_utils.encoders.efficientnet import classifier, packaged_weights, rename_by_order
-from zsc_utils.encoders.timm_models import make_builder
+from zsc_utils.encoders.timm_models import make_builder, training_of
 from zsc_utils.encoders.transforms import image_transform
 from zsc_utils.errors import CheckpointError, UnknownNameError
 
@@ -137,6 +139,176 @@ def test_any_timm_model_with_a_checkpoint(tmp_path, model, family, width):
         pixels = encoder.transform(None)(image)[None]
         expected = network.forward_head(network.forward_features(pixels), pre_logits=True)[0]
     assert np.allclose(embedding, expected.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("family", "models"),
+    [
+        # Of CLIP's ResNets the pooling attends, and nothing before it.
+        ("ResNet", "resnet18 resnet50_clip resnet50_clip_gap convnext_atto efficientnet_b0 vgg11"),
+        # Gates that weigh channels, groups or places; mixing of positions without attention.
+        ("ResNet", "ecaresnet26t skresnet18 resnest14d bat_resnext26ts"),
+        ("ResNet", "mixer_s32_224 poolformer_s12"),
+        ("ViT", "vit_tiny_patch16_224 deit_tiny_patch16_224 beit_base_patch16_224"),
+        ("ViT", "eva02_tiny_patch14_224 swin_tiny_patch4_window7_224 xcit_nano_12_p8_224"),
+        ("ViT", "cait_xxs24_224 twins_pcpvt_small"),
+        # Hybrids.
+        ("ViT", "coatnet_nano_rw_224 maxvit_tiny_tf_224 mobilevit_xxs vit_tiny_r_s16_p8_224"),
+    ],
+)
+def test_family_of_a_timm_model_is_that_of_its_trunk(family, models):
+    for model in models.split():
+        assert describe_encoder(f"timm:{model}")[0].family == family, model
+
+
+@pytest.mark.parametrize(
+    ("model", "method", "labels", "before"),
+    [
+        ("resnet50.a1_in1k", "X-Ent", True, None),
+        ("resnet50.tv_in1k", "X-Ent", True, None),
+        ("vit_base_patch16_224.augreg_in21k", "X-Ent", True, None),
+        ("vit_base_patch16_224.augreg2_in21k_ft_in1k", "X-Ent", True, None),
+        ("convnext_tiny.fb_in1k", "X-Ent", True, None),
+        ("vit_base_patch16_224.dino", "DINO", False, None),
+        ("resmlp_12_224.fb_dino", "DINO", False, None),
+        ("vit_small_patch14_dinov2.lvd142m", "DINOv2", False, None),
+        ("vit_small_patch16_dinov3.lvd1689m", "DINOv3", False, None),
+        ("convnext_tiny.dinov3_lvd1689m", "DINOv3", False, None),
+        ("vit_base_patch16_224.mae", "MAE", False, None),
+        ("vit_huge_patch14_gap_224.in1k_ijepa", "I-JEPA", False, None),
+        ("convnextv2_atto.fcmae", "FCMAE", False, None),
+        # Labels came last: of what they were before, timm has the weights or not.
+        ("convnextv2_atto.fcmae_ft_in1k", "FCMAE", True, "timm:convnextv2_atto.fcmae"),
+        ("convnextv2_base.fcmae_ft_in22k_in1k", "FCMAE", True, "timm:convnextv2_base.fcmae"),
+        ("hiera_tiny_224.mae_in1k_ft_in1k", "MAE", True, "timm:hiera_tiny_224.mae"),
+        ("regnety_320.seer_ft_in1k", "SwAV", True, "timm:regnety_320.seer"),
+        ("beit_base_patch16_224.in22k_ft_in22k", "BEiT", True, "timm:beit_base_patch16_224.in22k"),
+        ("resnet50.fb_ssl_yfcc100m_ft_in1k", "weak labels", True, None),
+        ("resnet50.fb_swsl_ig1b_ft_in1k", "weak labels", True, None),
+        ("vit_base_patch16_clip_224.openai", "texts", True, None),
+        ("vit_base_patch16_clip_224.laion2b_ft_in12k_in1k", "texts", True, None),
+        ("vit_base_patch16_clip_224.metaclip_400m", "texts", True, None),
+        ("vit_base_patch16_clip_224.dfn2b", "texts", True, None),
+        ("vit_base_patch16_siglip_224.webli", "texts", True, None),
+        ("resnet50_clip.openai", "texts", True, None),
+        # Features of CLIP, which learnt from texts, were the target.
+        ("eva02_tiny_patch14_224.mim_in22k", "CLIP's features", True, None),
+        ("samvit_base_patch16.sa1b", "masks", True, None),
+        ("vit_base_patch16_sapiens2.fb", "unknown", None, None),
+    ],
+)
+def test_training_of_a_timm_model_is_told_by_its_tag(model, method, labels, before):
+    assert timm.is_model_pretrained(model)
+    assert training_of(timm.get_pretrained_cfg(model).to_dict()) == (method, labels, before)
+
+
+def test_timm_models_without_a_tag_or_without_weights():
+    assert timm.get_pretrained_cfg("resnet18").tag == "a1_in1k"
+    facts, _ = describe_encoder("timm:resnet18")
+    assert (facts.method, facts.labels, facts.backbone) == ("X-Ent", True, "resnet18")
+    assert not timm.is_model_pretrained("vit_small_patch16_36x1_224")
+    facts, _ = describe_encoder("timm:vit_small_patch16_36x1_224")
+    assert (facts.method, facts.labels, facts.family) == ("unknown", None, "ViT")
+    with pytest.raises(UnknownNameError, match="weights of timm model resnet18 'a1_in2k'.*a1_in1k"):
+        describe_encoder("timm:resnet18.a1_in2k")
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Save a small network with 7 classes as timm saves what goes to the hub, and return both."""
+    network = timm.create_model("test_vit", num_classes=7).eval()
+    timm.models.save_for_hf(network, tmp_path / "mine", safe_serialization=True)
+    return network, tmp_path / "mine"
+
+
+def test_timm_model_of_a_folder(saved):
+    network, folder = saved
+    name = f"timm:local-dir:{folder}"
+    facts, settings = describe_encoder(name)
+    assert (facts.display, facts.backbone, facts.family) == ("mine", "test_vit", "ViT")
+    assert (facts.method, facts.labels) == ("X-Ent", True)
+    image = Image.fromarray(data.chelsea())
+    encoder = load_encoder(name)
+    with torch.inference_mode():
+        expected = network.forward_features(encoder.transform(None)(image)[None])
+        expected = network.forward_head(expected, pre_logits=True)[0]
+    assert np.allclose(embed_one(encoder, image), expected.numpy(), atol=1e-5)
+    # Other weights under the same name are other embeddings.
+    with torch.no_grad():
+        network.head.bias.add_(1)
+    timm.models.save_for_hf(network, folder, safe_serialization=True)
+    assert describe_encoder(name)[1] != settings == encoder.fingerprint
+
+
+def test_timm_model_of_the_hub(saved, monkeypatch):
+    network, folder = saved
+    asked = []
+
+    def serve(repo_id, filename, **kwargs):
+        asked.append((repo_id, filename, kwargs["revision"]))
+        return str(folder / filename)
+
+    monkeypatch.setattr(timm.models._hub, "hf_hub_download", serve)
+    facts, _ = describe_encoder("timm:hf-hub:someone/mine@v2")
+    assert (facts.display, facts.backbone, facts.family) == ("someone/mine@v2", "test_vit", "ViT")
+    assert (facts.method, facts.labels) == ("X-Ent", True)
+    assert asked == [("someone/mine", "config.json", "v2")]
+    module = load_encoder("timm:hf-hub:someone/mine@v2").module
+    assert asked[-1] == ("someone/mine", "model.safetensors", "v2")
+    assert torch.equal(module.blocks[0].attn.qkv.weight, network.blocks[0].attn.qkv.weight)
+
+
+def test_own_classes_after_self_supervision_are_fine_tuning(saved):
+    _, folder = saved
+    file = folder / "config.json"
+    settings = json.loads(file.read_text())
+    settings["architecture"] = "vit_small_patch16_224"
+    settings["pretrained_cfg"]["tag"] = "dino"
+    settings["model_args"] = {}
+    for n_classes, labels, before in (
+        (0, False, None),
+        (7, True, "timm:vit_small_patch16_224.dino"),
+    ):
+        file.write_text(json.dumps(settings | {"num_classes": n_classes}))
+        facts, _ = describe_encoder(f"timm:local-dir:{folder}")
+        assert (facts.method, facts.labels, facts.fine_tuned_from) == ("DINO", labels, before)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (None, "Config file not found"),
+        ("{", "Expecting property name"),
+        ('{"model_type": "dinov2"}', "its settings lack 'architecture'"),
+        ('{"architecture": "resnet81"}', r"Unknown model .resnet81."),
+    ],
+)
+def test_folders_without_a_timm_model_are_named(tmp_path, settings, message):
+    if settings:
+        (tmp_path / "config.json").write_text(settings)
+    with pytest.raises(
+        CheckpointError, match=rf"^cannot read the model in folder {tmp_path}: "
+    ) as e:
+        describe_encoder(f"timm:local-dir:{tmp_path}")
+    assert re.search(message, str(e.value)) and "\n" not in str(e.value)
+
+
+def test_a_hub_that_cannot_be_reached_is_said_in_a_line(monkeypatch):
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def refuse(*args, **kwargs):
+        raise LocalEntryNotFoundError("Please check your connection\nand more")
+
+    monkeypatch.setattr(timm.models._hub, "hf_hub_download", refuse)
+    message = "^cannot read the settings of timm/x on the hub: Please check your connection .*local"
+    with pytest.raises(CheckpointError, match=message):
+        describe_encoder("timm:hf-hub:timm/x")
+
+
+@pytest.mark.parametrize("name", ["timm:hf-hub:", "timm:hub:timm/x", "timm::x", "timm:C:/x"])
+def test_sources_that_timm_does_not_have(name):
+    with pytest.raises(UnknownNameError, match=r"unknown source of a timm model .*<owner>/<model>"):
+        describe_encoder(name)
 
 
 @pytest.mark.parametrize("model", ["test_vit", "vit_base_patch16_clip_224.openai"])

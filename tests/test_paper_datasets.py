@@ -1,5 +1,6 @@
 """The study's datasets, read from small trees in their publishers' layouts."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -410,6 +411,48 @@ def test_utkface_sorts_by_age_and_leaves_incomplete_names_out(tree):
             age, gender, race = path.name.split("_")[:3]
             assert row.age == age and row.gender == ("male", "female")[int(gender)]
             assert row.race == ("White", "Black", "Asian", "Indian", "other")[int(race)]
+
+
+def test_a_list_decides_which_faces_are_for_test(tree):
+    root = tree("utkface")
+    by_rule = load_dataset("utkface", root)
+    chosen = ["100_1_3_20170110003.jpg.chip.jpg", "24_0_1_20170116220224657 .jpg.chip.jpg"]
+    chosen += ["9_0_0_20170110000.jpg.chip.jpg"]
+    # A byte order mark, the line ends of another system, lines without a name, any order.
+    lines = "\r\n".join(["", *chosen, "  ", ""])
+    (root / "utkface").mkdir()
+    (root / "utkface" / "test.txt").write_bytes(b"\xef\xbb\xbf" + lines.encode())
+    test, train = (load_dataset("utkface", root, part) for part in ("test", "train"))
+    # In the order of ages, whatever that of the list.
+    assert [path.name for path in test.images.paths] == [chosen[2], chosen[1], chosen[0]]
+    assert test.labels["age"].to_list() == ["9", "24", "100"]
+    assert len(train) == 14 and not set(chosen) & {path.name for path in train.images.paths}
+    digest = hashlib.sha256((root / "utkface" / "test.txt").read_bytes()).hexdigest()
+    assert test.fingerprint["test list"] == train.fingerprint["test list"] == digest
+    assert "test list" not in by_rule.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["", " "], r"test\.txt names no images"),
+        (["{0}", "{1}", "{0}"], "has 1 names more than once, the first '9_0_0_20170110000"),
+        (["{0}", "9_0_0_1.jpg"], "1 of 2 names in .* are of no image here .*first '9_0_0_1.jpg'"),
+        # Left out, as its name lacks a race.
+        (["{0}", "39_1_20170116174525125.jpg.chip.jpg"], "1 of 2 names .* the first '39_1_"),
+        (["\udcff\udcfe"], "cannot be read .UnicodeDecodeError"),
+    ],
+)
+def test_a_list_of_faces_that_is_wrong_is_refused(tree, lines, message):
+    root = tree("utkface")
+    names = [f"9_{i}_{i}_2017011{i:04d}.jpg.chip.jpg" for i in range(2)]
+    file = root / "utkface" / "test.txt"
+    file.parent.mkdir()
+    text = "\n".join(lines).format(*names)
+    file.write_bytes(text.encode("utf-8", "surrogateescape"))
+    for partition in ("test", "train"):
+        with pytest.raises(DatasetIncompleteError, match=message):
+            load_dataset("utkface", root, partition)
 
 
 def test_eurosat_and_breakhis_are_split_as_scikit_learn_does(tree):

@@ -145,6 +145,7 @@ def test_encoders_are_chosen_by_facts():
         job("rand", "A", "random"),
         job("sup", "A", "X-Ent", True),
         job("tuned", "A", "DINO", True, "dino"),
+        job("anyhow", "A", "unknown", None),
         job("vicreg", "A", "VICReg"),
         job("dino", "A", "DINO"),
         job("other", "B", "DINO"),

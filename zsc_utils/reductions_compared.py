@@ -169,7 +169,7 @@ def compared_encoders(planned: list[Job], reference: str | Mapping[str, str]) ->
             name
             for name, one in facts.items()
             if one.backbone == backbone
-            and not one.labels
+            and one.labels is False
             and one.fine_tuned_from is None
             and one.method not in ("none", "random")
         ][:1]

@@ -12,6 +12,7 @@ from zsc_utils.datasets import ImageDataset
 
 TRAINED = {True: "with labels", False: "without labels"}
 UNTRAINED = "not at all"  # raw pixels and random weights
+UNKNOWN = "in a way that is not known"  # some of timm's models
 
 
 def label_levels(opened: Mapping[str, ImageDataset]) -> pd.DataFrame:
@@ -50,8 +51,9 @@ def level_scores(table: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row for each dataset, encoder and level: their facts, `trained` (with labels, without
-        labels, or not at all), `official`, `mean` and `se` of AMI over clusterers in percent, `n`
-        clusterers: those that have a result for every encoder on the dataset.
+        labels, not at all, or in a way that is not known), `official`, `mean` and `se` of AMI over
+        clusterers in percent, `n` clusterers: those that have a result for every encoder on the
+        dataset.
     """
     usable = levels[levels["why_not"].eq("")]
     usable = usable[usable.groupby("dataset")["level"].transform("size") > 1]
@@ -63,7 +65,7 @@ def level_scores(table: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
         for level, ami in row[-1].items()
     ]
     tidy = pd.DataFrame(tidy, columns=[*facts, "level", "ami"])
-    trained = tidy["labels"].map(TRAINED)
+    trained = tidy["labels"].map(TRAINED).fillna(UNKNOWN)
     tidy["trained"] = trained.mask(tidy["method"].isin(["none", "random"]), UNTRAINED)
     tidy = tidy.merge(usable[["dataset", "level", "official"]], on=["dataset", "level"])
     keys = ["dataset", "dataset_name", "encoder", "encoder_name", "trained", "level", "official"]

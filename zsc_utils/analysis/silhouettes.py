@@ -99,9 +99,12 @@ def correlation_by_supervision(table: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Rows as `silhouette_correlation` gives them, twice, told apart by `trained`: `with labels`
         (supervised or fine-tuned) and `without labels` (self-supervised; raw pixels too). A half
-        that has no encoders is left out.
+        that has no encoders is left out, and so are encoders of which it is not known.
     """
-    halves = {"with labels": table[table["labels"]], "without labels": table[~table["labels"]]}
+    halves = {
+        "with labels": table[table["labels"].eq(True)],
+        "without labels": table[table["labels"].eq(False)],
+    }
     parts = [
         silhouette_correlation(half).assign(trained=name)
         for name, half in halves.items()

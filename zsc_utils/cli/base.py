@@ -128,4 +128,6 @@ def select_profile(profile, encoders_, datasets_, clusterers, seed):
 def main():
     """Run the command line."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    # Its client says every try to reach the hub, twice; the error that ends them says enough.
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     sys.exit(app())

@@ -35,7 +35,8 @@ __all__ = [
 def _resolve(name: str):
     if name.startswith("timm:"):
         model = name.removeprefix("timm:")
-        return timm_models.describe(model), timm_models.make_builder(model), ()
+        facts, builder = timm_models.describe(model), timm_models.make_builder(model)
+        return facts, builder, timm_models.weights_of(model)
     return find(name)
 
 
@@ -87,7 +88,8 @@ def load_encoder(name: str, checkpoint: str | Path | None = None) -> Encoder:
     Parameters
     ----------
     name
-        A registered name, or `timm:<model name>`.
+        A registered name, or `timm:<model name>`, `timm:hf-hub:<owner>/<model>` or
+        `timm:local-dir:<folder>`.
     checkpoint
         Weights file to use in place of the encoder's own.
 

@@ -31,12 +31,13 @@ class EncoderFacts:
     backbone
         The network, as figures print it.
     family
-        `ResNet` for convolutional backbones, `ViT` for those with attention, None without network:
-        whose recipes an encoder without its own takes.
+        `ViT` for backbones with self-attention, `ResNet` for those without (convolutional ones),
+        None without network: whose recipes an encoder without its own takes.
     method
-        How it was pretrained: `none`, `random`, `X-Ent`, or a self-supervised method.
+        How it was pretrained: `none`, `random`, `X-Ent`, a self-supervised method, or for a timm
+        model what else the tag of its weights says, which may be `unknown`.
     labels
-        Whether pretraining saw labels.
+        Whether training saw labels, the last one too; None where that is not known.
     fine_tuned_from
         The self-supervised encoder that was trained further with labels; None for others.
     takes_checkpoint
@@ -50,7 +51,7 @@ class EncoderFacts:
     backbone: str
     family: str | None
     method: str
-    labels: bool = False
+    labels: bool | None = False
     fine_tuned_from: str | None = None
     takes_checkpoint: bool = False
     version: int = 1

@@ -1,10 +1,16 @@
-"""Any timm model as an encoder: `timm:<model name>`."""
+"""Any timm model as an encoder: `timm:<model name>`, also one from the hub or from a folder.
+
+`timm:resnet50.a1_in1k` is a model of timm's own list, `timm:hf-hub:<owner>/<model>` one of any
+repository on the Hugging Face hub that timm can read (`@<revision>` pins it), and
+`timm:local-dir:<folder>` what timm's `save_for_hf` wrote.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from zsc_utils.encoders.base import Builder, EncoderFacts
+from zsc_utils.encoders.base import Builder, EncoderFacts, Weights
 from zsc_utils.encoders.checkpoints import fit_state_dict, read_state_dict
 from zsc_utils.encoders.transforms import cut_ends
 from zsc_utils.errors import CheckpointError, UnknownNameError
@@ -12,35 +18,188 @@ from zsc_utils.errors import CheckpointError, UnknownNameError
 # Raised with any change to what an encoder of this kind gives: it is part of results' names.
 VERSION = 1
 
+SOURCES = ("hf-hub", "local-dir")
+WEIGHTS_SUFFIXES = (".safetensors", ".bin", ".pth", ".tar")
+
+# What a model was trained by, and whether that saw labels, told by its name with the tag of its
+# weights: the first pattern that is found in it counts. Texts that go with images are labels here,
+# as are masks and hashtags: someone said what is to be seen. So are the outputs of a teacher that
+# learnt from texts.
+TRAININGS = (
+    (r"c_radio|eupe", "several teachers", True),
+    (r"dinov3", "DINOv3", False),
+    (r"dinov2|lvd142m", "DINOv2", False),
+    (r"dino", "DINO", False),
+    (r"moco", "MoCo-v3", False),
+    (r"fcmae", "FCMAE", False),
+    (r"[._]mae", "MAE", False),
+    (r"ijepa", "I-JEPA", False),
+    (r"simmim", "SimMIM", False),
+    (r"seer", "SwAV", False),
+    (r"^beit_", "BEiT", False),
+    (r"^beitv2|[._]mim_|m30m", "CLIP's features", True),
+    (r"[sw]sl_|swag", "weak labels", True),
+    (r"clip|openai|laion|siglip|webli|dfn|datacomp|merged2b|cc12m|yfcc15m", "texts", True),
+    (r"aimv2|beit3|florence|[._]pe_|pali|qwen|gemma|deepseek|ogvl", "texts", True),
+    (r"sa1b|sam2", "masks", True),
+    # ImageNet in its sizes; in timm's names what is left is supervised.
+    (r"in\d+k|inw21k|bamboo|jft", "X-Ent", True),
+)
+# A last training on ImageNet with its labels.
+FINE_TUNED = re.compile(r"_ft_(?:\w+_)?in\d+k")
+# Layers in which positions attend to one another, by the names that timm gives their classes, but
+# for those that pool, or that only weigh channels or places of a convolution's output.
+ATTENTION = re.compile(r"Attn|Attention|MHSA|SHSA|SHMA|GPSA|XCA|LiteMLA")
+NO_MIXING = re.compile(r"Pool|NonLocal|Bilinear|^(Selective|Split|Channel|Spatial|Light)")
+
 
 def describe(model_name: str) -> EncoderFacts:
     """Facts of a timm model.
 
-    A model with attention blocks belongs to the `ViT` family, any other to `ResNet`. How it was
-    pretrained is taken from the tag of its weights, which timm puts behind a dot.
+    A model whose trunk has self-attention belongs to the `ViT` family, hybrids too; any other
+    (convolutions, also under attention that pools; MLP-Mixers) to `ResNet`. How it was trained is
+    told by the tag of its weights, which timm puts behind a dot.
 
     Raises
     ------
     UnknownNameError
-        Timm has no such model.
+        Timm has no such model, or no weights of this tag for it.
+    CheckpointError
+        What the hub or the folder holds cannot be had or is no timm model.
+    """
+    network = without_weights(model_name)
+    weights = network.pretrained_cfg
+    architecture = weights["architecture"]
+    method, labels, before = training_of(weights)
+    return EncoderFacts(
+        name=f"timm:{model_name}",
+        display=_display(model_name),
+        backbone=architecture,
+        family="ViT" if has_attention(network) else "ResNet",
+        method=method,
+        labels=labels,
+        fine_tuned_from=before,
+        takes_checkpoint=True,
+        version=VERSION,
+    )
+
+
+def split_source(model_name: str) -> tuple[str | None, str]:
+    """Take what a name starts with off it: `hf-hub`, `local-dir`, or None for timm's own models.
+
+    Raises
+    ------
+    UnknownNameError
+        It starts with something else, or with nothing but that.
+    """
+    source, colon, rest = model_name.partition(":")
+    if not colon:
+        return None, model_name
+    if source not in SOURCES or not rest:
+        hint = "timm:<model name>, timm:hf-hub:<owner>/<model> or timm:local-dir:<folder>"
+        raise UnknownNameError("source of a timm model", model_name, SOURCES, hint)
+    return source, rest
+
+
+def _display(model_name: str) -> str:
+    """Name that figures print: of a folder, its own name."""
+    source, rest = split_source(model_name)
+    return Path(rest).name if source == "local-dir" else rest
+
+
+def without_weights(model_name: str):
+    """Build a timm model that takes no memory for its weights; of the hub, its settings are read.
+
+    Raises
+    ------
+    UnknownNameError
+        Timm has no such model, or no weights of this tag for it.
+    CheckpointError
+        What the hub or the folder holds cannot be had or is no timm model.
     """
     import timm
     import torch
 
-    if not timm.is_model(model_name):
-        raise UnknownNameError("timm model", model_name.split(".")[0], timm.list_models())
-    with torch.device("meta"):
-        network = timm.create_model(model_name, pretrained=False)
-    attention = any("Attention" in type(module).__name__ for module in network.modules())
-    return EncoderFacts(
-        name=f"timm:{model_name}",
-        display=model_name,
-        backbone=model_name.split(".")[0],
-        family="ViT" if attention else "ResNet",
-        method="timm weights",
-        takes_checkpoint=True,
-        version=VERSION,
-    )
+    source, rest = split_source(model_name)
+    architecture, _, tag = model_name.partition(".")
+    if not source and not timm.is_model(model_name):
+        raise UnknownNameError("timm model", architecture, timm.list_models())
+    tags = [name.partition(".")[2] for name in timm.models.get_arch_pretrained_cfgs(model_name)]
+    if not source and tag and tag not in tags:
+        raise UnknownNameError(f"weights of timm model {architecture}", tag, tags)
+    try:
+        with torch.device("meta"):
+            return timm.create_model(model_name, pretrained=False)
+    # Besides the network's errors: whatever settings that are not timm's lead to.
+    except Exception as error:
+        if not source:
+            raise
+        message = f"cannot read the model in folder {rest}: {reason_of(error)}"
+        if source == "hf-hub":
+            message = f"cannot read the settings of {rest} on the hub: {reason_of(error)}"
+            message += " (a copy of it in a folder is timm:local-dir:<folder>)"
+        raise CheckpointError(message) from error
+
+
+def reason_of(error: Exception) -> str:
+    """First line of what an error says; of one that says only a name that is lacking, that too."""
+    if isinstance(error, KeyError):
+        return f"its settings lack {error}"
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def has_attention(network) -> bool:
+    """Tell whether positions attend to one another somewhere before a network's pooling."""
+    kinds = {type(module).__name__ for module in network.modules()}
+    return any(ATTENTION.search(kind) and not NO_MIXING.search(kind) for kind in kinds)
+
+
+def training_of(weights: dict) -> tuple[str, bool | None, str | None]:
+    """Tell what weights were trained by.
+
+    Parameters
+    ----------
+    weights
+        Timm's settings of pretrained weights.
+
+    Returns
+    -------
+    method, labels, before
+        Labels are None where it is not known whether there were any. `before` is the name of what
+        was fine-tuned, where that was self-supervised.
+    """
+    import timm
+
+    if not any(weights.get(place) for place in ("url", "file", "hf_hub_id")):
+        return "unknown", None, None
+    architecture, tag = weights["architecture"], weights.get("tag") or ""
+    named = timm.models.get_arch_pretrained_cfgs(architecture)
+    name = f"{architecture}.{tag}" if tag else architecture
+    # A head of classes that timm's own weights do not have is someone's training with labels.
+    n_classes = weights.get("num_classes")
+    own_head = n_classes and (name not in named or named[name].num_classes != n_classes)
+    method, labels = _pretraining_of(name) or (("X-Ent", True) if own_head else ("unknown", None))
+    if labels is not False or not (own_head or FINE_TUNED.search(tag)):
+        return method, labels, None
+    earlier = tag.partition("_ft_")[0]
+    alike = [
+        other
+        for other in named
+        if _pretraining_of(other) == (method, False) and not FINE_TUNED.search(other)
+    ]
+    return method, True, f"timm:{alike[0] if alike else f'{architecture}.{earlier}'}"
+
+
+def _pretraining_of(name: str) -> tuple[str, bool] | None:
+    """Find method and labels in the table; None where no pattern is in the name."""
+    return next(((how, labels) for like, how, labels in TRAININGS if re.search(like, name)), None)
+
+
+def weights_of(model_name: str) -> Weights:
+    """Files that decide the weights of a model in a folder; those of others timm's version does."""
+    source, rest = split_source(model_name)
+    files = Path(rest).iterdir() if source == "local-dir" else ()
+    return tuple(sorted(file for file in files if file.suffix in (".json", *WEIGHTS_SUFFIXES)))
 
 
 def make_builder(model_name: str) -> Builder:
@@ -54,7 +213,7 @@ def make_builder(model_name: str) -> Builder:
             network = download(model_name)
         else:
             network = timm.create_model(model_name, pretrained=False)
-            head = network.default_cfg["classifier"]
+            head = network.default_cfg["classifier"] or ()
             heads = (head,) if isinstance(head, str) else head
             network.reset_classifier(0)
             prefixes = tuple(f"{name}." for name in heads)
@@ -82,8 +241,7 @@ def download(model_name: str):
         return timm.create_model(model_name, pretrained=True, num_classes=0)
     # The hub client raises its own and the network's errors; the user's way out is the same.
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(
-            f"no pretrained weights for timm model {model_name}: {reason}; give them as a file "
-            "with --checkpoint"
+            f"no pretrained weights for timm model {model_name}: {reason_of(error)}; "
+            "give them as a file with --checkpoint"
         ) from error

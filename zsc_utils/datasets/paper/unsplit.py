@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from zsc_utils.datasets.paper.listing import (
 )
 from zsc_utils.datasets.paper.tables import paper_dataset, place
 from zsc_utils.errors import DatasetIncompleteError
+from zsc_utils.files import file_sha256
 
 # SOB_<B|M>_<type>-<year>-<slide>-<magnification>-<n>
 BREAKHIS = re.compile(r"SOB_([BM])_([A-Z]+)-(\d+)-(\w+)-(\d+)-\d+$", re.IGNORECASE)
@@ -32,6 +35,8 @@ TUMOURS = {
 }
 # <age>_<gender>_<race>_<time>; what follows the time is not the same in all names.
 UTKFACE = re.compile(r"(\d+)_([01])_([0-4])_\d")
+# Where it is there, it decides which of the faces are for test.
+UTKFACE_TEST = "utkface/test.txt"
 GENDERS = ("male", "female")
 RACES = ("White", "Black", "Asian", "Indian", "other")
 
@@ -63,6 +68,40 @@ def evenly_spaced(ages: np.ndarray, partition: str) -> np.ndarray:
     for age in np.setdiff1d(ages, left):
         test = np.delete(test, np.flatnonzero(ages[test] == age)[0])
     return {"test": test, "train": np.delete(np.arange(n), test)}[partition]
+
+
+def listed_for_test(names: list[str], file: Path, root: Path, partition: str) -> np.ndarray:
+    """Positions of a partition of UTKFace whose test images a list names, ascending.
+
+    Parameters
+    ----------
+    names
+        Of all faces; the list holds some of them, one a line, in any order. Empty lines and the
+        line ends of other systems do not matter.
+
+    Raises
+    ------
+    DatasetIncompleteError
+        The list is empty, or has a name twice or one of no face.
+    """
+    text = file.read_text(encoding="utf-8-sig")
+    listed = [line.strip() for line in text.splitlines() if line.strip()]
+    twice = [name for name, times in Counter(listed).items() if times > 1]
+    unknown = sorted(set(listed) - set(names))
+    reason = ""
+    if not listed:
+        reason = f"{file} names no images"
+    elif twice:
+        reason = f"{file} has {len(twice):,} names more than once, the first {twice[0]!r}"
+    elif unknown:
+        reason = (
+            f"{len(unknown):,} of {len(listed):,} names in {file} are of no image here that has "
+            f"an age, a gender and a race, the first {unknown[0]!r}"
+        )
+    if reason:
+        raise DatasetIncompleteError("utkface", reason, place("utkface", root))
+    is_test = np.isin(names, listed)
+    return np.flatnonzero(is_test if partition == "test" else ~is_test)
 
 
 def from_chosen(name: str, root: Path, base: Path, files: list[Path], columns: dict, chosen):
@@ -118,7 +157,10 @@ def breakhis(root: Path, partition: str):
 
 @paper_dataset("utkface", version=1)
 def utkface(root: Path, partition: str):
-    """Open UTKFace's aligned faces; files whose names lack an age, gender or race are left out."""
+    """Open UTKFace's aligned faces; files whose names lack an age, gender or race are left out.
+
+    A list of the names of test images, where one is given, decides the partitions.
+    """
     base, folder = locate("utkface", root, "UTKFace")
     named = [(file, UTKFACE.match(file.name)) for file in listed_images("utkface", root, folder)]
     named = of_known_name("utkface", root, folder, named)
@@ -131,5 +173,10 @@ def utkface(root: Path, partition: str):
         "gender": [GENDERS[code] for code in genders],
         "race": [RACES[code] for code in races],
     }
-    chosen = evenly_spaced(np.array(ages), partition)
-    return from_chosen("utkface", root, base, list(files), columns, chosen)
+    test_list = root / UTKFACE_TEST
+    if not os.path.lexists(test_list):
+        chosen = evenly_spaced(np.array(ages), partition)
+        return from_chosen("utkface", root, base, list(files), columns, chosen)
+    chosen = listed_for_test([file.name for file in files], test_list, root, partition)
+    *opened, content = from_chosen("utkface", root, base, list(files), columns, chosen)
+    return *opened, content | {"test list": file_sha256(test_list)}
