@@ -4,7 +4,9 @@ import ast
 import io
 import json
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 
 import pandas as pd
@@ -88,6 +90,27 @@ def test_notebooks_import_from_the_package_only(path):
     source = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
     modules = re.findall(r"^(?:from|import) (\w+)", source, re.M)
     assert set(modules) <= {"zsc_utils", "IPython"}
+
+
+def test_where_no_second_python_runs_it_is_said_and_passes(tmp_path):
+    """On the path are only such as pyenv puts there for versions that are not chosen."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("bash", "dirname", "env"):
+        (tools / name).symlink_to(shutil.which(name))
+    for minor in range(11, 15):
+        shim = tools / f"python3.{minor}"
+        shim.write_text("#!/bin/sh\nexit 127\n")
+        shim.chmod(0o755)
+    (tmp_path / ".ci").mkdir()
+    script = shutil.copy2(ROOT / ".ci" / "second-python", tmp_path / ".ci")
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    found = subprocess.run(
+        [script], env={"PATH": str(tools), "HOME": str(tmp_path)}, capture_output=True, text=True
+    )
+    mine = "{}.{}".format(*sys.version_info)
+    said = f"no second Python is here beside {mine}: no tests under another\n"
+    assert (found.returncode, found.stdout, found.stderr) == (0, said, "")
 
 
 def test_citation_names_the_study():
