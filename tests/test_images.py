@@ -3,18 +3,21 @@
 import io
 import json
 import os
+import re
 import resource
 import struct
 import subprocess
 import sys
 import zlib
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
 from PIL import Image
 
+from zsc_utils import findings, plots
 from zsc_utils.datasets import load_dataset, open_folder
 from zsc_utils.datasets.decoding import FORMATS, read_image
 from zsc_utils.datasets.folder import find_images
@@ -24,6 +27,8 @@ from zsc_utils.encoders.transforms import cut_ends, image_transform
 from zsc_utils.errors import ImageFolderError, UnreadableImageError
 from zsc_utils.files import data_folder, readable
 from zsc_utils.own import open_images
+from zsc_utils.profiles import load_profile
+from zsc_utils.sweep import sweep
 
 WHITE = (255, 255, 255)
 
@@ -306,6 +311,7 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage
         (b"<!doctype html><title>404</title>", "no image of a known format"),
         (b"", "the file is empty"),
         (b"\xff", "no image of a known format"),
+        (b"P7\nWIDTH 1\nHEIGHT 1\n", "no image of a known format"),
         (b"\x89PNG\r\n\x1a\n", "begins as PNG does, but is cut short, damaged"),
     ],
 )
@@ -666,3 +672,75 @@ def test_a_path_has_one_meaning_everywhere(monkeypatch, tmp_path):
     monkeypatch.setenv("DATA_ROOT", "~/data")
     assert data_folder() == tmp_path / "data"
     assert len(open_folder("~/photos")) == 2
+
+
+def test_paths_that_are_typed_begin_at_the_working_folder(class_folders, tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from zsc_utils.cli import app
+
+    monkeypatch.chdir(class_folders)
+    (class_folders / "pears" / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    arguments = ["embed", "--encoder", "raw_pixels", "--out", str(tmp_path / "mine.npz")]
+
+    def run(*more):
+        return CliRunner().invoke(app, [*arguments, *more])
+
+    done = run("--images", "pears")
+    assert done.exit_code == 0 and "6 embeddings" in done.output
+    assert "pears: 1 .mp4, 1 .txt\n" in done.output
+    empty = run("--images", "")
+    assert empty.exit_code == 2 and "an empty path is not a folder" in empty.output
+    nobody = run("--images", "~nobody-of-this-name/x")
+    assert nobody.exit_code == 2 and nobody.output.strip().endswith("/x is not a folder")
+    assert nobody.output.startswith("error: ") and nobody.output.count("\n") == 1
+
+
+# Results
+
+
+def test_results_without_images_that_were_mended_are_computed_again(class_folders, tmp_path):
+    bad = class_folders / "pears" / "2.png"
+    good, status = bad.read_bytes(), bad.stat()
+    profile = load_profile(
+        *("smoke",),
+        datasets=[f"folder:{class_folders}"],
+        encoders=["raw_pixels"],
+        clusterers=["kmeans"],
+    )
+
+    def swept():
+        os.utime(bad, ns=(status.st_atime_ns, status.st_mtime_ns))
+        build = tmp_path / "build"
+        return sweep(profile, build=build, skip_unreadable=True, progress=False)["n_skipped"]
+
+    bad.write_bytes(b"\0" * len(good))
+    assert swept().tolist() == [1] and swept().tolist() == [1]
+    bad.write_bytes(good)
+    assert swept().tolist() == [0]
+
+
+# Pages and tables
+
+
+def test_names_are_neither_html_nor_borders_nor_formulas(oddly_named, tmp_path):
+    table = pd.DataFrame(
+        {"<i>kind</i>": ["<script>alert(1)</script>", "a|b", "p < 0.05"], "n": [1.0, 2.0, 3.0]},
+        index=pd.Index(["<b>", "c|d", "e"], name="class"),
+    )
+    _, markdown, _ = plots.save_table(table, "table", tmp_path)
+    rows = markdown.read_text().splitlines()
+    assert all(len(re.findall(r"(?<!\\)\|", row)) == 4 for row in rows)
+    assert re.findall(r"(?<!\\)<\S", "\n".join(rows)) == [] and "p < 0.05" in rows[-1]
+    assert findings.bullets(["no <script>, p < 0.05"]) == "- no \\<script>, p < 0.05"
+    shown = plots.show_table(table).as_raw_html()
+    assert "<script>" not in shown and "<i>" not in shown and "<b>" not in shown
+    dataset = open_folder(oddly_named)
+    figure = plots.contact_sheet(dataset, columns=len(dataset), rows=1, level="class")
+    figure.savefig(tmp_path / "sheet.png")
+    assert r"\$x_{1" in {axes.get_title() for axes in figure.axes}
+    heat = pd.DataFrame(
+        [[50.0]], pd.MultiIndex.from_tuples([("Own", "$x_{1$")], names=["group", "d"]), ["a"]
+    )
+    plots.ami_heatmap(heat).savefig(tmp_path / "heat.png")
+    plt.close("all")

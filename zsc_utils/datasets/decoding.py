@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -102,7 +103,8 @@ def open_image(stream: BinaryIO, suffix: str = "") -> Image.Image:
         end = stream.seek(0, os.SEEK_END)
         stream.seek(max(0, end - len(TARGA_END)))
         if suffix.lower() in TARGA_SUFFIXES or stream.read() == TARGA_END:
-            return Image.open(stream, formats=("TGA",))
+            with suppress(UnidentifiedImageError):
+                return Image.open(stream, formats=("TGA",))
         stream.seek(0)
         raise UnidentifiedImageError(describe(stream.read(16))) from error
 

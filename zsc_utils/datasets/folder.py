@@ -71,7 +71,8 @@ class Found:
 
     def sentence(self) -> str:
         """Say in one line what is left out; nothing where nothing is."""
-        kinds = self.left_out.most_common(10)
+        # Most files first; of as many, in the order of the alphabet, not of the disk.
+        kinds = sorted(self.left_out.items(), key=lambda pair: (-pair[1], pair[0]))[:10]
         parts = [f"{n} {kind}" for kind, n in kinds]
         more = self.left_out.total() - sum(n for _, n in kinds)
         parts += [f"{more} of other kinds"] if more else []
