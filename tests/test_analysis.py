@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from zsc_utils import analysis, findings
+from zsc_utils import analysis, findings, plots
 
 NAMES = {"ref": "Reference", "good": "Good", "rand": "Random"}
 
@@ -344,3 +344,41 @@ def test_where_all_is_absent_the_reasons_are_said():
     assert text.startswith("**No results**: all 2 cells are absent.")
     assert "- no weights of A\n- no weights of B" in text
     assert "digits" not in text and "converged" not in text
+
+
+def test_undefined_ami_is_no_part_of_means_and_counted(table):
+    """Dataset b has one class only: stored results have None for every AMI of it."""
+    table.loc[table["dataset"] == "b", "ami"] = np.nan
+    table.loc[table["dataset"] == "b", "reason"] = "AMI is undefined: there is one class only"
+    by_group = analysis.ami_by_group(table).set_index(["group", "encoder"])
+    near = by_group.loc[("Near", "ref")]
+    assert (near["mean"], near["n"], near["asked"]) == (pytest.approx(30), 1, 2)
+    assert analysis.ami_by_encoder(table)["dataset"].unique().tolist() == ["a", "c"]
+    assert analysis.ami_by_clusterer(table).loc["Reference", "C0"] == pytest.approx(100 * 0.8 / 2)
+    lacking = analysis.unscored(table[table["dataset"] == "b"])
+    assert lacking["status"].tolist() == ["undefined"] * 4
+    assert "2 of c0 (undefined)" in findings.cells(table)
+    alone = findings.few_datasets(by_group.head(0).reset_index(), table[table["dataset"] == "b"])
+    assert (
+        "**Near**: nothing to compare; none of its 1 datasets has a result (1 of undefined AMI)"
+        in alone
+    )
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_level_without_ami_is_empty_and_said(table, seeds):
+    levels = [{"kingdom": None, "species": ami, "BIN": 0.5} for ami in table["ami"]]
+    table = table.assign(ami_by_level=levels)
+    table = pd.concat([table.assign(seed=seed) for seed in range(1, seeds + 1)])
+    means = analysis.ami_by_level(table, "a", ["kingdom", "species", "BIN"])
+    found = means.set_index(["encoder", "level"])
+    assert found.loc[("ref", "kingdom"), "n"] == 0 and np.isnan(
+        found.loc[("ref", "kingdom"), "mean"]
+    )
+    assert found.loc[("ref", "species"), ["mean", "n"]].tolist() == pytest.approx([30, 2])
+    text = findings.levels({"A": means})
+    assert "**A**: AMI is undefined at kingdom" in text and "From species to BIN" in text
+    nothing = table.assign(ami_by_level=[{"kingdom": None}] * len(table))
+    means = analysis.ami_by_level(nothing, "a", ["kingdom"])
+    assert findings.levels({"A": means}).count("**A**") == 1
+    assert len(plots.ami_levels({"A": means}, plots.encoder_styles(table)).axes) == 1

@@ -45,6 +45,16 @@ def test_jackknife_of_a_mean_is_its_standard_error():
     assert found["high"] - found["value"] == pytest.approx(2.045 * found["se"], rel=1e-3)
 
 
+def test_groups_without_which_ami_is_undefined_do_not_count():
+    """Four groups of which one is undefined are three: by hand, values 1, 2, 3 left out."""
+    values = pd.DataFrame({-1: [2.0, np.nan], 0: [1.0, np.nan], 1: [2.0, np.nan], 2: [3.0, np.nan]})
+    found = analysis.jackknife(values.assign(**{"3": np.nan}))
+    assert found.loc[0, "se"] == pytest.approx(np.sqrt(2 / 3 * 2))
+    # Student's t of 2 degrees of freedom.
+    assert found.loc[0, "high"] - 2 == pytest.approx(4.303 * found.loc[0, "se"], rel=1e-3)
+    assert found.loc[1].isna().all()
+
+
 def test_gaps_by_hand(scores):
     gaps = analysis.background_gaps(scores).set_index("encoder")
     # Left out: 11, 9, 10, 10; sum of squares 2, times 3 / 4.

@@ -58,6 +58,21 @@ def test_levels_that_say_nothing_are_told(levels):
     assert why_not["a", "serial"] == "unique to each image"
     assert why_not["b", "planet"] == "one class"
     assert why_not["a", "kind"] == why_not["b", "scene"] == ""
+    partly = {"serial": ["1", None, "2", "3"], "empty": [None] * 4, "planet": [None, "earth"] * 2}
+    partly = analysis.label_levels({"d": opened("d", **partly)}).set_index("level")["why_not"]
+    assert partly.to_dict() == {
+        "serial": "unique to each image",
+        "empty": "no labels",
+        "planet": "one class",
+    }
+
+
+def test_levels_of_stored_results_that_are_undefined_do_not_count(table, levels):
+    """One of two clusterers has no AMI for the scene: the other is the mean, of one."""
+    table.at[0, "ami_by_level"] = table.at[0, "ami_by_level"] | {"scene": None}
+    found = analysis.level_scores(table, levels).set_index(["dataset", "encoder", "level"])
+    assert found.loc[("a", "ref", "scene"), ["mean", "n"]].tolist() == pytest.approx([10, 1])
+    assert found.loc[("a", "ref", "kind"), "n"] == 2
     assert levels.loc[levels["official"], "level"].tolist() == ["kind"] * 3
 
 

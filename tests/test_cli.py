@@ -140,6 +140,74 @@ def test_cluster_embeddings_without_labels(zsc, blobs, tmp_path):
     assert pd.read_csv(csv)["n_clusters"].iloc[0] == 3
 
 
+def test_few_embeddings_are_clustered_by_the_nearest_recipes(zsc, blobs, tmp_path):
+    path, csv = tmp_path / "mine.npz", tmp_path / "results.csv"
+    np.savez(path, embeddings=blobs[0][::3], y_true=blobs[1][::3])
+    command = ("cluster-embeddings", path, "--recipe", "dino_vitb16", "--out", csv)
+    _, _, err = zsc(*command, "--clusterers", "kmeans,spectral")
+    few = "30 samples: too few for UMAP to 50 dimensions, which needs 52 (for kmeans, silhouettes)"
+    assert err.startswith(f"{few}; --nearest-recipe takes fewer dimensions\n")
+    assert pd.read_csv(csv)["status"].tolist() == ["failed", "ok"]
+    code, _, err = zsc(*command, "--clusterers", "kmeans,spectral", "--nearest-recipe")
+    table = pd.read_csv(csv)
+    assert code == 0 and err.startswith(f"{few}\n") and (table["ami"] == 1).all()
+    assert table["reason"][0].startswith("recipe with UMAP to 28 in place of 50 dimensions")
+
+
+@pytest.mark.parametrize(
+    ("content", "summary"),
+    [
+        (
+            {"embeddings": np.ones((60, 3)), "y_true": np.arange(60) % 2},
+            "error: no result: 2 degenerate of 2; kmeans: all 60 embeddings are the same\n",
+        ),
+        (
+            {"embeddings": np.eye(9), "y_true": np.arange(9) % 2},
+            "error: no result: 2 failed of 2; kmeans: UMAP to 50 dimensions needs 52 samples or "
+            "more, not 9\n",
+        ),
+        (
+            {"embeddings": np.eye(9)},
+            "error: no result: 1 failed of 2; hdbscan: UMAP to 50 dimensions needs 52 samples or "
+            "more, not 9\n",
+        ),
+    ],
+)
+def test_no_result_at_all_ends_with_1(zsc, tmp_path, content, summary):
+    path, csv = tmp_path / "mine.npz", tmp_path / "results.csv"
+    np.savez(path, **content)
+    clusterers = ("--recipe", "dino_vitb16", "--clusterers", "kmeans,hdbscan")
+    code, _, err = zsc("cluster-embeddings", path, *clusterers, "--out", csv)
+    assert code == 1 and err.endswith(summary) and len(pd.read_csv(csv)) == 2
+
+
+def test_more_clusters_than_embeddings_is_said_before_the_work(zsc, tmp_path):
+    path = tmp_path / "mine.npz"
+    np.savez(path, embeddings=np.eye(5))
+    code, _, err = zsc("cluster-embeddings", path, "--recipe", "dino_vitb16", "--n-classes", 6)
+    assert code == 2 and err == f"error: {path} holds 5 embeddings, too few for 6 clusters\n"
+    # Labels that are all missing tell no number.
+    np.savez(path, embeddings=np.eye(5), y_true=np.full(5, np.nan))
+    told = ("--recipe", "xent_resnet50", "--clusterers", "ac_with_c", "--n-classes", 2)
+    assert zsc("cluster-embeddings", path, *told, "--nearest-recipe")[0] == 0
+
+
+def test_a_sweep_without_any_result_ends_with_1(zsc, tmp_path):
+    folders = {"black": (0, 0, 0), "dark": (0, 0, 0)}
+    for name, colour in folders.items():
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(30):
+            Image.new("RGB", (8, 8), colour).save(tmp_path / "images" / name / f"{i}.png")
+    narrow = ("--encoders", "raw_pixels", "--datasets", f"folder:{tmp_path / 'images'}")
+    for _ in range(2):  # computed, and read
+        code, out, err = zsc(
+            "sweep", "--profile", "smoke", *narrow, "--clusterers", "kmeans,hdbscan"
+        )
+        assert code == 1 and "2 cells: 2 degenerate" in out
+        said = "no result: 2 degenerate of 2; kmeans: all 60 embeddings are the same"
+        assert err.endswith(f"error: {said}\n")
+
+
 def test_skip_unreadable(zsc, class_folders, tmp_path):
     (class_folders / "pears" / "2.png").write_text("no image")
     command = (
@@ -231,7 +299,10 @@ def test_sweep_dry_run_and_status(zsc, tmp_path):
     report = json.loads(out)
     assert code == 0 and (report["total"], report["ok"], report["missing"]) == (72, 1, 71)
     code, out, _ = zsc("status", "--profile", "smoke")
-    assert "72 cells: 1 ok, 0 not converged, 0 failed, 0 absent, 71 missing, 0 skipped" in out
+    assert (
+        "72 cells: 1 ok, 0 not converged, 0 degenerate, 0 failed, 0 absent, 71 missing, 0 skipped"
+        in out
+    )
 
 
 def test_what_does_not_fit_is_said_before_and_after(zsc, monkeypatch):
@@ -257,7 +328,10 @@ def test_absent_datasets_are_counted(zsc, tmp_path):
     profile = tmp_path / "own.yaml"
     profile.write_text(yaml.safe_dump(fields))
     code, out, _ = zsc("status", "--profile", profile, "--data-root", tmp_path)
-    assert code == 0 and "48 cells: 0 ok, 0 not converged, 0 failed, 24 absent, 24 missing" in out
+    assert (
+        code == 0
+        and "48 cells: 0 ok, 0 not converged, 0 degenerate, 0 failed, 24 absent, 24 missing" in out
+    )
     assert "1 of 2 datasets are absent" in out
     assert out.count("dataset dtd is absent: no dtd/dtd/images in") == 1
 

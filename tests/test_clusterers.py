@@ -371,3 +371,17 @@ def test_best_clustering_is_read(class_folders, tmp_path, monkeypatch):
     assert analysis.best_clustering(chosen, table, name, "hdbscan").row["ami"] == 0.4
     assert analysis.best_clustering(chosen, table, "another") is None
     assert analysis.best_clustering(chosen, table, None) is None
+
+
+def test_partitions_that_part_nothing_agree_neither_way():
+    """Of dataset a, HDBSCAN leaves all out and AC makes one cluster: 0 / 0 is no agreement."""
+    a = [
+        clustering("a", name, [c] * 4, list("xxyy")) for name, c in (("hdbscan", -1), ("kmeans", 0))
+    ]
+    b = [clustering("b", name, [0, 0, 1, 1], list("xxyy")) for name in ("hdbscan", "kmeans")]
+    pairs = analysis.clusterer_agreement([*a, *b])
+    assert np.isnan(pairs["agreement"][0]) and pairs["agreement"][1] == pytest.approx(100)
+    (mean,) = analysis.mean_agreement(pairs).to_dict("records")
+    assert (mean["mean"], mean["n"]) == (pytest.approx(100), 1)
+    (empty,) = analysis.mean_agreement(pairs[:1]).to_dict("records")
+    assert np.isnan(empty["mean"]) and empty["n"] == 0

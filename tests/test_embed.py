@@ -12,7 +12,6 @@ from PIL import Image
 from zsc_utils.datasets import load_dataset, open_folder
 from zsc_utils.embed import (
     Precision,
-    check_embeddings,
     choose_device,
     compute,
     embed,
@@ -22,6 +21,7 @@ from zsc_utils.embed import (
 from zsc_utils.encoders import describe_encoder, load_encoder
 from zsc_utils.errors import DeviceError, EmbeddingsError, UnreadableImageError
 from zsc_utils.files import ArrayFolder, atomic_path, fingerprint
+from zsc_utils.narrow import check_embeddings
 from zsc_utils.npz import load_npz, save_npz
 
 
@@ -194,18 +194,32 @@ def test_bad_embeddings_files(tmp_path):
             load_npz(path)
 
     good = np.ones((4, 3), np.float32)
+    dates = np.array(["2024-01-01"] * 4, "datetime64[D]")
+    words = np.array(["a", "b", "c", "d"])
     hole = good.copy()
     hole[2, 1] = np.nan
     refused("1 of 4 embeddings hold NaN or infinities, the first in row 2", embeddings=hole)
-    refused("4 embeddings but labels of shape", embeddings=good, y_true=np.arange(3))
+    refused(r"'y_true' must be of shape \(4,\)", embeddings=good, y_true=np.arange(3))
+    refused(r"not \(4, 1\)", embeddings=good, y_true=np.zeros((4, 1)))
+    refused("'y_true' must be numbers or text, not dates", embeddings=good, y_true=dates)
+    refused("'y_true' holds objects, such as text", embeddings=good, y_true=words.astype(object))
     refused("no array named 'embeddings'", features=good)
     refused(r"shape \(n, d\)", embeddings=good[0])
-    refused("numbers", embeddings=np.array([["a", "b"]]))
+    refused(r"numbers, not text \(<U1\)", embeddings=words[:, None])
+    refused(r"numbers, not text \(\|S1\)", embeddings=words[:, None].astype("S"))
+    refused("'embeddings' holds objects, such as text", embeddings=words[:, None].astype(object))
+    refused("not booleans", embeddings=good > 0)
+    refused("not complex numbers", embeddings=good + 1j)
+    refused("not dates", embeddings=dates[:, None])
+    refused("not records", embeddings=np.zeros((4, 2), [("a", "f4"), ("b", "f4")]))
+    refused(r"not \(\)", embeddings=np.float32(3))
+    refused(r"not \(2, 2, 1\)", embeddings=np.ones((2, 2, 1)))
+    refused(r"not \(4, 0\)", embeddings=np.ones((4, 0)))
     refused(r"shape \(n, d\)", embeddings=np.ones((0, 3)))
     ragged = np.empty(2, object)
     ragged[:] = [np.ones(3), np.ones(4)]
-    refused("unequal lengths", embeddings=ragged)
-    with pytest.raises(EmbeddingsError, match="unequal lengths"):
+    refused("rows of unequal lengths", embeddings=ragged)
+    with pytest.raises(EmbeddingsError, match="rows of unequal lengths"):
         check_embeddings(ragged, "array")
     np.savez(path, embeddings=np.ones((400, 30)))
     path.write_bytes(path.read_bytes()[:5000])
@@ -222,8 +236,11 @@ def test_bad_embeddings_files(tmp_path):
     with pytest.raises(EmbeddingsError, match="does not fit into memory"):
         load_npz(path)
     np.save(tmp_path / "plain.npy", good)
-    with pytest.raises(EmbeddingsError, match="no array named"):
+    with pytest.raises(EmbeddingsError, match="one array without a name: save with np.savez"):
         load_npz(tmp_path / "plain.npy")
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(EmbeddingsError, match="no .npz file: save"):
+        load_npz(path)
 
 
 def test_labels_survive_the_cache_as_strings(tmp_path):
@@ -288,12 +305,6 @@ def test_two_writers_of_the_same_folder(tmp_path):
             (fast / "who").write_text("fast")
     assert (target / "who").read_text() == "fast"
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
-
-
-def test_numbers_too_large_for_float32(tmp_path):
-    np.savez(tmp_path / "e.npz", embeddings=np.array([[1.0, 2.0], [1e300, 0.0]]))
-    with pytest.raises(EmbeddingsError, match="infinities, the first in row 1"):
-        load_npz(tmp_path / "e.npz")
 
 
 def test_meta_names_the_settings(cached):

@@ -8,6 +8,7 @@ from zsc_utils import cluster as cluster_room
 from zsc_utils import files, reduce, score
 from zsc_utils.evaluate import cell_key, evaluate
 from zsc_utils.recipes import Recipe, Reduction, recipe_for
+from zsc_utils.score import TRUTH_SCORES
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_a_failure_is_a_row_that_says_so(blobs, labels, monkeypatch):
 def test_too_few_samples_for_umap(blobs, labels):
     X, some = blobs[0][::3], labels.iloc[::3]
     row, _ = evaluate(X, some, "class", Recipe("kmeans", Reduction("umap", n_components=50)))
-    assert row["status"] == "failed" and "more than 51 samples, not 30" in row["reason"]
+    assert row["status"] == "failed" and "needs 52 samples or more, not 30" in row["reason"]
     # A clusterer that does without UMAP has a result; its silhouette there is missing, and why.
     row, _ = evaluate(X, some, "class", KMEANS)
     assert row["status"] == "ok" and row["ami"] == 1 and np.isnan(row["silhouette_umap"])
@@ -110,3 +111,88 @@ def test_other_libraries_make_another_key_where_they_do_the_work(monkeypatch):
     )
     after = [cell_key("embedding", recipe, "class", 5, 1) for recipe in (KMEANS, hdbscan)]
     assert before[0] == after[0] and before[1] != after[1]
+
+
+CLUSTERERS = list(cluster_room.registered())
+
+
+@pytest.mark.parametrize("clusterer", CLUSTERERS)
+@pytest.mark.parametrize("noise", [0, 1e-7])
+def test_embeddings_that_are_all_the_same_have_no_clusters(labels, clusterer, noise):
+    """Also where they differ in their last bits, as in batches of other sizes."""
+    row_of_all = np.array([0.0, 1, -3, 1e-8, 1e6, 0.1, 7, 2])
+    X = row_of_all * (1 + noise * np.random.default_rng(0).choice([-1, 0, 1], (90, 8)))
+    row, clusters = evaluate(
+        X.astype(np.float32), labels, "class", recipe_for("xent_resnet50", clusterer)
+    )
+    assert clusters is None and row["status"] == "degenerate"
+    assert row["reason"] == "all 90 embeddings are the same"
+    assert not {*TRUTH_SCORES, "silhouette_umap", "n_clusters"} & set(row)
+
+
+def test_fewer_different_embeddings_than_clusters_asked_for(labels):
+    X = np.repeat(np.eye(2, 8), [30, 60], axis=0).astype(np.float32)
+    X[0] *= -1  # -0 is 0
+    X[0, 0] = 1
+    for clusterer in CLUSTERERS:
+        recipe = Recipe(clusterer, Reduction(), recipe_for("xent_vitb16", clusterer).settings)
+        row, clusters = evaluate(X, labels, "class", recipe)
+        if cluster_room.registered()[clusterer].told_n_classes:
+            reason = "90 embeddings, of which 2 differ, cannot make 3 clusters"
+            assert (row["status"], row["reason"], clusters) == ("degenerate", reason, None)
+        else:
+            assert row["status"] in ("ok", "not_converged") and len(clusters) == 90
+    row, _ = evaluate(X, labels, "half", KMEANS)
+    assert row["status"] == "ok" and row["n_clusters"] == 2 and row["ami"] == 1
+
+
+@pytest.mark.parametrize(
+    ("clusterer", "n_classes", "reason"),
+    [
+        ("kmeans", 5, "5 clusters need 5 samples or more, not 3"),
+        ("ac_with_c", 5, "5 clusters need 5 samples or more, not 3"),
+        ("spectral", 3, "3 clusters need 4 samples or more in spectral clustering, not 3"),
+    ],
+)
+def test_more_clusters_than_samples_in_one_sentence(blobs, clusterer, n_classes, reason):
+    X, none = blobs[0][::30], pd.DataFrame(index=range(3))
+    recipe = Recipe(clusterer, Reduction())
+    row, clusters = evaluate(X, none, None, recipe, n_classes=n_classes)
+    assert (row["status"], row["reason"], clusters) == ("failed", reason, None)
+
+
+@pytest.mark.parametrize(
+    ("classes", "why"),
+    [
+        (["a"] * 90, "there is one class only"),
+        ([None] * 45 + ["a"] * 45, "there is one class only"),
+        ([str(i) for i in range(90)], "every sample has a class of its own"),
+        ([None] * 90, "no sample has a class"),
+    ],
+)
+@pytest.mark.parametrize("clusterer", CLUSTERERS)
+def test_labels_that_no_ami_is_defined_for(blobs, classes, why, clusterer):
+    labels = pd.DataFrame({"class": classes, "third": blobs[1].astype(str)}, dtype=object)
+    recipe = Recipe(clusterer, Reduction(), recipe_for("xent_vitb16", clusterer).settings)
+    row, clusters = evaluate(blobs[0], labels, "class", recipe)
+    if clusters is None:
+        # Told nothing, or asked to make as many clusters as samples.
+        assert row["status"] in ("skipped", "failed") and "ami" not in row
+        return
+    assert f"AMI is undefined: {why}" in row["reason"] and row["status"] == "ok"
+    assert np.isnan([row[score] for score in TRUTH_SCORES]).all()
+    assert np.isnan(row["ami_by_level"]["class"]) and 0 <= row["ami_by_level"]["third"] <= 1
+
+
+def test_the_nearest_recipe_names_what_it_took(blobs, labels):
+    X, some = blobs[0][::3], labels.iloc[::3]
+    recipe = recipe_for("dino_vitb16", "kmeans")
+    assert recipe.reduction == Reduction("umap", n_components=50)
+    row, _ = evaluate(X, some, "class", recipe, nearest_recipe=True)
+    assert row["ami"] == 1 and row["recipe"]["reduction"]["n_components"] == row["n_dims"] == 28
+    assert row["silhouette_umap"] > 0.5 and row["reason"] == (
+        "recipe with UMAP to 28 in place of 50 dimensions; "
+        "silhouette in UMAP to 28 in place of 50 dimensions"
+    )
+    enough, _ = evaluate(blobs[0], labels, "class", recipe, nearest_recipe=True)
+    assert enough["recipe"] == recipe.as_dict() and enough["reason"] == ""

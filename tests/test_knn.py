@@ -1,8 +1,10 @@
 """Nearest neighbours: blocks give what the whole gives, and what scikit-learn gives."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from zsc_utils import knn
@@ -85,6 +87,36 @@ def test_images_without_a_class_are_left_out():
     found = knn.classes_of(embeddings(train), embeddings(test))
     assert [len(part) for part in found] == [190, 190, 200, 200]
     assert found[1].min() == found[3].min() == 0
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "why"),
+    [
+        (["a", "b"], ["b", "b"], ""),
+        (["a", "a", None], ["a", "a"], "all train images have one class, so every vote is for it"),
+        (["a", "b"], ["c", "d"], "no test image has a class of the train images"),
+        ([None, None], ["a", "b"], "no train image has a class"),
+        (["a", "b"], [None, float("nan")], "no test image has a class"),
+    ],
+)
+def test_accuracies_that_are_known_beforehand_are_none(train, test, why):
+    assert knn.why_no_accuracy(pd.Series(train), pd.Series(test)) == why
+
+
+def test_a_dataset_of_one_class_is_skipped_and_says_so(monkeypatch, tmp_path):
+    profile = load_profile("smoke", datasets=["textures"], encoders=["raw_pixels"])
+    original = knn.load_dataset
+
+    def one_photograph(*args, **kwargs):
+        dataset = original(*args, **kwargs)
+        return replace(dataset, labels=dataset.labels.assign(photograph="brick"))
+
+    monkeypatch.setattr(knn, "load_dataset", one_photograph)
+    table = knn_accuracies(profile, build=tmp_path, progress=False)
+    assert set(table["status"]) == {"skipped"} and table["accuracy"].isna().all()
+    assert set(table["reason"]) == {
+        "dataset textures: all train images have one class, so every vote is for it"
+    }
 
 
 def test_a_profile_gets_a_row_for_all_that_it_asks_for(smoke, tmp_path):

@@ -15,7 +15,15 @@ from PIL import Image
 from zsc_utils import analysis, findings, plots
 from zsc_utils.embed import Precision
 from zsc_utils.errors import ImageFolderError, ProfileError, UnknownNameError
-from zsc_utils.own import FEWEST, assignments, cluster_own, open_images, plan_own, save_assignments
+from zsc_utils.own import (
+    FEWEST,
+    assignments,
+    cluster_own,
+    open_images,
+    plan_own,
+    save_assignments,
+    too_few_images,
+)
 from zsc_utils.profiles import load_profile
 
 
@@ -116,17 +124,57 @@ def test_what_people_get_wrong_is_said(photos, profile, tmp_path):
     few.mkdir()
     for i in range(FEWEST):
         (few / f"{i}.png").write_bytes(b"no image")
-    with pytest.raises(ImageFolderError, match="only 1 of 52 images could be read, too few"):
+    with pytest.raises(ImageFolderError, match="only 1 of 3 images could be read, too few"):
         Image.new("RGB", (9, 9)).save(few / "0.png")
         cluster_own(plan_own(open_images(few), "raw_pixels", profile), None, tmp_path, False)
     (few / "0.png").unlink()
-    with pytest.raises(ImageFolderError, match="holds 51 images, too few for UMAP, which needs 52"):
+    with pytest.raises(ImageFolderError, match="holds 2 images, too few to group, which takes 3"):
         open_images(few)
     with pytest.raises(UnknownNameError, match="raw_pixels"):
         plan_own(open_images(photos), "raw_pixel", profile)
     for n in (1, 61):
         with pytest.raises(ProfileError, match="2 to 60"):
             plan_own(open_images(photos), "raw_pixels", profile, n_classes=n)
+
+
+@pytest.mark.parametrize("n", [40, 10, 3])
+def test_few_images_get_clusters_by_the_nearest_recipes(photos, n, tmp_path):
+    profile = load_profile("mini", seeds=[1])
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for path in sorted(photos.glob("*.png"))[8 : 8 + n]:
+        (folder / path.name).symlink_to(path)
+    dataset = open_images(folder)
+    plain = plan_own(dataset, "raw_pixels", profile, 2)
+    assert too_few_images(plain) == (
+        f"{n} samples: too few for UMAP to 50 dimensions, which needs 52 (for kmeans, "
+        "affinity_propagation, hdbscan, silhouettes); nearest_recipe = True takes fewer dimensions"
+    )
+    nearest = plan_own(dataset, "raw_pixels", profile, 2, nearest_recipe=True)
+    assert too_few_images(nearest, nearest_recipe=True).endswith("silhouettes)")
+    table, found = cluster_own(nearest, 2, tmp_path, progress=False, nearest_recipe=True)
+    assert (table["status"] == "ok").all() and len(found) == len(assignments(found).columns) - 1
+    first = table.iloc[0]
+    assert first["recipe"]["reduction"]["n_components"] == n - 2
+    assert f"recipe with UMAP to {n - 2} in place of 50 dimensions" in first["reason"]
+    assert np.isfinite(first["silhouette_umap"])
+    if n > 3:
+        bright = assignments(found)["image"].str[:2].astype(int) % 2
+        kmeans = pd.Series(found[0].clusters)
+        assert kmeans.nunique() == 2 and kmeans.groupby(bright).nunique().tolist() == [1, 1]
+    # Under names of their own: without the flag, what could be followed is all there is.
+    assert {c.key for c, _ in nearest.cells}.isdisjoint(c.key for c, _ in plain.cells)
+    table, found = cluster_own(plain, 2, tmp_path, progress=False)
+    rows = table.set_index("clusterer")
+    assert (
+        rows.loc["kmeans", "reason"] == f"UMAP to 50 dimensions needs 52 samples or more, not {n}"
+    )
+    assert rows.loc["ac_with_c", "status"] == "ok"
+    ranked = analysis.rank_by_silhouette(table)
+    assert ranked["silhouette_original"].dropna().is_monotonic_decreasing
+    assert ranked["clusterer"].iloc[0] in ("spectral", "ac_with_c", "ac_without_c")
+    text = findings.own_images(ranked, analysis.sizes([]))
+    assert "**Undecided**: no clustering has a silhouette in UMAP space." in text
 
 
 def test_the_notebook_says_so_in_one_sentence(tmp_path):
@@ -182,7 +230,7 @@ def test_ranking_sizes_and_typical_images_by_hand():
     assert "**B** has the highest silhouette in UMAP space, S = 0.50" in text
     assert "2 clusters of 2 to 4 images; 25 % of the images are left out" in text
     assert "AMI is 30.0 %; the highest is that of A, 90.0 %" in text
-    assert "**C** has no silhouette: it broke." in text
+    assert "**C** has no silhouette in UMAP space: it broke." in text
 
 
 def test_figures_of_clusters_have_a_bar_and_a_row_each():

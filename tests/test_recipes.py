@@ -2,7 +2,14 @@ import pandas as pd
 import pytest
 
 from zsc_utils.errors import RecipeError, UnknownNameError
-from zsc_utils.recipes import STUDY_TABLE, Reduction, encoders_with_recipes, recipe_for
+from zsc_utils.recipes import (
+    STUDY_TABLE,
+    Recipe,
+    Reduction,
+    encoders_with_recipes,
+    recipe_for,
+    too_few_samples,
+)
 
 CLUSTERERS = ["kmeans", "spectral", "ac_with_c", "ac_without_c", "affinity_propagation", "hdbscan"]
 
@@ -77,3 +84,27 @@ def test_tables_that_make_no_sense(tmp_path):
 def test_pca_needs_exactly_one_size(fields):
     with pytest.raises(RecipeError):
         Reduction("pca", **fields)
+
+
+def test_the_nearest_reduction_of_few_samples():
+    umap = Reduction("umap", n_components=50, zscore=True)
+    assert umap.fewest_samples == 52 and umap.nearest(52) is umap
+    assert umap.nearest(51) == Reduction("umap", n_components=49, zscore=True)
+    assert umap.nearest(3) == Reduction("umap", n_components=1, zscore=True)
+    assert umap.nearest(2) == Reduction(zscore=True)
+    for other in (Reduction(), Reduction("pca", n_components=200)):
+        assert other.nearest(2) is other
+
+
+def test_too_few_samples_are_said_in_one_sentence():
+    recipes = [recipe_for("dino_vitb16", name) for name in ("kmeans", "spectral", "hdbscan")]
+    assert too_few_samples(recipes * 2, 52) == ""
+    assert too_few_samples(recipes * 2, 51) == (
+        "51 samples: too few for UMAP to 50 dimensions, which needs 52 (for kmeans, hdbscan, "
+        "silhouettes)"
+    )
+    ten = Recipe("kmeans", Reduction("umap", n_components=10))
+    assert too_few_samples([ten], 1) == (
+        "1 sample: too few for UMAP to 10 dimensions, which needs 12 (for kmeans); for UMAP to 50 "
+        "dimensions, which needs 52 (for silhouettes)"
+    )

@@ -111,7 +111,7 @@ def test_many_samples_get_umaps_approximate_neighbours(monkeypatch, digits):
 
 
 def test_umap_of_too_few_samples(digits):
-    with pytest.raises(ReductionError, match="more than 51 samples, not 40"):
+    with pytest.raises(ReductionError, match="needs 52 samples or more, not 40"):
         reduce(digits[:40], Reduction("umap", n_components=50))
 
 

@@ -346,3 +346,19 @@ def test_nothing_to_compare_is_drawn_as_such(comparison):
     for figure in (plots.reduction_curves(curves), plots.reduction_differences(differences, means)):
         assert figure.axes[0].texts[0].get_text().startswith("no ")
     assert analysis.written_curves(curves).empty
+
+
+@pytest.mark.parametrize(
+    ("same", "classes", "status", "reason"),
+    [
+        (True, "xyz", "degenerate", "all 90 embeddings are the same"),
+        (False, "x", "ok", "AMI is undefined: there is one class only"),
+    ],
+)
+def test_what_no_number_is_right_for_has_none_and_says_why(blobs, same, classes, status, reason):
+    X, y = blobs
+    truth = pd.Series([classes[i % len(classes)] for i in y])
+    setting = Setting(reductions({"pca": [2]}), ("kmeans", "hdbscan"), (1,))
+    found = compare_one(np.ones_like(X) if same else X, truth, 5, setting, {})
+    assert found["ami"].isna().all() and len(found) == 4
+    assert set(found["status"]) == {status} and set(found["reason"]) == {reason}

@@ -195,3 +195,20 @@ def test_the_shipped_recipes_are_the_best_of_the_shipped_trials():
         frame.set_index(keys).sort_index() for frame in (chosen_recipes(trials), pd.read_csv(table))
     )
     pd.testing.assert_frame_equal(picked, shipped, check_dtype=False)
+
+
+def test_datasets_that_choose_nothing_are_refused_before_the_work(tiny):
+    each_its_own = tiny.model_copy(update={"search_on": {"mini-imagenette": 10}})
+    match = "mini-imagenette .10 images.: AMI is undefined, as every sample has a class of its own"
+    with pytest.raises(ProfileError, match=match):
+        search(each_its_own)
+
+
+def test_degenerate_embeddings_choose_nothing(blobs, caplog):
+    X, y = np.ones_like(blobs[0]), blobs[1]
+    one = room.SearchSet(digits_embeddings("same", X, y), {})
+    assert np.isnan(one.ami(Recipe("kmeans", Reduction())))
+    assert "cannot be tried on same: all 90 embeddings are the same" in caplog.text
+    few = room.SearchSet(digits_embeddings("few", blobs[0][:3], np.arange(3)), {})
+    assert np.isnan(few.ami(Recipe("spectral", Reduction())))
+    assert "3 clusters need 4 samples or more in spectral clustering, not 3" in caplog.text

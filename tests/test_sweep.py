@@ -69,6 +69,65 @@ def test_profile_errors(tmp_path):
             load_profile(str(path))
 
 
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("seeds: [1]\nseeds: [2]\n", "'seeds' is given twice"),
+        ("search_on: {mini-imagenet: 9, mini-imagenet: 10}\n", "'mini-imagenet' is given twice"),
+        ("seeds: [010]\n", "010 would be read as 8: write plain digits"),
+        ("seeds: [1_0]\n", "1_0 would be read as 10: write plain digits"),
+        ("seeds: [0x10]\n", "0x10 would be read as 16: write plain digits"),
+        ("seeds: [1:30]\n", "1:30 would be read as 90: write plain digits"),
+        ("max_samples: 0b11\n", "0b11 would be read as 3: write plain digits"),
+        ("seeds: [yes]\n", "seeds.0: Input should be a valid integer"),
+        ("seeds: ['010']\n", "seeds.0: Input should be a valid integer"),
+        ("seeds: [08]\n", "seeds.0: Input should be a valid integer"),
+        ("seeds: [1e3]\n", "seeds.0: Input should be a valid integer"),
+        (f"seeds: [{'9' * 5000}]\n", "Exceeds the limit"),
+        (f"seeds: {'[' * 1000}{']' * 1000}\n", "nested too deep"),
+        (f"seeds: {'{a: ' * 1000}{'}' * 1000}\n", "nested too deep"),
+        ("max_samples: &a [*a]\n", "max_samples"),
+        ("max_samples: 2024-99-99\n", "month must be in 1..12"),
+        ("datasets: [no]\n", "datasets.0: Input should be a valid string"),
+        ("2: 3\n", "keywords must be strings"),
+        ("? [a]\n: b\n", "unhashable key"),
+        ("seeds: !!python/object/apply:os.getcwd []\n", "could not determine a constructor"),
+        ("---\nname: two\n", "expected a single document"),
+        ("name: a\0b\n", "special characters are not allowed"),
+    ],
+)
+def test_profiles_that_say_something_else_than_they_seem_to(tmp_path, text, match):
+    fields = yaml.safe_load((PROFILES / "smoke.yaml").read_text())
+    key = text.split(":")[0]
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump({k: v for k, v in fields.items() if k != key}) + text)
+    with pytest.raises(ProfileError, match=match) as caught:
+        load_profile(str(path))
+    assert "own.yaml" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_profile_of_aliases_of_aliases_takes_no_time(tmp_path):
+    """Nine levels of ten aliases each: a thousand million names."""
+    lines = ["a0: &a0 [x]"] + [
+        f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)
+    ]
+    path = tmp_path / "own.yaml"
+    path.write_text("\n".join(lines) + "\ndatasets: *a9\n")
+    start = time.perf_counter()
+    with pytest.raises(ProfileError, match="datasets.0: Input should be a valid string") as caught:
+        load_profile(str(path))
+    assert time.perf_counter() - start < 10 and len(str(caught.value)) < 5000
+
+
+def test_few_samples_are_warned_of_once_a_dataset_before_the_work(tmp_path, monkeypatch, caplog):
+    profile = quick(clusterers=["kmeans", "hdbscan"], encoders=["raw_pixels", "mini_random_vit"])
+    monkeypatch.setattr("zsc_utils.sweep.embed_jobs", lambda *args: None)
+    monkeypatch.setattr("zsc_utils.sweep.cluster_jobs", lambda *args: None)
+    sweep(profile.model_copy(update={"max_samples": 20}), build=tmp_path, progress=False)
+    (record,) = caplog.records
+    assert "digits: 20 samples: too few for UMAP to 50 dimensions" in record.getMessage()
+
+
 def test_clusters_survive_the_file():
     clusters = np.array([-1, 0, 5, 100_000], np.int32)
     assert np.array_equal(unpack_clusters(pack_clusters(clusters)), clusters)

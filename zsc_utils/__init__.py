@@ -3,7 +3,7 @@
 # The rooms, in the order in which data goes through them: a room imports only rooms before it.
 ROOMS = (
     *("errors", "files", "edits"),  # the ground that all stand on
-    *("recipes", "datasets", "encoders", "embed", "npz", "reduce", "cluster", "score"),
+    *("recipes", "datasets", "encoders", "narrow", "embed", "npz", "reduce", "cluster", "score"),
     *("evaluate", "store", "profiles", "costs", "plan", "results", "clusterings"),
     *("sweep", "knn", "forecast", "search_space", "search", "reductions_compared"),
     *("analysis", "cards", "findings", "plots"),

@@ -12,8 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zsc_utils.errors import UnknownNameError
+from zsc_utils.errors import UnknownNameError, ZscError
 from zsc_utils.files import versions
+
+
+class ClusteringError(ZscError):
+    """Samples too few for what a clusterer is to make of them."""
 
 
 @dataclass(frozen=True)
@@ -245,6 +249,69 @@ def clusterer_settings(name: str) -> dict:
     return {"clusterer": name, "version": facts.version, **libraries}
 
 
+def all_alike(X: np.ndarray) -> bool:
+    """Tell whether all rows are the same, but for the last bits of their numbers.
+
+    A network that gives every image one embedding rounds it differently in batches of other sizes.
+    """
+    low, high = X.min(axis=0), X.max(axis=0)
+    with np.errstate(over="ignore"):
+        return bool((high - low <= 4 * np.spacing(np.maximum(abs(low), abs(high)))).all())
+
+
+def count_distinct(X: np.ndarray, enough: int) -> int:
+    """Count the different rows, at most `enough` of them."""
+    # Adding zero makes -0 a plain 0, whose bytes are others.
+    seen = set()
+    for row in X:
+        seen.add((row + 0).tobytes())
+        if len(seen) == enough:
+            break
+    return len(seen)
+
+
+def degeneracy(X: np.ndarray, name: str, task: Task) -> str:
+    """Say why whatever a clusterer made of embeddings would be arbitrary; empty where it is not.
+
+    Parameters
+    ----------
+    X
+        Embeddings before they are reduced: UMAP draws apart what is the same.
+    name
+        Name of the clusterer.
+    task
+        What it is told.
+    """
+    if len(X) == 1:
+        return "there is one embedding only"
+    if all_alike(X):
+        return f"all {len(X)} embeddings are the same"
+    wanted = task.n_classes if registered()[name].told_n_classes else 0
+    if wanted <= len(X) and (found := count_distinct(X, wanted or 1)) < wanted:
+        return f"{len(X)} embeddings, of which {found} differ, cannot make {wanted} clusters"
+    return ""
+
+
+def check_number(name: str, task: Task) -> None:
+    """Raise where there are too few samples for the clusters that a clusterer is to make.
+
+    Raises
+    ------
+    ClusteringError
+        With both numbers.
+    """
+    if not registered()[name].told_n_classes:
+        return
+    # The graph of n samples has fewer than n vectors to part them by.
+    spare = name == "spectral"
+    if task.n_classes + spare > task.n_samples:
+        raise ClusteringError(
+            f"{task.n_classes} clusters need {task.n_classes + spare} samples or more"
+            + (" in spectral clustering" if spare else "")
+            + f", not {task.n_samples}"
+        )
+
+
 def cluster(X: np.ndarray, name: str, task: Task, settings: dict | None = None) -> Clustering:
     """Cluster an array.
 
@@ -263,12 +330,15 @@ def cluster(X: np.ndarray, name: str, task: Task, settings: dict | None = None) 
     ------
     UnknownNameError
         No clusterer has this name.
+    ClusteringError
+        There are too few samples.
     Exception
         Whatever the clusterer itself raises.
     """
     from sklearn.exceptions import ConvergenceWarning
 
     estimator = make_clusterer(name, task, settings)
+    check_number(name, task)
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

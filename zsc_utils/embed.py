@@ -26,6 +26,7 @@ from zsc_utils.errors import (
     UnreadableImageError,
 )
 from zsc_utils.files import atomic_path, fingerprint, load_array
+from zsc_utils.narrow import check_embeddings
 
 log = logging.getLogger(__name__)
 
@@ -71,32 +72,6 @@ class Embeddings:
     key: str
     positions: np.ndarray
     skipped: tuple[tuple[str, str], ...] = ()
-
-
-def check_embeddings(array: np.ndarray, source: str) -> np.ndarray:
-    """Check embeddings that came from outside and return them as float32 (n, d).
-
-    Raises
-    ------
-    EmbeddingsError
-        The array is not two-dimensional and numeric, is empty, or holds NaN or infinities.
-    """
-    if array.dtype == object:
-        raise EmbeddingsError(f"{source}: embeddings of unequal lengths or of no numbers")
-    if array.ndim != 2 or 0 in array.shape or array.dtype.kind not in "fiu":
-        raise EmbeddingsError(
-            f"{source}: embeddings must be numbers of shape (n, d), "
-            f"not {array.dtype} of shape {array.shape}"
-        )
-    with np.errstate(over="ignore"):
-        array = np.ascontiguousarray(array, dtype=np.float32)
-    bad = ~np.isfinite(array).all(axis=1)
-    if bad.any():
-        raise EmbeddingsError(
-            f"{source}: {bad.sum()} of {len(array)} embeddings hold NaN or infinities, "
-            f"the first in row {int(np.argmax(bad))}"
-        )
-    return array
 
 
 def choose_device(name: str = "auto") -> str:

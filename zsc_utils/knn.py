@@ -195,6 +195,23 @@ def classes_of(
     return tuple(found)
 
 
+def why_no_accuracy(train: pd.Series, test: pd.Series) -> str:
+    """Say why the accuracy of any vote is known beforehand; empty where it is not.
+
+    Parameters
+    ----------
+    train, test
+        Classes of images, missing ones None or NaN.
+    """
+    train, test = set(train.dropna()), set(test.dropna())
+    for name, classes in (("train", train), ("test", test)):
+        if not classes:
+            return f"no {name} image has a class"
+    if len(train) == 1:
+        return "all train images have one class, so every vote is for it"
+    return "" if train & test else "no test image has a class of the train images"
+
+
 def measured(
     job: Job,
     gallery: ImageDataset,
@@ -293,8 +310,9 @@ def knn_accuracies(
     DataFrame
         A row for each dataset, encoder and k: dataset, dataset_name, group, encoder, encoder_name,
         method, backbone, k, `accuracy` (fraction), n_train, n_test, `status` and `reason`. There is
-        no accuracy for datasets without a train partition (`skipped`), datasets and encoders that
-        are absent (`absent`), and where something went wrong (`failed`).
+        no accuracy for datasets without a train partition, or with classes that make it known
+        beforehand (`skipped`), datasets and encoders that are absent (`absent`), and where
+        something went wrong (`failed`).
 
     Raises
     ------
@@ -311,6 +329,10 @@ def knn_accuracies(
         name = job.dataset.facts.name
         if name in lacking or job.absent:
             found = lacking.get(name) or {"status": "absent", "reason": job.absent}
+        elif why := why_no_accuracy(
+            *(part.labels[job.dataset.facts.label] for part in (galleries[name], job.dataset))
+        ):
+            found = {"status": "skipped", "reason": f"dataset {name}: {why}"}
         else:
             try:
                 found = measured(job, galleries[name], ks, make_encoder, build, device, progress)

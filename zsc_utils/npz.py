@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from zsc_utils.datasets import FileImages, ImageDataset
-from zsc_utils.embed import check_embeddings
 from zsc_utils.errors import EmbeddingsError
 from zsc_utils.files import atomic_path
+from zsc_utils.narrow import KINDS, check_embeddings, check_resolution
 
 
 def save_npz(path: Path, array: np.ndarray, dataset: ImageDataset, kept: np.ndarray) -> None:
@@ -50,28 +51,51 @@ def load_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         or of unequal lengths; the numbers of embeddings and labels differ.
     """
     try:
+        # Any other file NumPy calls a pickle, and tells how to load it all the same.
+        if not is_zipfile(path):
+            with open(path, "rb") as stream:
+                plain = stream.read(6) == b"\x93NUMPY"
+            lack = "is one array without a name" if plain else "is cut short or no .npz file"
+            raise EmbeddingsError(f"{path} {lack}: save with np.savez(path, embeddings=…)")
         file = np.load(path, allow_pickle=False)
-        if not isinstance(file, NpzFile) or "embeddings" not in file:
+        if "embeddings" not in file:
             raise EmbeddingsError(f"{path} holds no array named 'embeddings'")
         with file:
-            array = file["embeddings"]
-            y_true = file.get("y_true")
+            array = _read(file, "embeddings", path)
+            y_true = _read(file, "y_true", path) if "y_true" in file else None
     except FileNotFoundError as error:
         raise EmbeddingsError(f"{path} does not exist") from error
-    except ValueError as error:
-        if "allow_pickle" in str(error) or "Object arrays" in str(error):
-            raise EmbeddingsError(
-                f"{path}: embeddings of unequal lengths or pickled objects, which are not read"
-            ) from error
-        raise EmbeddingsError(f"{path} is cut short or no .npz file ({error})") from error
-    except (OSError, EOFError, BadZipFile) as error:
+    except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
         raise EmbeddingsError(f"{path} is cut short or no .npz file ({error})") from error
     # A header may claim any shape.
     except MemoryError as error:
         raise EmbeddingsError(f"{path} does not fit into memory: {error}") from error
-    array = check_embeddings(array, str(path))
-    if y_true is not None and (y_true.shape != (len(array),) or y_true.dtype.kind not in "biufUS"):
+    narrow = check_embeddings(array, str(path))
+    check_resolution(array, str(path))
+    if y_true is not None:
+        _check_labels(y_true, len(array), path)
+    return narrow, y_true
+
+
+def _read(file: NpzFile, name: str, path: Path) -> np.ndarray:
+    """Read one array; objects would have to be unpickled, which may run anything."""
+    try:
+        return file[name]
+    except ValueError as error:
+        if "Object arrays" not in str(error):
+            raise
         raise EmbeddingsError(
-            f"{path}: {len(array)} embeddings but labels of shape {y_true.shape} ({y_true.dtype})"
+            f"{path}: {name!r} holds {KINDS['O']}, which are not read: save an array of numbers"
+            + (" or of text (astype(str))" if name == "y_true" else "")
+        ) from error
+
+
+def _check_labels(y_true: np.ndarray, n: int, path: Path) -> None:
+    if y_true.dtype.kind not in "biufUS":
+        kind = KINDS.get(y_true.dtype.kind, y_true.dtype)
+        raise EmbeddingsError(f"{path}: 'y_true' must be numbers or text, not {kind}")
+    if y_true.shape != (n,):
+        raise EmbeddingsError(
+            f"{path}: 'y_true' must be of shape ({n},), a label for each of {n} embeddings, not "
+            f"{y_true.shape}"
         )
-    return array, y_true

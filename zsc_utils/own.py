@@ -19,15 +19,15 @@ from zsc_utils.evaluate import evaluate
 from zsc_utils.files import atomic_path, build_folder, fingerprint
 from zsc_utils.plan import Job, make_job, reductions_memo, results_folder
 from zsc_utils.profiles import Profile
-from zsc_utils.recipes import SILHOUETTE_REDUCTION
+from zsc_utils.recipes import too_few_samples
 from zsc_utils.results import row_without_scores
 from zsc_utils.store import read_result, write_result
 from zsc_utils.sweep import fetch_what_is_published, forget_mended, one_thread
 
 # Photographs that come with the installation stand in where no folder is named.
 EXAMPLE = "textures"
-# UMAP needs two samples more than dimensions, and the silhouettes are measured in UMAP space.
-FEWEST = SILHOUETTE_REDUCTION.n_components + 2
+# Of two images no two clusters say more than that they are two.
+FEWEST = 3
 
 
 def open_images(folder: str | Path | None, max_samples: int | None = None) -> ImageDataset:
@@ -55,11 +55,15 @@ def open_images(folder: str | Path | None, max_samples: int | None = None) -> Im
 
 def _check_number(n: int, what: str) -> None:
     if n < FEWEST:
-        raise ImageFolderError(f"{what}, too few for UMAP, which needs {FEWEST}: add some")
+        raise ImageFolderError(f"{what}, too few to group, which takes {FEWEST}: add some")
 
 
 def plan_own(
-    dataset: ImageDataset, encoder: str, profile: Profile, n_classes: int | None = None
+    dataset: ImageDataset,
+    encoder: str,
+    profile: Profile,
+    n_classes: int | None = None,
+    nearest_recipe: bool = False,
 ) -> Job:
     """Plan the clusterings of some images: the profile's clusterers, recipes and first seed.
 
@@ -73,6 +77,9 @@ def plan_own(
         Where clusterers and recipes come from.
     n_classes
         Number of clusters that those clusterers are told that ask, for images without labels.
+    nearest_recipe
+        Where a recipe's UMAP needs more images than there are, take fewer dimensions. Results are
+        kept apart from those of the recipes themselves.
 
     Raises
     ------
@@ -89,17 +96,42 @@ def plan_own(
     fetch_what_is_published([encoder])
     one_seed = profile.model_copy(update={"seeds": profile.seeds[:1]})
     job = make_job(one_seed, dataset, *describe_encoder(encoder))
-    if labelled:
+    changes = {} if labelled else {"told": n_classes}
+    changes |= {"nearest recipe": True} if nearest_recipe else {}
+    if not changes:
         return job
     cells = tuple(
-        (replace(cell, key=fingerprint({"cell": cell.key, "told": n_classes})), recipe)
+        (replace(cell, key=fingerprint({"cell": cell.key} | changes)), recipe)
         for cell, recipe in job.cells
     )
     return replace(job, cells=cells)
 
 
+def too_few_images(job: Job, nearest_recipe: bool = False) -> str:
+    """Say which recipes cannot be followed on so few images, and what can be done.
+
+    Parameters
+    ----------
+    job, nearest_recipe
+        As for `plan_own`, and what it gave.
+
+    Returns
+    -------
+    str
+        Empty where all can be followed.
+    """
+    few = too_few_samples([recipe for _, recipe in job.cells], len(job.dataset))
+    return few and few + (
+        "" if nearest_recipe else "; nearest_recipe = True takes fewer dimensions"
+    )
+
+
 def cluster_own(
-    job: Job, n_classes: int | None = None, build: Path | None = None, progress: bool = True
+    job: Job,
+    n_classes: int | None = None,
+    build: Path | None = None,
+    progress: bool = True,
+    nearest_recipe: bool = False,
 ) -> tuple[pd.DataFrame, list[Clustering]]:
     """Embed and cluster images, or read what was computed before with the same settings.
 
@@ -107,7 +139,7 @@ def cluster_own(
 
     Parameters
     ----------
-    job, n_classes
+    job, n_classes, nearest_recipe
         As for `plan_own`, and what it gave.
     build
         Folder of caches and results.
@@ -149,13 +181,17 @@ def cluster_own(
         for cell, recipe in bar:
             bar.set_postfix_str(display[cell.clusterer].display)
             found = read_result(cell, results_folder(build))
-            row = found[0] if found else _compute(job, embeddings, cell, recipe, n_classes, build)
+            row = (
+                found[0]
+                if found
+                else _compute(job, embeddings, cell, recipe, n_classes, nearest_recipe, build)
+            )
             names = {"clusterer_name": display[cell.clusterer].display}
             rows.append(row | names | {"n_skipped": len(embeddings.skipped)})
     return pd.DataFrame(rows), list(read_clusterings([job], build))
 
 
-def _compute(job, embeddings: Embeddings, cell, recipe, n_classes, build) -> dict:
+def _compute(job, embeddings: Embeddings, cell, recipe, n_classes, nearest_recipe, build) -> dict:
     label = job.dataset.facts.label
     has_label = label in embeddings.labels
     known = embeddings.labels[label].nunique() if has_label else n_classes
@@ -172,6 +208,7 @@ def _compute(job, embeddings: Embeddings, cell, recipe, n_classes, build) -> dic
         min_cluster_size=job.dataset.facts.min_cluster_size,
         n_classes=n_classes,
         memo=reductions_memo(build, job.key),
+        nearest_recipe=nearest_recipe,
     )
     row = {"dataset": cell.dataset, "encoder": cell.encoder} | row
     # What failed is tried again the next time: there are few cells, and someone is waiting.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -26,9 +27,38 @@ def _no_duplicates(items: tuple) -> tuple:
 
 
 Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_no_duplicates)]
-# What NumPy takes as a seed.
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+# What NumPy takes as a seed. Strict, as `yes` would be seed 1, and "010" seed 10.
+Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_no_duplicates)]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without what is read otherwise than it looks: keys given twice, 010 for 8."""
+
+    def construct_mapping(self, node, deep=False):
+        """Read a mapping, whose keys must differ."""
+        seen = set()
+        for key, _ in node.value:
+            name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None
+            if name in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value!r} is given twice", key.start_mark
+                )
+            seen.update([name] if name else [])
+        return super().construct_mapping(node, deep)
+
+    def construct_yaml_int(self, node):
+        """Read a whole number, which must be written as people write it."""
+        if not re.fullmatch(r"[-+]?(0|[1-9]\d*)", node.value):
+            read = super().construct_yaml_int(node)
+            raise yaml.constructor.ConstructorError(
+                *(None, None, f"{node.value} would be read as {read}: write plain digits"),
+                node.start_mark,
+            )
+        return int(node.value)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 class Profile(BaseModel):
@@ -65,10 +95,10 @@ class Profile(BaseModel):
     encoders: Names
     clusterers: Names
     seeds: Seeds = (1,)
-    max_samples: int | None = Field(default=None, ge=2)
+    max_samples: int | None = Field(default=None, ge=2, strict=True)
     reference: str | dict[str, str]
     recipes: Path | None = None
-    search_on: dict[str, Annotated[int, Field(ge=2)]] = {}
+    search_on: dict[str, Annotated[int, Field(ge=2, strict=True)]] = {}
     precision: Precision = Precision.fp32
 
     @property
@@ -104,24 +134,29 @@ def load_profile(name: str, **changes: Sequence | None) -> Profile:
     UnknownNameError
         There is no such profile, or it names an unknown dataset, encoder or clusterer.
     ProfileError
-        The file is no YAML mapping, or a field is missing, unknown or of the wrong kind.
+        The file is no YAML mapping, a field is missing, unknown, given twice or of the wrong kind,
+        or a number is not written in plain decimal digits.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else PROFILES / f"{name}.yaml"
     if not path.is_file():
         raise UnknownNameError("profile", name, profile_names())
     try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+        fields = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # a SafeLoader
         if not isinstance(fields, dict):
             raise ProfileError(f"profile {path} is no YAML mapping")
         changes = {field: tuple(value) for field, value in changes.items() if value is not None}
         profile = Profile(**{"name": path.stem} | fields | changes)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
-        raise ProfileError(f"profile {path} cannot be read as YAML: {error}") from error
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
         )
         raise ProfileError(f"profile {path}: {problems}") from error
+    except RecursionError as error:
+        raise ProfileError(f"profile {path} is nested too deep to be read") from error
+    # Besides files that cannot be read: no text, no YAML, dates and numbers that there are none of.
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ProfileError(f"profile {path} cannot be read as YAML: {reason}") from error
     known = list(datasets.registered())
     check_names("dataset", profile.datasets, known, "folder:")
     check_names("dataset", list(profile.search_on), known, None)

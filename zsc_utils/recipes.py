@@ -6,7 +6,8 @@ images (Lowe et al., arXiv 2406.02465, appendix on hyperparameters).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -52,6 +53,22 @@ class Reduction:
         if self.method == "umap" and self.n_components is None:
             raise RecipeError("UMAP needs a number of dimensions")
 
+    @property
+    def fewest_samples(self) -> int:
+        """Samples that it takes: UMAP starts from as many eigenvectors, and two to spare."""
+        return self.n_components + 2 if self.method == "umap" else 1
+
+    def nearest(self, n_samples: int) -> Reduction:
+        """Return itself or, where the samples are too few, what comes closest to it.
+
+        That is UMAP to as many dimensions as they allow; of two samples, which allow none, nothing.
+        """
+        if n_samples >= self.fewest_samples:
+            return self
+        if n_samples < 3:
+            return Reduction(zscore=self.zscore)
+        return replace(self, n_components=n_samples - 2)
+
 
 # The space in which the study measures silhouettes, whatever the recipe (with seed 42).
 SILHOUETTE_REDUCTION = Reduction("umap", n_components=50)
@@ -83,6 +100,33 @@ class Recipe:
             "reduction": asdict(self.reduction),
             "settings": dict(self.settings),
         }
+
+
+def too_few_samples(recipes: Iterable[Recipe], n_samples: int) -> str:
+    """Say which recipes cannot be followed on so few samples; empty where all can.
+
+    Parameters
+    ----------
+    recipes
+        Of clusterers, of one encoder or several.
+    n_samples
+        How many samples there are.
+    """
+    lacking: dict[Reduction, dict[str, None]] = {}
+    for recipe in recipes:
+        if n_samples < recipe.reduction.fewest_samples:
+            space = replace(recipe.reduction, zscore=False)
+            lacking.setdefault(space, {})[recipe.clusterer] = None
+    if n_samples < SILHOUETTE_REDUCTION.fewest_samples:
+        lacking.setdefault(SILHOUETTE_REDUCTION, {})["silhouettes"] = None
+    parts = [
+        f"UMAP to {space.n_components} dimensions, which needs {space.fewest_samples} (for "
+        f"{', '.join(users)})"
+        for space, users in lacking.items()
+    ]
+    if not parts:
+        return ""
+    return f"{n_samples} sample{'s' * (n_samples > 1)}: too few for {'; for '.join(parts)}"
 
 
 @cache

@@ -179,10 +179,10 @@ def exact_neighbors(X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 @method("umap", version=1, libraries=("umap-learn", "pynndescent", "numba"))
 def umap(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarray:
     """UMAP (McInnes et al., 2018) with the study's settings, single-threaded under a seed."""
-    if len(X) <= reduction.n_components + 1:
+    if len(X) < reduction.fewest_samples:
         raise ReductionError(
-            f"UMAP to {reduction.n_components} dimensions needs more than "
-            f"{reduction.n_components + 1} samples, not {len(X)}"
+            f"UMAP to {reduction.n_components} dimensions needs {reduction.fewest_samples} samples "
+            f"or more, not {len(X)}"
         )
     name = array_name(reduction, seed)
     if name not in memo:

@@ -13,13 +13,13 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from zsc_utils.cluster import Task, cluster, clusterer_settings
+from zsc_utils.cluster import Task, cluster, clusterer_settings, degeneracy
 from zsc_utils.cluster import registered as registered_clusterers
 from zsc_utils.costs import lack_of_memory, memory_available, peak_bytes
 from zsc_utils.datasets import DatasetFacts
 from zsc_utils.edits import LOADED, check_code, guarded
 from zsc_utils.embed import file_name, read
-from zsc_utils.errors import CacheDamagedError, RecipeError
+from zsc_utils.errors import CacheDamagedError, RecipeError, ZscError
 from zsc_utils.files import atomic_path, build_folder, fingerprint, load_table
 from zsc_utils.plan import Job, embeddings_size, plan, reductions_memo
 from zsc_utils.profiles import Profile
@@ -33,7 +33,7 @@ from zsc_utils.reduce import (
     reduce,
 )
 from zsc_utils.results import read_embeddings
-from zsc_utils.score import adjusted_mutual_information, scores_settings
+from zsc_utils.score import adjusted_mutual_information, scores_settings, why_undefined
 from zsc_utils.search import COMMON
 from zsc_utils.sweep import one_thread
 
@@ -199,6 +199,8 @@ def score(
     X: np.ndarray, truth: pd.Series, reduction: Reduction, clusterer: str, task: Task, memo: Memo
 ) -> dict:
     """Reduce, cluster and compare with the classes; what fails says why."""
+    if why := degeneracy(X, clusterer, task):
+        return {"ami": np.nan, "status": "degenerate", "reason": why}
     try:
         if (reduction.n_components or 0) > min(X.shape):
             raise ReductionError(
@@ -209,10 +211,12 @@ def score(
         found = cluster(reduced, clusterer, task, COMMON[clusterer])
     # As in the sweep: one failure, of whatever kind, ends nothing, and its row keeps it.
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        return {"ami": np.nan, "status": "failed", "reason": reason}
+        kind = "" if isinstance(error, ZscError) else f"{type(error).__name__}: "
+        return {"ami": np.nan, "status": "failed", "reason": f"{kind}{error}"}
+    why = why_undefined(truth)
+    reasons = [found.reason, f"AMI is undefined: {why}" if why else ""]
     ami = adjusted_mutual_information(truth, found.labels)
-    return {"ami": ami, "status": found.status, "reason": found.reason}
+    return {"ami": ami, "status": found.status, "reason": "; ".join(filter(None, reasons))}
 
 
 def result_file(build: Path, job: Job, setting: Setting) -> Path:
@@ -286,7 +290,8 @@ def compare_reductions(
     DataFrame
         One row for each dataset, encoder, clusterer, reduction and seed: `COLUMNS`. `reduction` is
         `none`, `pca`, `umap`, `pacmap` or `tsne`; `n_components` is NaN for none; `ami` is a
-        fraction, NaN where it failed or was skipped for want of memory. Absent datasets and
+        fraction, NaN where it is undefined, and where the embeddings are degenerate, the clusterer
+        failed or was skipped for want of memory; `reason` says which. Absent datasets and
         encoders have no rows.
 
     Raises

@@ -26,7 +26,7 @@ from zsc_utils.recipes import Recipe
 from zsc_utils.store import Cell, read_result
 
 ROW = ("dataset", "encoder", "clusterer", "seed", "status", "reason", "n_skipped")
-STATUSES = ("ok", "not_converged", "failed", "absent")
+STATUSES = ("ok", "not_converged", "degenerate", "failed", "absent")
 SCORES = ("ami", "ami_by_level", "silhouette_original", "silhouette_umap", "n_clusters")
 
 
@@ -133,6 +133,26 @@ def read_embeddings(
         yield job, embeddings, reductions_memo(build, job.key)
 
 
+def lack_of_results(rows: pd.DataFrame) -> str:
+    """Say that every cell failed of those that could be computed here; empty where one did not.
+
+    Absent and skipped cells are none that failed: what they lack is no fault of what is there.
+
+    Parameters
+    ----------
+    rows
+        Columns clusterer, status and reason.
+    """
+    tried = rows[~rows["status"].isin(["absent", "skipped"])]
+    bad = tried[tried["status"].isin(["degenerate", "failed"])]
+    if tried.empty or len(bad) < len(tried):
+        return ""
+    counts = ", ".join(f"{n} {what}" for what, n in bad["status"].value_counts().items())
+    first = bad.iloc[0]
+    reason = " ".join(str(first["reason"]).split())
+    return f"no result: {counts} of {len(rows)}; {first['clusterer']}: {reason}"
+
+
 def skipped_cells(rows: pd.DataFrame) -> pd.DataFrame:
     """Sum up the cells that were skipped: dataset, clusterer, cells, reason (that of the first)."""
     skipped = rows[rows["status"] == "skipped"].groupby(["dataset", "clusterer"], sort=False)
@@ -156,7 +176,7 @@ def progress_report(planned: list[Job], build: Path) -> dict:
     Returns
     -------
     dict
-        `total`, `ok`, `not_converged`, `failed`, `absent`, `missing`, `skipped`,
+        `total`, `ok`, `not_converged`, `degenerate`, `failed`, `absent`, `missing`, `skipped`,
         `embeddings_missing`, `images_missing`; `datasets_absent`, `encoders_absent`: name to
         reason; `cells_skipped`: dataset, clusterer, cells and reason; and `problems`: dataset,
         encoder, clusterer, status and reason of each other cell that is not `ok`.

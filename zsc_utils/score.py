@@ -17,8 +17,47 @@ def scores_settings() -> dict:
     return {"scores": SCORES_VERSION, **versions("scikit-learn")}
 
 
+def why_undefined(y_true) -> str:
+    """Say why no clustering can agree with classes, or disagree; empty where one can.
+
+    With one class, and with a class of its own for each sample, mutual information and what chance
+    gives of it are the same number for every clustering: what adjustment leaves is 0 / 0 or 0.
+
+    Parameters
+    ----------
+    y_true
+        (n,) classes, missing ones None or NaN.
+    """
+    known = pd.Series(np.asarray(y_true, dtype=object)).dropna()
+    n_classes = known.nunique()
+    if n_classes < 2:
+        return "there is one class only" if n_classes else "no sample has a class"
+    return "every sample has a class of its own" if n_classes == len(known) else ""
+
+
+def partition_agreement(one, other) -> float:
+    """AMI of two partitions, with arithmetic normalisation (Vinh et al., 2010).
+
+    Parameters
+    ----------
+    one, other
+        (n,) groups, of any kind.
+
+    Returns
+    -------
+    float
+        NaN where it is 0 / 0: both have one group, or as many groups as samples.
+    """
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    numbers = {len(np.unique(groups)) for groups in (one, other)}
+    if numbers in ({1}, {len(one)}, {0}):
+        return float("nan")
+    return float(adjusted_mutual_info_score(one, other, average_method="arithmetic"))
+
+
 def adjusted_mutual_information(y_true, y_pred) -> float:
-    """AMI with arithmetic normalisation (Vinh et al., 2010); samples without class do not count.
+    """AMI of clusters with classes; samples without class do not count.
 
     Parameters
     ----------
@@ -30,17 +69,16 @@ def adjusted_mutual_information(y_true, y_pred) -> float:
     Returns
     -------
     float
-        NaN where no sample has a class.
+        NaN where `why_undefined` says why. One cluster of several classes has 0.
     """
-    from sklearn.metrics import adjusted_mutual_info_score
-
-    known = np.asarray(pd.notna(y_true))
-    if not known.any():
+    if why_undefined(y_true):
         return float("nan")
+    known = np.asarray(pd.notna(y_true))
     truth = pd.factorize(np.asarray(y_true, dtype=object)[known])[0]
-    return float(
-        adjusted_mutual_info_score(truth, np.asarray(y_pred)[known], average_method="arithmetic")
-    )
+    return partition_agreement(truth, np.asarray(y_pred)[known])
+
+
+TRUTH_SCORES = ("ami", "ari", "fowlkes_mallows", "homogeneity", "completeness", "ami_clustered")
 
 
 def truth_scores(y_true, y_pred: np.ndarray) -> dict[str, float]:
@@ -56,28 +94,26 @@ def truth_scores(y_true, y_pred: np.ndarray) -> dict[str, float]:
     Returns
     -------
     dict
-        `ami`, `ari`, `fowlkes_mallows`, `homogeneity`, `completeness`, and `ami_clustered`: AMI
-        over the clustered samples alone, NaN where there are none. Empty where no sample has a
-        class.
+        `TRUTH_SCORES`, all NaN where `why_undefined` says why. `ami_clustered` is AMI over the
+        clustered samples alone, NaN where they have no class, one, or each its own.
     """
     from sklearn import metrics
 
+    if why_undefined(y_true):
+        return dict.fromkeys(TRUTH_SCORES, float("nan"))
     known = np.asarray(pd.notna(y_true))
-    if not known.any():
-        return {}
     truth = pd.factorize(np.asarray(y_true, dtype=object)[known])[0]
     clusters = np.asarray(y_pred)[known]
     clustered = clusters >= 0
-    return {
-        "ami": adjusted_mutual_information(truth, clusters),
-        "ari": float(metrics.adjusted_rand_score(truth, clusters)),
-        "fowlkes_mallows": float(metrics.fowlkes_mallows_score(truth, clusters)),
-        "homogeneity": float(metrics.homogeneity_score(truth, clusters)),
-        "completeness": float(metrics.completeness_score(truth, clusters)),
-        "ami_clustered": adjusted_mutual_information(truth[clustered], clusters[clustered])
-        if clustered.any()
-        else float("nan"),
-    }
+    scores = (
+        adjusted_mutual_information(truth, clusters),
+        float(metrics.adjusted_rand_score(truth, clusters)),
+        float(metrics.fowlkes_mallows_score(truth, clusters)),
+        float(metrics.homogeneity_score(truth, clusters)),
+        float(metrics.completeness_score(truth, clusters)),
+        adjusted_mutual_information(truth[clustered], clusters[clustered]),
+    )
+    return dict(zip(TRUTH_SCORES, scores, strict=True))
 
 
 def cluster_counts(y_pred: np.ndarray) -> dict[str, float]:

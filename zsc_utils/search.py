@@ -19,7 +19,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from zsc_utils.cluster import Task, cluster, clusterer_settings
+from zsc_utils.cluster import ClusteringError, Task, cluster, clusterer_settings, degeneracy
 from zsc_utils.costs import (
     Size,
     clusterer_cost,
@@ -38,7 +38,7 @@ from zsc_utils.plan import describe_encoders, reductions_memo
 from zsc_utils.profiles import Profile
 from zsc_utils.recipes import REDUCTION_COLUMNS, SETTING_COLUMNS, Recipe
 from zsc_utils.reduce import ReductionError, method_settings, reduce
-from zsc_utils.score import adjusted_mutual_information, scores_settings
+from zsc_utils.score import adjusted_mutual_information, scores_settings, why_undefined
 from zsc_utils.search_space import COMMON, REDUCTIONS, SETTINGS, THRESHOLDS
 from zsc_utils.sweep import fetch_what_is_published, one_thread
 
@@ -110,15 +110,24 @@ class SearchSet:
     memo: ArrayFolder
 
     def ami(self, recipe: Recipe) -> float:
-        """Cluster as a recipe says and score; NaN where reduction or clusterer cannot."""
+        """Cluster as a recipe says and score; NaN where nothing can be clustered so."""
         X, labels, facts = (getattr(self.embeddings, name) for name in ("array", "labels", "facts"))
         truth = labels[facts.label]
         task = Task(len(X), truth.nunique(), facts.min_cluster_size, SEARCH_SEED)
+        if why := degeneracy(X, recipe.clusterer, task):
+            log.warning("%s cannot be tried on %s: %s", recipe, facts.name, why)
+            return float("nan")
         try:
             reduced = reduce(X, recipe.reduction, seed=SEARCH_SEED, memo=self.memo)
             found = cluster(reduced, recipe.clusterer, task, dict(recipe.settings))
         # Some settings suit no embedding of some encoders; they lose, and the search goes on.
-        except (ReductionError, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        except (
+            ReductionError,
+            ClusteringError,
+            ValueError,
+            ArithmeticError,
+            np.linalg.LinAlgError,
+        ) as error:
             log.warning("%s failed: %s", recipe, error)
             return float("nan")
         return adjusted_mutual_information(truth, found.labels)
@@ -271,6 +280,12 @@ def search_embeddings(
         load_dataset(name, data_root, "train").subset(n_images, SUBSET_SEED, stratify=True)
         for name, n_images in profile.search_on.items()
     ]
+    for dataset in sets:
+        if why := why_undefined(dataset.labels[dataset.facts.label]):
+            raise ProfileError(
+                f"nothing to choose recipes by on {dataset.facts.name} ({len(dataset)} images): "
+                f"AMI is undefined, as {why}"
+            )
     fetch_what_is_published(profile.encoders)
     described, lacking = describe_encoders(profile.encoders)
     if lacking:
@@ -326,7 +341,8 @@ def search(
     Raises
     ------
     ProfileError
-        The profile names nothing to search on, or there are weights for none of its encoders.
+        The profile names nothing to search on, or images whose classes no AMI is defined for; or
+        there are weights for none of its encoders.
     DatasetAbsentError
         A dataset to search on is not there: recipes chosen on the others would not be the same.
     RecipeError

@@ -20,7 +20,7 @@ from zsc_utils.datasets import DatasetFacts
 from zsc_utils.edits import LOADED, check_code, guarded, older_than_code
 from zsc_utils.embed import embed, left_some_out, mended, read
 from zsc_utils.encoders import fetch_weights, load_encoder
-from zsc_utils.errors import CheckpointError, WorkerError
+from zsc_utils.errors import CacheDamagedError, CheckpointError, WorkerError
 from zsc_utils.evaluate import evaluate
 from zsc_utils.files import build_folder
 from zsc_utils.plan import (
@@ -32,6 +32,7 @@ from zsc_utils.plan import (
     side_by_side,
 )
 from zsc_utils.profiles import Profile
+from zsc_utils.recipes import too_few_samples
 from zsc_utils.results import results
 from zsc_utils.store import write_result
 
@@ -108,6 +109,7 @@ def sweep(
     if left:
         check_code()
         warn_of_older(planned, build)
+        warn_of_few(left)
         embed_jobs(left, build, device, skip_unreadable, progress)
         # Again, as the sizes are known now.
         left = missing(planned, build, memory, retry_failed)
@@ -137,6 +139,17 @@ def warn_of_older(planned: list[Job], build: Path) -> None:
         )
 
 
+def warn_of_few(left: list[Job]) -> None:
+    """Warn before the work, once a dataset, of recipes that its samples are too few for."""
+    recipes = {}
+    for job in left:
+        name = job.dataset.facts.name, len(job.dataset)
+        recipes.setdefault(name, []).extend(recipe for _, recipe in job.cells)
+    for (name, n), asked in recipes.items():
+        if few := too_few_samples(asked, n):
+            log.warning("%s: %s; a profile can name other recipes (`recipes`)", name, few)
+
+
 def fetch_what_is_published(names: Iterable[str]) -> None:
     """Fetch weights that are published and not there; what cannot be fetched is reported."""
     for name in names:
@@ -156,7 +169,11 @@ def forget_mended(planned: list[Job], build: Path) -> None:
         folder = job.embeddings_folder(build)
         if job.absent or not left_some_out(folder):
             continue
-        if mended(job.dataset, read(folder, job.dataset.facts, job.key)):
+        try:
+            found = read(folder, job.dataset.facts, job.key)
+        except CacheDamagedError:
+            continue  # which is said where they are computed again
+        if mended(job.dataset, found):
             log.warning("%s: images can be read that could not before: computing again", folder)
             places = {cell.path(results_folder(build)).parent for cell, _ in job.cells}
             for place in (folder, reductions_memo(build, job.key).folder, *places):

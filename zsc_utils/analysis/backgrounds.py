@@ -122,12 +122,12 @@ def jackknife(values: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         `value` (none left out), `se` (delete-a-group jackknife), `low` and `high` (95 %, Student's
-        t) for each case.
+        t) for each case. Groups without which a value is undefined do not count.
     """
     from scipy.stats import t
 
     parts = values.drop(columns=-1)
-    groups = parts.shape[1]
+    groups = parts.notna().sum(axis=1)
     spread = ((parts.sub(parts.mean(axis=1), axis=0)) ** 2).sum(axis=1)
     se = np.sqrt((groups - 1) / groups * spread)
     half = t.ppf(0.975, groups - 1) * se

@@ -26,19 +26,28 @@ def with_score(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mean_of_dicts(rows: pd.Series) -> dict:
-    return pd.DataFrame(rows.tolist()).mean().to_dict()
+    # Undefined ones are None in stored results.
+    return pd.DataFrame(rows.tolist(), dtype=float).mean().to_dict()
 
 
 def unscored(table: pd.DataFrame) -> pd.DataFrame:
-    """List the cells without AMI, or whose clusterer did not converge, and why."""
-    bad = table["ami"].isna() | (table["status"] != "ok")
-    return table.loc[bad, ["dataset", "encoder", "clusterer", "status", "reason"]]
+    """List the cells without AMI, or whose clusterer did not converge, and why.
+
+    Those that have clusters, but classes that no AMI is defined for, have status `undefined` here.
+    """
+    ok = table["status"] == "ok"
+    bad = table.loc[table["ami"].isna() | ~ok]
+    rows = bad[["dataset", "encoder", "clusterer", "status", "reason"]]
+    return rows.assign(status=rows["status"].mask(ok, "undefined"))
 
 
 def mean_by(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
-    """Mean, standard error of the mean (NaN for one value) and number of values, by keys."""
+    """Mean, standard error of the mean (NaN for one value) and number of values, by keys.
+
+    Values that are undefined do not count; where all are, so is the mean, of 0 values.
+    """
     grouped = table.groupby(keys, sort=False, observed=True)[column]
-    return grouped.agg(mean="mean", se="sem", n="size").reset_index()
+    return grouped.agg(mean="mean", se="sem", n="count").reset_index()
 
 
 def on_shared_clusterers(

@@ -27,9 +27,9 @@ def label_levels(opened: Mapping[str, ImageDataset]) -> pd.DataFrame:
     rows = []
     for name, dataset in opened.items():
         for level, labels in dataset.labels.items():
-            n_classes = labels.nunique()
-            why_not = "one class" if n_classes < 2 else ""
-            why_not = "unique to each image" if n_classes == len(labels) > 1 else why_not
+            n_classes, n_known = labels.nunique(), labels.count()
+            why_not = "" if n_classes > 1 else "one class" if n_classes else "no labels"
+            why_not = "unique to each image" if n_classes == n_known > 1 else why_not
             official = level == dataset.facts.label
             rows.append((name, dataset.facts.display, level, official, n_classes, why_not))
     columns = ["dataset", "dataset_name", "level", "official", "n_classes", "why_not"]
@@ -63,6 +63,8 @@ def level_scores(table: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
         (*row[:-1], level, 100 * ami)
         for row in rows[[*facts, "ami_by_level"]].itertuples(index=False, name=None)
         for level, ami in row[-1].items()
+        # Undefined for the images that were read; None in stored results.
+        if pd.notna(ami)
     ]
     tidy = pd.DataFrame(tidy, columns=[*facts, "level", "ami"])
     trained = tidy["labels"].map(TRAINED).fillna(UNKNOWN)

@@ -17,7 +17,7 @@ from zsc_utils.analysis.uncertainty import (
 )
 from zsc_utils.cluster import registered as registered_clusterers
 from zsc_utils.clusterings import Clustering
-from zsc_utils.score import adjusted_mutual_information
+from zsc_utils.score import partition_agreement
 
 PAIR = ("first", "first_name", "second", "second_name")
 
@@ -34,8 +34,8 @@ def clusterer_agreement(clusterings: Iterable[Clustering]) -> pd.DataFrame:
     -------
     DataFrame
         One row for each embedding, seed and pair of clusterers: dataset, encoder, seed, first,
-        first_name, second, second_name, `agreement` in percent. What is left out counts as one
-        more cluster, as in AMI with the classes.
+        first_name, second, second_name, `agreement` in percent, NaN where neither parts anything.
+        What is left out counts as one more cluster, as in AMI with the classes.
     """
     names = registered_clusterers()
     rows = []
@@ -48,7 +48,7 @@ def clusterer_agreement(clusterings: Iterable[Clustering]) -> pd.DataFrame:
             pair = [
                 (name, names[name].display) for name in (one.cell.clusterer, other.cell.clusterer)
             ]
-            agreement = 100 * adjusted_mutual_information(one.clusters, other.clusters)
+            agreement = 100 * partition_agreement(one.clusters, other.clusters)
             rows.append((dataset, encoder, one.cell.seed, *pair[0], *pair[1], agreement))
     return pd.DataFrame(rows, columns=["dataset", "encoder", "seed", *PAIR, "agreement"])
 
@@ -64,7 +64,7 @@ def mean_agreement(agreement: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for pair, part in agreement.groupby(list(PAIR), sort=False):
-        by_dataset = part.groupby("dataset")["agreement"].mean()
+        by_dataset = part.groupby("dataset")["agreement"].mean().dropna()
         rows.append((*pair, by_dataset.mean(), *mean_interval(by_dataset), len(by_dataset)))
     return pd.DataFrame(rows, columns=[*PAIR, "mean", "low", "high", "n"])
 

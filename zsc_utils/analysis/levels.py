@@ -26,13 +26,15 @@ def ami_by_level(
     Returns
     -------
     DataFrame
-        Columns encoder, encoder_name, level, `mean` and `se` over clusterers in percent, `n`; only
-        clusterers count that have a result for every encoder.
+        Columns encoder, encoder_name, level, `mean` and `se` over clusterers in percent (NaN of a
+        level that has one class, or one for each image), `n`; only clusterers count that have a
+        result for every encoder.
         Levels stand in the order in which they were asked for.
     """
     rows = on_shared_clusterers(with_score(table))
     rows = rows[rows["dataset"] == dataset]
-    scores = pd.DataFrame(rows["ami_by_level"].tolist(), index=rows.index)
+    # Undefined ones are None in stored results.
+    scores = pd.DataFrame(rows["ami_by_level"].tolist(), index=rows.index, dtype=float)
     scores = scores.reindex(columns=list(levels or scores.columns))
     named = rows[["encoder", "encoder_name"]].join(100 * scores)
     tidy = named.melt(["encoder", "encoder_name"], var_name="level", value_name="ami")

@@ -9,7 +9,9 @@ from zsc_utils.analysis.maps import LEFT_OUT
 
 
 def rank_by_silhouette(table: pd.DataFrame) -> pd.DataFrame:
-    """Rank clusterings by their silhouette in UMAP space, which needs no labels.
+    """Rank clusterings by their silhouette, which needs no labels.
+
+    It is that in UMAP space or, where none has one, that in the embeddings themselves.
 
     Parameters
     ----------
@@ -27,7 +29,8 @@ def rank_by_silhouette(table: pd.DataFrame) -> pd.DataFrame:
     rows = table.reindex(
         columns=["clusterer", "clusterer_name", *columns, "status", "reason"]
     ).astype(dict.fromkeys(columns, float))
-    rows = rows.sort_values("silhouette_umap", ascending=False, kind="stable", ignore_index=True)
+    space = next((name for name in columns[2:4] if rows[name].notna().any()), columns[2])
+    rows = rows.sort_values(space, ascending=False, kind="stable", ignore_index=True)
     rows.insert(3, "left_out", 100 * (1 - rows.pop("fraction_clustered")))
     rows["ami"] *= 100
     return rows.drop(columns="ami") if rows["ami"].isna().all() else rows

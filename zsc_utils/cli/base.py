@@ -6,7 +6,7 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -73,6 +73,15 @@ def friendly(command: Callable) -> Callable:
             raise typer.Exit(2) from error
 
     return run
+
+
+def end_with(failures: Iterable[ZscError | str]) -> None:
+    """Print what went wrong, a line each, and end with status 1, if anything did."""
+    failures = list(failures)
+    for failure in failures:
+        typer.echo(f"error: {failure}", err=True)
+    if failures:
+        raise typer.Exit(1)
 
 
 def split(names: str | None) -> list[str] | None:

@@ -15,6 +15,7 @@ from zsc_utils.cli.base import (
     SkipOption,
     app,
     check_writable,
+    end_with,
     friendly,
     say_left_out,
     split,
@@ -23,7 +24,7 @@ from zsc_utils.cli.base import (
 from zsc_utils.embed import Precision
 from zsc_utils.errors import EmbeddingsError, UnknownNameError
 from zsc_utils.files import atomic_path
-from zsc_utils.recipes import encoders_with_recipes, recipe_for
+from zsc_utils.recipes import encoders_with_recipes, recipe_for, too_few_samples
 
 RESULT_COLUMNS = [
     "clusterer",
@@ -110,12 +111,25 @@ def cluster_embeddings(
         int | None,
         typer.Option(min=2, help="What to tell clusterers that ask, where there is no y_true."),
     ] = None,
+    nearest_recipe: Annotated[
+        bool,
+        typer.Option(
+            "--nearest-recipe",
+            help="Where a recipe's UMAP needs more samples than there are, take fewer dimensions.",
+        ),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="CSV file to write.")] = None,
 ):
-    """Cluster the embeddings of any file, one row a clusterer."""
+    """Cluster the embeddings of any file, one row a clusterer.
+
+    Ends with status 1 if no clusterer has a result and one or more failed, or the embeddings are
+    degenerate. Clusterers that are skipped (they need more memory, or to be told the number of
+    classes) are no failures.
+    """
     from zsc_utils.costs import Size, lack_of_memory, memory_available, peak_bytes
     from zsc_utils.evaluate import evaluate
     from zsc_utils.npz import load_npz
+    from zsc_utils.results import lack_of_results
     from zsc_utils.sweep import one_thread
 
     check_writable(out)
@@ -124,23 +138,36 @@ def cluster_embeddings(
     profiles.check_names("clusterer", names, known, None)
     family = recipe_family(recipe)
     X, y_true = load_npz(file)
-    if y_true is not None and n_classes:
+    if n_classes and y_true is not None and pd.notna(y_true).any():
         raise EmbeddingsError(f"{file} has y_true, which tells the number: no --n-classes")
+    if n_classes and n_classes > len(X):
+        raise EmbeddingsError(f"{file} holds {len(X)} embeddings, too few for {n_classes} clusters")
     labels = pd.DataFrame({} if y_true is None else {"class": y_true}, index=range(len(X)))
     label = None if y_true is None else "class"
     size = Size(*X.shape, (labels[label].nunique() if label else n_classes) or 1)
+    recipes = [recipe_for(recipe, name, family) for name in names]
+    if few := too_few_samples(recipes, len(X)):
+        what = "" if nearest_recipe else "; --nearest-recipe takes fewer dimensions"
+        typer.echo(few + what, err=True)
     memo, rows = {}, []
     with one_thread():
-        for name in tqdm(names, desc="cluster", unit="clusterer", leave=False):
-            wanted = recipe_for(recipe, name, family)
+        for wanted in tqdm(recipes, desc="cluster", unit="clusterer", leave=False):
             lack = lack_of_memory(peak_bytes(wanted, size), memory_available())
             if lack:
-                rows.append({"clusterer": name, "status": "skipped", "reason": lack})
+                row = {"clusterer": wanted.clusterer, "status": "skipped", "reason": lack}
+                rows.append(row)
                 continue
-            row, _ = evaluate(X, labels, label, wanted, seed=seed, n_classes=n_classes, memo=memo)
+            row, _ = evaluate(
+                *(X, labels, label, wanted),
+                seed=seed,
+                n_classes=n_classes,
+                memo=memo,
+                nearest_recipe=nearest_recipe,
+            )
             rows.append(row)
     table = pd.DataFrame(rows).reindex(columns=RESULT_COLUMNS)
     typer.echo(table.to_string(index=False, float_format="%.3f", na_rep="-"))
     if out:
         with atomic_path(out) as draft:
             table.to_csv(draft, index=False)
+    end_with(filter(None, [lack_of_results(table)]))

@@ -13,8 +13,8 @@ import typer
 from tqdm.auto import tqdm
 
 from zsc_utils import cluster, datasets, encoders, profiles
-from zsc_utils.cli.base import DataOption, app, check_writable, friendly, split
-from zsc_utils.errors import CheckpointError, DownloadError, UnknownNameError, ZscError
+from zsc_utils.cli.base import DataOption, app, check_writable, end_with, friendly, split
+from zsc_utils.errors import CheckpointError, DownloadError, UnknownNameError
 from zsc_utils.files import data_folder
 
 PICTURES = (".png", ".jpg", ".jpeg", ".pdf")
@@ -134,14 +134,6 @@ def data(
             typer.echo(f"{one.name} is {one.state}: {one.problem}")
             typer.echo(f"  page: {one.page}\n  files: {one.place(root)}")
     end_with(failures)
-
-
-def end_with(failures: list[ZscError]) -> None:
-    """Print what went wrong and end with status 1, if anything did."""
-    for failure in failures:
-        typer.echo(f"error: {failure}", err=True)
-    if failures:
-        raise typer.Exit(1)
 
 
 def fetch_missing(names: list[str], root: Path) -> list[DownloadError]:

@@ -18,6 +18,7 @@ from zsc_utils.cli.base import (
     SkipOption,
     app,
     check_writable,
+    end_with,
     friendly,
     say_left_out,
     select_profile,
@@ -55,10 +56,15 @@ def sweep(
         Path | None, typer.Option(help="CSV file for the results, one row a cell.")
     ] = None,
 ):
-    """Compute every result of a profile that is not there yet; say first what that will take."""
+    """Compute every result of a profile that is not there yet; say first what that will take.
+
+    Ends with status 1 if no cell has a result and one or more failed or are degenerate. Cells that
+    are absent, or skipped for want of memory, are no failures.
+    """
     from zsc_utils.costs import memory_available
     from zsc_utils.forecast import forecast
     from zsc_utils.plan import plan
+    from zsc_utils.results import lack_of_results
     from zsc_utils.sweep import sweep as run_sweep
 
     check_writable(out)
@@ -94,6 +100,7 @@ def sweep(
     skipped = table.drop_duplicates(["dataset", "encoder"])["n_skipped"].max()
     if skipped:
         typer.echo(f"unreadable images left out: {skipped} of a dataset at most")
+    end_with(filter(None, [lack_of_results(table)]))
 
 
 @app.command()

@@ -51,9 +51,11 @@ def _why_empty(rows: pd.DataFrame) -> str:
     scored = rows.loc[rows["ami"].notna(), "dataset"].nunique()
     if scored:
         return f"{scored} of its {len(names)} datasets have results, but not of two to compare"
+    # Clusters without an AMI have classes that none is defined for.
+    status = rows["status"].replace("ok", "of undefined AMI")
     kinds = ", ".join(
-        f"{count} {status.replace('_', ' ')}"
-        for status, count in rows.groupby("status", sort=False)["dataset"].nunique().items()
+        f"{count} {what.replace('_', ' ')}"
+        for what, count in rows.groupby(status, sort=False)["dataset"].nunique().items()
     )
     return f"none of its {len(names)} datasets has a result ({kinds})"
 

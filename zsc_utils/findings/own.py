@@ -21,12 +21,16 @@ def own_images(ranked: pd.DataFrame, counts: pd.Series) -> str:
     lacking = ranked[ranked["silhouette_umap"].isna()]
     without = [
         f"**{row.clusterer_name}** has no silhouette"
-        + (f": {row.reason}." if row.reason else ": it found fewer than two clusters.")
+        + (
+            ": it found fewer than two clusters."
+            if row.n_clusters < 2
+            else f" in UMAP space: {row.reason.removeprefix('no silhouette in UMAP: ')}."
+        )
         for row in lacking.itertuples()
     ]
     scored = ranked.drop(lacking.index)
     if scored.empty:
-        return bullets(["**Undecided**: no clustering has a silhouette.", *without])
+        return bullets(["**Undecided**: no clustering has a silhouette in UMAP space.", *without])
     best = scored.iloc[0]
     clusters = counts.drop(LEFT_OUT, errors="ignore")
     sentences = [

@@ -23,8 +23,18 @@ def levels(means: dict[str, pd.DataFrame]) -> str:
         if scores.empty:
             sentences.append(f"**{dataset}**: undecided, no cell has a result.")
             continue
-        levels = list(dict.fromkeys(scores["level"]))
-        wide = scores.pivot(index="encoder_name", columns="level", values="mean")[levels]
+        asked = list(dict.fromkeys(scores["level"]))
+        wide = scores.pivot(index="encoder_name", columns="level", values="mean")[asked]
+        wide = wide.dropna(axis="columns", how="all")
+        levels = list(wide)
+        undefined = ", ".join(level for level in asked if level not in levels)
+        if undefined:
+            sentences.append(
+                f"**{dataset}**: AMI is undefined at {undefined}, where the images have one class, "
+                "or each its own."
+            )
+        if not levels:
+            continue
         best = wide.idxmax(axis=1).value_counts().reindex(levels).dropna().astype(int)
         counts = ", ".join(f"at {level} for {n}" for level, n in best.items())
         name, level = wide.stack().idxmax()
