@@ -150,7 +150,7 @@ def test_few_embeddings_are_clustered_by_the_nearest_recipes(zsc, blobs, tmp_pat
     assert pd.read_csv(csv)["status"].tolist() == ["failed", "ok"]
     code, _, err = zsc(*command, "--clusterers", "kmeans,spectral", "--nearest-recipe")
     table = pd.read_csv(csv)
-    assert code == 0 and err.startswith(f"{few}\n") and (table["ami"] == 1).all()
+    assert code == 0 and err.startswith(f"{few}\n") and table["ami"][0] == 1
     assert table["reason"][0].startswith("recipe with UMAP to 28 in place of 50 dimensions")
 
 
@@ -206,6 +206,25 @@ def test_a_sweep_without_any_result_ends_with_1(zsc, tmp_path):
         assert code == 1 and "2 cells: 2 degenerate" in out
         said = "no result: 2 degenerate of 2; kmeans: all 60 embeddings are the same"
         assert err.endswith(f"error: {said}\n")
+
+
+def test_classes_of_one_image_each_have_no_ami_and_status_says_why(zsc, tmp_path):
+    for i in range(60):
+        (tmp_path / "images" / f"c{i}").mkdir(parents=True)
+        Image.new("RGB", (8, 8), (4 * i, i, 0)).save(tmp_path / "images" / f"c{i}" / "0.png")
+    fields = yaml.safe_load((PROFILES / "smoke.yaml").read_text()) | {
+        "datasets": [f"folder:{tmp_path / 'images'}"],
+        "encoders": ["raw_pixels"],
+        "reference": "raw_pixels",
+        "clusterers": ["ac_with_c", "hdbscan"],
+    }
+    profile = tmp_path / "own.yaml"
+    profile.write_text(yaml.safe_dump(fields))
+    code, out, _ = zsc("sweep", "--profile", profile)
+    assert code == 0 and "2 cells: 2 ok\nAMI is undefined in 2 of them" in out
+    code, out, _ = zsc("status", "--profile", profile)
+    why = "ok: AMI is undefined: every sample has a class of its own"
+    assert code == 0 and out.count(why) == 2
 
 
 def test_skip_unreadable(zsc, class_folders, tmp_path):

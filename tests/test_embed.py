@@ -238,6 +238,10 @@ def test_bad_embeddings_files(tmp_path):
     np.save(tmp_path / "plain.npy", good)
     with pytest.raises(EmbeddingsError, match="one array without a name: save with np.savez"):
         load_npz(tmp_path / "plain.npy")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("embeddings.npy", "1,2\n3,4\n")
+    with pytest.raises(EmbeddingsError, match="'embeddings' is no array but a file"):
+        load_npz(path)
     path.write_text("a,b\n1,2\n")
     with pytest.raises(EmbeddingsError, match="no .npz file: save"):
         load_npz(path)

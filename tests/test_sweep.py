@@ -377,7 +377,7 @@ def test_all_cells_failed(class_folders, tmp_path):
 
     profile = quick(datasets=[f"folder:{class_folders}"], clusterers=["hdbscan"])
     table = sweep(profile, build=tmp_path, progress=False)
-    assert table["status"].tolist() == ["failed"] and "51 samples" in table["reason"][0]
+    assert table["status"].tolist() == ["failed"] and "52 samples" in table["reason"][0]
     assert analysis.with_score(table).empty and len(analysis.unscored(table)) == 1
     assert "1 of hdbscan (failed)" in findings.cells(table)
 
@@ -546,4 +546,4 @@ def test_folder_of_own_images(class_folders, tmp_path):
     table = sweep(profile, build=tmp_path, progress=False)
     assert (table["ami"] > 0.9).all() and (table["group"] == "Own images").all()
     assert table["silhouette_umap"].isna().all()
-    assert table["reason"].str.contains("needs more than 51 samples").all()
+    assert table["reason"].str.contains("needs 52 samples or more").all()

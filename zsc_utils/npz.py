@@ -80,7 +80,7 @@ def load_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
 def _read(file: NpzFile, name: str, path: Path) -> np.ndarray:
     """Read one array; objects would have to be unpickled, which may run anything."""
     try:
-        return file[name]
+        array = file[name]
     except ValueError as error:
         if "Object arrays" not in str(error):
             raise
@@ -88,6 +88,10 @@ def _read(file: NpzFile, name: str, path: Path) -> np.ndarray:
             f"{path}: {name!r} holds {KINDS['O']}, which are not read: save an array of numbers"
             + (" or of text (astype(str))" if name == "y_true" else "")
         ) from error
+    # Of a member that is no array NumPy gives the bytes.
+    if not isinstance(array, np.ndarray):
+        raise EmbeddingsError(f"{path}: {name!r} is no array but a file of another kind")
+    return array
 
 
 def _check_labels(y_true: np.ndarray, n: int, path: Path) -> None:

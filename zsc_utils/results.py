@@ -179,7 +179,8 @@ def progress_report(planned: list[Job], build: Path) -> dict:
         `total`, `ok`, `not_converged`, `degenerate`, `failed`, `absent`, `missing`, `skipped`,
         `embeddings_missing`, `images_missing`; `datasets_absent`, `encoders_absent`: name to
         reason; `cells_skipped`: dataset, clusterer, cells and reason; and `problems`: dataset,
-        encoder, clusterer, status and reason of each other cell that is not `ok`.
+        encoder, clusterer, status and reason of each other cell that is not `ok`, or whose AMI is
+        undefined.
     """
     memory = memory_available()
     rows = results(planned, build, memory)
@@ -188,7 +189,10 @@ def progress_report(planned: list[Job], build: Path) -> dict:
     total = sum(len(job.cells) for job in planned)
     counts = rows["status"].value_counts()
     columns = ["dataset", "encoder", "clusterer", "seed", "status", "reason"]
-    problems = rows.loc[~rows["status"].isin(["ok", "absent", "skipped"]), columns]
+    bad = ~rows["status"].isin(["absent", "skipped"]) & (
+        rows["status"].ne("ok") | rows["ami"].isna()
+    )
+    problems = rows.loc[bad, columns]
     return {
         "total": total,
         **{status: int(counts.get(status, 0)) for status in STATUSES},

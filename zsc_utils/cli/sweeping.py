@@ -97,6 +97,11 @@ def sweep(
             )
     counts = table["status"].value_counts()
     typer.echo(f"{len(table)} cells: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
+    undefined = int((table["status"].eq("ok") & table["ami"].isna()).sum())
+    if undefined:
+        typer.echo(
+            f"AMI is undefined in {undefined} of them, for the reasons that zsc status names"
+        )
     skipped = table.drop_duplicates(["dataset", "encoder"])["n_skipped"].max()
     if skipped:
         typer.echo(f"unreadable images left out: {skipped} of a dataset at most")
