@@ -68,12 +68,12 @@ def embed(
 
     check_writable(out)
     dataset = datasets.open_folder(images, need_classes=False, skip_unreadable=skip_unreadable)
-    say_left_out(dataset)
     loaded = encoders.load_encoder(encoder, checkpoint)
     array, kept, errors = compute(
         dataset, loaded, device=device, precision=precision, skip_unreadable=skip_unreadable
     )
     save_npz(out, array, dataset, kept)
+    say_left_out(dataset)
     for error in errors:
         typer.echo(f"left out: {error}", err=True)
     typer.echo(

@@ -36,7 +36,8 @@ READER_VERSION = 1
 MAX_PIXELS = 100_000_000
 
 # Tags of TIFF.
-NEW_SUBFILE_TYPE, BITS_PER_SAMPLE, PHOTOMETRIC, STRIP_BYTES = 254, 258, 262, 279
+NEW_SUBFILE_TYPE, IMAGE_WIDTH, IMAGE_LENGTH, BITS_PER_SAMPLE = 254, 256, 257, 258
+PHOTOMETRIC, STRIP_BYTES = 262, 279
 SAMPLE_FORMAT, DNG_VERSION = 339, 50706
 SIGNED = 2
 
@@ -150,9 +151,10 @@ def mend_tiff(image: Image.Image) -> None:
     if SIGNED in tags.get(SAMPLE_FORMAT, ()):
         raise ValueError(NO_RANGE)
     bits = tags.get(BITS_PER_SAMPLE, (1,))
-    width, height = image.size
     if image.tile[0].codec_name != "raw":
         return
+    # As stored: the size of a turned image is that of the upright one.
+    width, height = tags[IMAGE_WIDTH], tags[IMAGE_LENGTH]
     # The standard packs 12 bits densely; some write each into two bytes.
     if bits == (12,) and width > 1 and sum(tags.get(STRIP_BYTES, ())) >= 2 * width * height:
         image.tile = [tile._replace(args=("I;16", *tile.args[1:])) for tile in image.tile]
