@@ -3,7 +3,7 @@
 Both run in turn on the same normal random numbers, one thread, the first pair not counted; the
 result must be the same to the bit, or the benchmark fails.
 
-    python benchmarks/bench_umap.py
+    .venv/bin/python benchmarks/bench_umap.py
 """
 
 from time import perf_counter

@@ -145,7 +145,7 @@ def reason_of(error: Exception) -> str:
     """First line of what an error says; of one that says only a name that is lacking, that too."""
     if isinstance(error, KeyError):
         return f"its settings lack {error}"
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def has_attention(network) -> bool:
