@@ -12,6 +12,7 @@ from zsc_utils.cluster import registered as registered_clusterers
 from zsc_utils.clusterings import Clustering, read_clusterings
 from zsc_utils.costs import Size, lack_of_memory, memory_available, peak_bytes
 from zsc_utils.datasets import FileImages, ImageDataset, load_dataset, open_folder
+from zsc_utils.edits import check_code
 from zsc_utils.embed import Embeddings, embed
 from zsc_utils.encoders import describe_encoder, load_encoder
 from zsc_utils.errors import ImageFolderError, ProfileError
@@ -199,6 +200,7 @@ def _compute(job, embeddings: Embeddings, cell, recipe, n_classes, nearest_recip
     lack = lack_of_memory(peak_bytes(recipe, size), memory_available())
     if lack:
         return row_without_scores(cell, "skipped", lack)
+    check_code()
     row, clusters = evaluate(
         embeddings.array,
         embeddings.labels,
