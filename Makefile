@@ -59,8 +59,9 @@ sheets: $(ENV) ## draw the contact sheets of docs/miniature.md anew
 	@for sheet in docs/miniature/*.jpg; do \
 		$(BIN)/zsc sheet "$$(basename "$$sheet" .jpg)" --out "$$sheet" --rows 2 --no-titles; done
 
+# One thread a test: two processes of two threads each would wait for each other.
 test: $(ENV) ## run the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 browser: $(ENV) ## run notebooks in JupyterLab by a browser (Chromium, where it is installed)
 	$(BIN)/python -m pytest -rs tests/browser/in_jupyterlab.py
