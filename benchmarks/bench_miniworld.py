@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from zsc_utils.datasets.base import open_registered, registered
+from zsc_utils.datasets.base import DATASETS, open_registered
 
 COUNT = 320
 
 
 def main() -> None:
     """Time each rendered dataset after one warm-up batch."""
-    for name, facts in registered().items():
+    for name, facts in DATASETS.facts().items():
         if not facts.source.startswith("rendered"):
             continue
         images = open_registered(name, Path(), facts.partitions[0]).images

@@ -28,15 +28,15 @@ import psutil
 import typer
 from tqdm.auto import tqdm
 
-from zsc_utils.cluster import Task, cluster
-from zsc_utils.costs import SCALING, embedding_step
+from zsc_utils.clustering import Task, cluster
 from zsc_utils.datasets import DatasetFacts, ImageDataset
 from zsc_utils.datasets.base import ArrayImages
-from zsc_utils.encoders import load_encoder, registered
+from zsc_utils.encoders import ENCODERS, load_encoder
+from zsc_utils.metrics import silhouette
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, Reduction
-from zsc_utils.reduce import reduce
-from zsc_utils.score import silhouette
-from zsc_utils.sweep import one_thread
+from zsc_utils.reduction import reduce
+from zsc_utils.sweep.costs import SCALING, embedding_step
+from zsc_utils.sweep.run import one_thread
 
 COLUMNS = ("step", "n", "d", "n_classes", "seconds", "bytes")
 LADDER = "500,1000,2000,4000,8000,16000,32000"
@@ -49,7 +49,7 @@ N_IMAGES = 16
 Step = Callable[[np.ndarray, np.ndarray], object]
 
 # The encoders whose weights come with the installation, one a backbone.
-ENCODERS = (
+MEASURED = (
     *("raw_pixels", "random_resnet50", "random_vitb16"),
     *("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"),
     *("mini_random_resnet", "mini_random_vit"),
@@ -129,7 +129,7 @@ def run_encoder(answer, name: str) -> None:
     """Time the forward pass of an encoder on images of 256 pixels; in a child that is new."""
     import torch
 
-    from zsc_utils.embed import compute
+    from zsc_utils.embedding import compute
 
     torch.set_num_threads(1)
     pixels = np.random.default_rng(0).integers(0, 256, (N_IMAGES, 256, 256, 3), np.uint8)
@@ -196,8 +196,8 @@ def main(
         started = list(start_process())
         if not known:
             write(COLUMNS, *started)
-        facts = registered()
-        for name in tqdm(ENCODERS, unit="encoder"):
+        facts = ENCODERS.facts()
+        for name in tqdm(MEASURED, unit="encoder"):
             step = embedding_step(facts[name].backbone)
             if step not in {key[0] for key in known}:
                 seconds, size, d = in_child("spawn", run_encoder, name)

@@ -12,8 +12,8 @@ import numpy as np
 from umap import UMAP
 
 from zsc_utils.recipes import Reduction
-from zsc_utils.reduce import UMAP_MIN_DIST, UMAP_NEIGHBORS, reduce
-from zsc_utils.sweep import one_thread
+from zsc_utils.reduction import UMAP_MIN_DIST, UMAP_NEIGHBORS, reduce
+from zsc_utils.sweep.run import one_thread
 
 REPEATS = 5
 

@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 
 from zsc_utils import analysis, findings, plots
-from zsc_utils.datasets import registered
-from zsc_utils.plan import plan, results_folder
-from zsc_utils.profiles import load_profile
-from zsc_utils.sweep import sweep
+from zsc_utils.datasets import DATASETS
+from zsc_utils.sweep.cells import plan, results_folder
+from zsc_utils.sweep.profile import load_profile
+from zsc_utils.sweep.run import sweep
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def test_gaps_by_hand(scores):
 
 def test_families_name_registered_datasets_that_share_their_classes():
     for family in analysis.FAMILIES:
-        facts = [registered()[name] for name in family.values()]
+        facts = [DATASETS[name].facts for name in family.values()]
         assert len({fact.label for fact in facts}) == 1
         assert analysis.background_variants([family["mixed same"], "digits"]) == family
     assert analysis.background_variants(["digits"]) == {}

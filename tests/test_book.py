@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from zsc_utils.book import STUDY_FIGURES, BookError, make_book, without_links
-from zsc_utils.profiles import load_profile
+from zsc_utils.sweep.profile import load_profile
 
 FRAME = '<iframe sandbox="allow-scripts" srcdoc="&lt;b&gt;map of points&lt;/b&gt;"></iframe>'
 WIDGET = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "bar: 100%"}
@@ -27,7 +27,9 @@ def png():
 
 def executed(folder, name, *outputs):
     cells = [
-        new_markdown_cell(f"# {name}\n\n[how](../docs/miniature.md), [code](../zsc_utils/own.py)"),
+        new_markdown_cell(
+            f"# {name}\n\n[how](../docs/miniature.md), [code](../zsc_utils/sweep/own.py)"
+        ),
         new_code_cell('profile = "smoke"', metadata={"tags": ["parameters"]}),
         new_code_cell("draw()", outputs=[new_output("display_data", data) for data in outputs]),
     ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zsc_utils import cards, findings
-from zsc_utils.encoders.mini import FOLDER
+from zsc_utils.miniature.encoders import FOLDER
 
 ENCODERS = ["raw_pixels", "mini_random_resnet", "mini_vicreg_resnet", "mini_vicreg_resnet_ft"]
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from zsc_utils.cli import RESULT_COLUMNS, app
 from zsc_utils.cli.base import friendly
 from zsc_utils.errors import CheckpointError
-from zsc_utils.profiles import PROFILES
+from zsc_utils.sweep.profile import PROFILES
 
 COLUMNS = "clusterer ami ari n_clusters fraction_clustered silhouette_original silhouette_umap"
 
@@ -108,7 +108,7 @@ def test_clusterers_that_need_more_memory_than_there_is_are_passed_over(
     path, csv = tmp_path / "mine.npz", tmp_path / "results.csv"
     np.savez(path, embeddings=blobs[0], y_true=blobs[1])
     command = ("cluster-embeddings", path, "--recipe", "xent_resnet50", "--clusterers", "kmeans")
-    monkeypatch.setattr("zsc_utils.costs.memory_available", lambda: 1e6)
+    monkeypatch.setattr("zsc_utils.sweep.costs.memory_available", lambda: 1e6)
     code, _, _ = zsc(*command, "--out", csv)
     (row,) = pd.read_csv(csv).to_dict("records")
     assert code == 0 and row["status"] == "skipped" and "MB are there" in row["reason"]
@@ -249,7 +249,7 @@ def test_out_is_checked_before_the_work(zsc, class_folders, tmp_path, kind, monk
     def work(*args, **kwargs):
         raise AssertionError("embedding began")
 
-    monkeypatch.setattr("zsc_utils.embed.compute", work)
+    monkeypatch.setattr("zsc_utils.embedding.compute", work)
     out = {"folder": tmp_path, "below a file": class_folders / "apples" / "0.png" / "o.npz"}
     if kind == "read-only":
         monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
@@ -325,7 +325,7 @@ def test_sweep_dry_run_and_status(zsc, tmp_path):
 
 
 def test_what_does_not_fit_is_said_before_and_after(zsc, monkeypatch):
-    monkeypatch.setattr("zsc_utils.costs.memory_available", lambda: 1000)
+    monkeypatch.setattr("zsc_utils.sweep.costs.memory_available", lambda: 1000)
     for room in ("sweep", "results"):
         monkeypatch.setattr(f"zsc_utils.{room}.memory_available", lambda: 1000)
     narrow = ("--encoders", "raw_pixels", "--datasets", "digits", "--clusterers", "kmeans,hdbscan")
@@ -397,7 +397,7 @@ def test_weights_are_fetched_whatever_became_of_others(zsc, tmp_path, monkeypatc
 
 
 def test_data_downloads_end_with_1_where_one_fails(zsc, tmp_path, monkeypatch):
-    from zsc_utils.datasets.paper import fetch
+    from zsc_utils.datasets.study import fetch
     from zsc_utils.errors import DownloadError
 
     asked = []

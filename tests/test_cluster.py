@@ -3,7 +3,7 @@ import pytest
 from sklearn.cluster import HDBSCAN as SklearnHDBSCAN
 from sklearn.metrics import adjusted_rand_score
 
-from zsc_utils.cluster import Task, cluster, make_clusterer, registered, scale_for_threshold
+from zsc_utils.clustering import CLUSTERERS, Task, cluster, make_clusterer, scale_for_threshold
 from zsc_utils.errors import UnknownNameError
 from zsc_utils.recipes import recipe_for
 
@@ -19,9 +19,9 @@ def subset_of(expected, found):
 
 
 def test_six_clusterers_and_which_are_told_the_number_of_classes():
-    told = {name for name, facts in registered().items() if facts.told_n_classes}
+    told = {name for name, facts in CLUSTERERS.facts().items() if facts.told_n_classes}
     assert told == {"kmeans", "spectral", "ac_with_c"}
-    assert set(registered()) - told == {"ac_without_c", "affinity_propagation", "hdbscan"}
+    assert set(CLUSTERERS) - told == {"ac_without_c", "affinity_propagation", "hdbscan"}
 
 
 def test_kmeans_settings():

@@ -8,11 +8,11 @@ from PIL import Image
 from test_analysis import rows
 
 from zsc_utils import analysis, findings, plots
-from zsc_utils.plan import plan, results_folder
-from zsc_utils.profiles import load_profile
-from zsc_utils.results import results
-from zsc_utils.store import Cell, write_result
-from zsc_utils.sweep import embed_jobs
+from zsc_utils.sweep.cells import plan, results_folder
+from zsc_utils.sweep.profile import load_profile
+from zsc_utils.sweep.results import results
+from zsc_utils.sweep.run import embed_jobs
+from zsc_utils.sweep.store import Cell, write_result
 
 KINDS = ("kmeans", "ac_without_c", "hdbscan")
 DISPLAY = dict(zip(KINDS, ("K-means", "AC w/o C", "HDBSCAN"), strict=True))

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zsc_utils.clusterings import read_clusterings
 from zsc_utils.errors import EmbeddingsError
-from zsc_utils.plan import plan
-from zsc_utils.profiles import load_profile
-from zsc_utils.score import adjusted_mutual_information
-from zsc_utils.sweep import sweep
+from zsc_utils.metrics import adjusted_mutual_information
+from zsc_utils.sweep.cells import plan
+from zsc_utils.sweep.clusterings import read_clusterings
+from zsc_utils.sweep.profile import load_profile
+from zsc_utils.sweep.run import sweep
 
 
 def test_clusters_images_and_classes_belong_together(class_folders, tmp_path):

@@ -3,13 +3,13 @@ import pandas as pd
 import psutil
 import pytest
 
-from zsc_utils import costs
-from zsc_utils.cluster import registered
-from zsc_utils.costs import Cost, Size, fit
-from zsc_utils.encoders import registered as registered_encoders
+from zsc_utils.clustering import CLUSTERERS
+from zsc_utils.encoders import ENCODERS
 from zsc_utils.recipes import Recipe, Reduction
+from zsc_utils.sweep import costs
+from zsc_utils.sweep.costs import Cost, Size, fit
 
-STEPS = [*registered(), "umap", "pca", "silhouette"]
+STEPS = [*CLUSTERERS, "umap", "pca", "silhouette"]
 UMAP = Reduction("umap", n_components=50)
 
 
@@ -99,7 +99,7 @@ def test_a_cell_holds_what_its_largest_step_does():
 
 
 def test_backbones_that_were_measured():
-    backbones = {facts.backbone for facts in registered_encoders().values()}
+    backbones = {facts.backbone for facts in ENCODERS.facts().values()}
     for backbone in backbones:
         assert 0 < costs.seconds_per_image(backbone) < 60
     assert costs.dimensions("ViT-B/16") == 768 and costs.dimensions("none") == 32 * 32 * 3

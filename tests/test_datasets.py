@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zsc_utils.datasets import load_dataset, open_folder, registered
+from zsc_utils.datasets import DATASETS, load_dataset, open_folder
 from zsc_utils.datasets.decoding import read_image, to_rgb
 from zsc_utils.errors import ImageFolderError, UnknownNameError, UnreadableImageError
 
@@ -28,7 +28,7 @@ def test_embedded_datasets(name):
         image = dataset.images[index]
         assert image.size == (side, side)
         assert np.ptp(np.asarray(image).astype(int)) > 10
-    assert registered()[name] is dataset.facts
+    assert DATASETS[name].facts is dataset.facts
 
 
 def test_digits_are_scikit_learns():

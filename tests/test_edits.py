@@ -12,21 +12,21 @@ from test_sweep import quick, result_files
 
 from zsc_utils import edits
 from zsc_utils.errors import CodeChangedError
-from zsc_utils.plan import plan
-from zsc_utils.sweep import sweep
+from zsc_utils.sweep.cells import plan
+from zsc_utils.sweep.run import sweep
 
 ROOT = Path(__file__).resolve().parent.parent
 
 # What someone does in a notebook: sweep, edit the package, sweep another seed.
 LESSON = """
 import pathlib, sys
-import zsc_utils.cluster
-from zsc_utils.profiles import load_profile
-from zsc_utils.sweep import sweep
+import zsc_utils.clustering
+from zsc_utils.sweep.profile import load_profile
+from zsc_utils.sweep.run import sweep
 profile = load_profile("smoke", datasets=["digits"], encoders=["raw_pixels"], clusterers=["kmeans"])
 profile = profile.model_copy(update={"max_samples": 60})
 first = sweep(profile, jobs=2, progress=False)
-file = pathlib.Path(zsc_utils.cluster.__file__)
+file = pathlib.Path(zsc_utils.clustering.__file__)
 file.write_text(file.read_text().replace("n_init=1", "n_init=2"))
 again = sweep(profile, jobs=2, progress=False)
 assert again.equals(first), "what is there can be read"
@@ -61,7 +61,7 @@ def copy(tmp_path):
 def test_code_edited_in_a_running_process_stores_nothing(copy, tmp_path):
     build = tmp_path / "build"
     said = run(LESSON, copy, build).stdout
-    assert said.startswith("CodeChangedError zsc_utils/cluster.py changed since this process")
+    assert said.startswith("CodeChangedError zsc_utils/clustering.py changed since this process")
     assert "restart it" in said and "fresh=True" in said
     assert len(list((build / "results").rglob("*.json"))) == 1
     # After the restart new results are stored beside the old ones, which is said.
@@ -71,20 +71,20 @@ def test_code_edited_in_a_running_process_stores_nothing(copy, tmp_path):
     once, anew = "sweep(profile, progress=False)", "sweep(profile, fresh=True, progress=False)"
     done = run("\n".join([restarted, once, "print('then', file=sys.stderr)", anew]), copy, build)
     before, after = done.stderr.split("then")
-    assert "1 are older than zsc_utils/cluster.py" in before and "fresh=True" in before
+    assert "1 are older than zsc_utils/clustering.py" in before and "fresh=True" in before
     assert "older" not in after
     assert len(list((build / "results").rglob("*.json"))) == 2
 
 
 def test_a_worker_with_other_code_refuses():
     assert edits.guarded(edits.LOADED, sum, [1, 2]) == 3
-    other = edits.LOADED | {"reduce.py": 0}
-    with pytest.raises(CodeChangedError, match=r"zsc_utils/reduce\.py changed"):
+    other = edits.LOADED | {"reduction.py": 0}
+    with pytest.raises(CodeChangedError, match=r"zsc_utils/reduction\.py changed"):
         edits.guarded(other, sum, [1, 2])
 
 
 def test_what_only_reads_results_may_be_edited():
-    assert {"reduce.py", "encoders/base.py", "datasets/folder.py"} <= edits.LOADED.keys()
+    assert {"reduction.py", "encoders/base.py", "datasets/folder.py"} <= edits.LOADED.keys()
     assert not any(name.startswith(("plots/", "analysis/", "cli/")) for name in edits.LOADED)
 
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
+from zsc_utils.cache import ArrayFolder, atomic_path, fingerprint
 from zsc_utils.datasets import load_dataset, open_folder
-from zsc_utils.embed import (
+from zsc_utils.embedding import (
     Precision,
     choose_device,
     compute,
@@ -20,7 +21,6 @@ from zsc_utils.embed import (
 )
 from zsc_utils.encoders import describe_encoder, load_encoder
 from zsc_utils.errors import DeviceError, EmbeddingsError, UnreadableImageError
-from zsc_utils.files import ArrayFolder, atomic_path, fingerprint
 from zsc_utils.narrow import check_embeddings
 from zsc_utils.npz import load_npz, save_npz
 
@@ -111,7 +111,7 @@ def test_precision_is_in_the_key_where_it_is_not_full():
 @pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("name", ["random_resnet50", "random_vitb16"])
 def test_bf16_embeddings_are_near_those_in_full_precision(name, fast, monkeypatch, caplog):
-    monkeypatch.setattr("zsc_utils.embed.bfloat16_is_fast", lambda device: fast)
+    monkeypatch.setattr("zsc_utils.embedding.bfloat16_is_fast", lambda device: fast)
     dataset = load_dataset("textures").subset(2)
     encoder = load_encoder(name)
     run = partial(compute, dataset, encoder, device="cpu", progress=False)

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zsc_utils import cluster as cluster_room
-from zsc_utils import files, reduce, score
-from zsc_utils.evaluate import cell_key, evaluate
+from zsc_utils import cache, clustering, metrics, reduction
+from zsc_utils.metrics import TRUTH_SCORES
 from zsc_utils.recipes import Recipe, Reduction, recipe_for
-from zsc_utils.score import TRUTH_SCORES
+from zsc_utils.registry import Entry
+from zsc_utils.sweep.evaluate import cell_key, evaluate
 
 
 @pytest.fixture
@@ -37,7 +37,9 @@ def test_a_failure_is_a_row_that_says_so(blobs, labels, monkeypatch):
         raise MemoryError("17 GiB")
 
     monkeypatch.setitem(
-        cluster_room._MAKERS, "kmeans", (cluster_room.registered()["kmeans"], explode)
+        clustering.CLUSTERERS.entries,
+        "kmeans",
+        Entry(clustering.CLUSTERERS["kmeans"].facts, explode),
     )
     row, clusters = evaluate(blobs[0], labels, "class", KMEANS)
     assert clusters is None and row["status"] == "failed"
@@ -82,38 +84,39 @@ def test_every_setting_makes_another_key():
 
 
 @pytest.mark.parametrize(
-    ("register", "name"),
-    [(reduce._METHODS, "pca"), (reduce._METHODS, "umap"), (cluster_room._MAKERS, "kmeans")],
+    ("registry", "name"),
+    [
+        (reduction.REDUCERS, "pca"),
+        (reduction.REDUCERS, "umap"),
+        (clustering.CLUSTERERS, "kmeans"),
+    ],
 )
-def test_a_raised_version_makes_another_key(register, name, monkeypatch):
+def test_a_raised_version_makes_another_key(registry, name, monkeypatch):
     before = cell_key("embedding", KMEANS, "class", 5, 1)
-    if register is cluster_room._MAKERS:
-        facts, maker = register[name]
-        raised = (replace(facts, version=facts.version + 1), maker)
-    else:
-        raised = replace(register[name], version=register[name].version + 1)
-    monkeypatch.setitem(register, name, raised)
+    facts, make = registry[name]
+    raised = Entry(replace(facts, version=facts.version + 1), make)
+    monkeypatch.setitem(registry.entries, name, raised)
     assert cell_key("embedding", KMEANS, "class", 5, 1) != before
 
 
 def test_other_scores_make_another_key(monkeypatch):
     before = cell_key("embedding", KMEANS, "class", 5, 1)
-    monkeypatch.setattr(score, "SCORES_VERSION", score.SCORES_VERSION + 1)
+    monkeypatch.setattr(metrics, "SCORES_VERSION", metrics.SCORES_VERSION + 1)
     assert cell_key("embedding", KMEANS, "class", 5, 1) != before
 
 
 def test_other_libraries_make_another_key_where_they_do_the_work(monkeypatch):
     hdbscan = Recipe("hdbscan", KMEANS.reduction)
     before = [cell_key("embedding", recipe, "class", 5, 1) for recipe in (KMEANS, hdbscan)]
-    found = files._version
+    found = cache._version
     monkeypatch.setattr(
-        files, "_version", lambda package: "99" if package == "hdbscan" else found(package)
+        cache, "_version", lambda package: "99" if package == "hdbscan" else found(package)
     )
     after = [cell_key("embedding", recipe, "class", 5, 1) for recipe in (KMEANS, hdbscan)]
     assert before[0] == after[0] and before[1] != after[1]
 
 
-CLUSTERERS = list(cluster_room.registered())
+CLUSTERERS = list(clustering.CLUSTERERS)
 
 
 @pytest.mark.parametrize("clusterer", CLUSTERERS)
@@ -137,7 +140,7 @@ def test_fewer_different_embeddings_than_clusters_asked_for(labels):
     for clusterer in CLUSTERERS:
         recipe = Recipe(clusterer, Reduction(), recipe_for("xent_vitb16", clusterer).settings)
         row, clusters = evaluate(X, labels, "class", recipe)
-        if cluster_room.registered()[clusterer].told_n_classes:
+        if clustering.CLUSTERERS[clusterer].facts.told_n_classes:
             reason = "90 embeddings, of which 2 differ, cannot make 3 clusters"
             assert (row["status"], row["reason"], clusters) == ("degenerate", reason, None)
         else:

@@ -14,11 +14,11 @@ from bokeh.models import HoverTool
 from PIL import Image
 
 from zsc_utils import analysis, explorer, plots
-from zsc_utils.clusterings import read_clusterings
 from zsc_utils.errors import ZscError
-from zsc_utils.plan import plan
-from zsc_utils.profiles import load_profile
-from zsc_utils.sweep import sweep
+from zsc_utils.sweep.cells import plan
+from zsc_utils.sweep.clusterings import read_clusterings
+from zsc_utils.sweep.profile import load_profile
+from zsc_utils.sweep.run import sweep
 
 EVIL = "</script><script>document.title='hacked'</script><img src=x onerror=alert(1)>"
 

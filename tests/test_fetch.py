@@ -11,9 +11,9 @@ import pytest
 from paper_trees import TREES
 
 from zsc_utils.datasets import load_dataset
-from zsc_utils.datasets.paper import fetch as fetching
-from zsc_utils.datasets.paper.fetch import PART, SUMS, download, fetch
-from zsc_utils.datasets.paper.tables import sources_table
+from zsc_utils.datasets.study import fetch as fetching
+from zsc_utils.datasets.study.fetch import PART, SUMS, download, fetch
+from zsc_utils.datasets.study.tables import sources_table
 from zsc_utils.errors import DownloadError
 
 

@@ -30,10 +30,10 @@ from zsc_utils.errors import (
     UnknownNameError,
     UnreadableImageError,
 )
-from zsc_utils.training.finetuning import loop, run
-from zsc_utils.training.finetuning.images import batches, open_class_folders, seeded, train_order
-from zsc_utils.training.finetuning.processes import Group
-from zsc_utils.training.finetuning.settings import TuningSettings, settings_for, tunable_encoders
+from zsc_utils.finetuning import loop, run
+from zsc_utils.finetuning.images import batches, open_class_folders, seeded, train_order
+from zsc_utils.finetuning.processes import Group
+from zsc_utils.finetuning.settings import TuningSettings, settings_for, tunable_encoders
 
 SIDE = 40
 CLASSES = ["checks", "columns", "plain", "rings", "rows"]
@@ -568,8 +568,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
 from test_finetune import SMALL, make_vit, replace, run
-from zsc_utils.training.finetuning.images import open_class_folders
-from zsc_utils.training.finetuning.processes import process_group
+from zsc_utils.finetuning.images import open_class_folders
+from zsc_utils.finetuning.processes import process_group
 
 torch.set_num_threads(1)
 settings = replace(SMALL, batch_size=4, accumulate=2, drop_path=0.0)

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from zsc_utils import costs, forecast
-from zsc_utils.plan import plan
-from zsc_utils.profiles import load_profile
 from zsc_utils.recipes import Reduction
+from zsc_utils.sweep import costs, forecast
+from zsc_utils.sweep.cells import plan
+from zsc_utils.sweep.profile import load_profile
 
 UMAP = Reduction("umap", n_components=50)
 

@@ -18,17 +18,17 @@ from conftest import ROOT
 from PIL import Image
 
 from zsc_utils import findings, plots
+from zsc_utils.cache import data_folder, readable
 from zsc_utils.datasets import load_dataset, open_folder
 from zsc_utils.datasets.decoding import FORMATS, read_image
 from zsc_utils.datasets.folder import find_images
-from zsc_utils.embed import embed
+from zsc_utils.embedding import embed
 from zsc_utils.encoders import describe_encoder, load_encoder
 from zsc_utils.encoders.transforms import cut_ends, image_transform
 from zsc_utils.errors import ImageFolderError, UnreadableImageError
-from zsc_utils.files import data_folder, readable
-from zsc_utils.own import open_images
-from zsc_utils.profiles import load_profile
-from zsc_utils.sweep import sweep
+from zsc_utils.sweep.own import open_images
+from zsc_utils.sweep.profile import load_profile
+from zsc_utils.sweep.run import sweep
 
 WHITE = (255, 255, 255)
 
@@ -662,7 +662,7 @@ def test_a_path_has_one_meaning_everywhere(monkeypatch, tmp_path):
     for name in ("a", "b"):
         (tmp_path / "photos" / name).mkdir(parents=True)
         Image.new("RGB", (9, 9)).save(tmp_path / "photos" / name / "0.png")
-    monkeypatch.setattr("zsc_utils.files.ROOT", tmp_path)
+    monkeypatch.setattr("zsc_utils.cache.ROOT", tmp_path)
     monkeypatch.setenv("DATA_ROOT", "data")
     for place in (tmp_path, inside, ROOT / "notebooks"):
         monkeypatch.chdir(place)

@@ -7,13 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zsc_utils import knn
+from zsc_utils import metrics
 from zsc_utils.datasets import load_dataset
-from zsc_utils.embed import Precision
+from zsc_utils.embedding import Precision
 from zsc_utils.errors import EmbeddingsError
-from zsc_utils.knn import KS, accuracy_by_k, knn_accuracies, nearest, vote
-from zsc_utils.plan import plan
-from zsc_utils.profiles import load_profile
+from zsc_utils.metrics import KS, accuracy_by_k, nearest, vote
+from zsc_utils.sweep import neighbours as knn
+from zsc_utils.sweep.cells import plan
+from zsc_utils.sweep.neighbours import knn_accuracies
+from zsc_utils.sweep.profile import load_profile
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def naive(train, test):
 @pytest.mark.parametrize("k", [1, 20, 350])
 def test_blocks_give_what_the_whole_gives(points, rows, k, monkeypatch):
     train, _, test, _ = points
-    monkeypatch.setattr(knn, "TEST_ROWS", 64)
+    monkeypatch.setattr(metrics, "TEST_ROWS", 64)
     similarity, which = nearest(train, test, k, rows=rows)
     everything = naive(train, test)
     np.testing.assert_allclose(similarity, -np.sort(-everything, axis=1)[:, :k], atol=1e-6)
@@ -46,7 +48,7 @@ def test_accuracy_is_scikit_learns(points, monkeypatch):
     from sklearn.neighbors import KNeighborsClassifier
 
     train, y_train, test, y_test = points
-    monkeypatch.setattr(knn, "VOTES", 64)
+    monkeypatch.setattr(metrics, "VOTES", 64)
     found = accuracy_by_k(train, y_train, test, y_test)
     for k in KS:
         theirs = KNeighborsClassifier(

@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 PARAMETERS = 'profile = "tiny"\njobs = 1\nseed = None'
 DRAW = """
 import matplotlib.pyplot as plt
-from zsc_utils.files import figures_folder
+from zsc_utils.cache import figures_folder
 folder = figures_folder(profile)
 folder.mkdir(parents=True, exist_ok=True)
 plt.figure().savefig(folder / "{number}_figure.pdf")
@@ -91,7 +91,7 @@ def test_all_then_nothing_then_what_changed(project):
     assert {k: v for k, v in times(project).items() if k.startswith("01")} == {
         k: v for k, v in before.items() if k.startswith("01")
     }
-    for changed in ("zsc_utils/score.py", "profiles/tiny.yaml"):
+    for changed in ("zsc_utils/metrics.py", "profiles/tiny.yaml"):
         (project / changed).touch()
         planned = make(project, "all", "--dry-run").stdout.replace("echo '", "")
         assert set(executed(planned)) == {"01", "02"}

@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zsc_utils.datasets import load_dataset, registered
-from zsc_utils.datasets.miniworld import rendered_arrays
-from zsc_utils.datasets.miniworld.collections import Collection
-from zsc_utils.datasets.miniworld.factors import QUARTERS, Nuisances
-from zsc_utils.datasets.miniworld.lazy import BATCH
-from zsc_utils.datasets.miniworld.phylogeny import RANKS, genome, lineages
-from zsc_utils.datasets.miniworld.source import SPECIES, TEST, TRAIN
+from zsc_utils.datasets import DATASETS, load_dataset
 from zsc_utils.errors import UnknownNameError
+from zsc_utils.miniature.world import rendered_arrays
+from zsc_utils.miniature.world.collections import Collection
+from zsc_utils.miniature.world.factors import QUARTERS, Nuisances
+from zsc_utils.miniature.world.lazy import BATCH
+from zsc_utils.miniature.world.phylogeny import RANKS, genome, lineages
+from zsc_utils.miniature.world.source import SPECIES, TEST, TRAIN
 
 HASHES = json.loads((Path(__file__).parent / "miniworld_hashes.json").read_text())
 NAMES = sorted(
     name
-    for name, facts in registered().items()
+    for name, facts in DATASETS.facts().items()
     if facts.source.startswith("rendered") and "test" in facts.partitions
 )
 TRAIN_HASHES = HASHES.pop("mini-imagenet train")
@@ -114,7 +114,7 @@ def test_training_images_are_not_test_images():
 
 
 WITH_TRAIN = sorted(
-    name for name in NAMES if "train" in registered()[name].partitions and name != "mini-imagenet"
+    name for name in NAMES if "train" in DATASETS[name].facts.partitions and name != "mini-imagenet"
 )
 
 
@@ -153,7 +153,7 @@ def test_train_images_have_the_classes_they_are_said_to_have():
 
 def test_counterparts_of_what_has_no_train_images_have_none():
     for name in ("mini-imagenetv2", "mini-imagenet-r", "mini-imagenet-sketch", "mini-imagenet-o"):
-        assert registered()[name].partitions == ("test",)
+        assert DATASETS[name].facts.partitions == ("test",)
 
 
 @pytest.mark.parametrize("name", ["mini-imagenet-o", "mini-flora", "mini-inat", "mini-bioscan"])

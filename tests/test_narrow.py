@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from zsc_utils.errors import EmbeddingsError
-from zsc_utils.evaluate import evaluate
 from zsc_utils.narrow import check_embeddings
 from zsc_utils.npz import load_npz
 from zsc_utils.recipes import Recipe, Reduction
+from zsc_utils.sweep.evaluate import evaluate
 
 NONE = Reduction()
 

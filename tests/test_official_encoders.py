@@ -19,21 +19,21 @@ from typer.testing import CliRunner
 from zsc_utils import findings
 from zsc_utils.cli import app
 from zsc_utils.encoders import (
+    ENCODERS,
     describe_encoder,
     fetch_weights,
     load_encoder,
     official,
-    registered,
     weights,
     with_published_weights,
 )
 from zsc_utils.errors import CheckpointError, WeightsMissingError
-from zsc_utils.plan import plan
 from zsc_utils.plots import METHOD_COLORS
-from zsc_utils.profiles import load_profile
 from zsc_utils.recipes import encoders_with_recipes
-from zsc_utils.results import progress_report
-from zsc_utils.sweep import sweep
+from zsc_utils.sweep.cells import plan
+from zsc_utils.sweep.profile import load_profile
+from zsc_utils.sweep.results import progress_report
+from zsc_utils.sweep.run import sweep
 
 ROSTER = official.ROSTER
 
@@ -352,14 +352,14 @@ def test_every_encoder_with_recipes_is_there_and_the_roster_is_nothing_else():
     assert set(encoders_with_recipes()) == baselines | set(ROSTER)
     assert len(ROSTER) == 15
     for name, row in ROSTER.items():
-        facts = registered()[name]
+        facts = ENCODERS[name].facts
         assert facts.method in METHOD_COLORS
         backbone = name.removesuffix("_ft").rpartition("_")[2]
-        assert facts.backbone == registered()[f"random_{backbone}"].backbone
+        assert facts.backbone == ENCODERS[f"random_{backbone}"].facts.backbone
         assert facts.labels == (facts.method == "X-Ent" or name.endswith("_ft"))
         assert facts.fine_tuned_from == (name.removesuffix("_ft") if name.endswith("_ft") else None)
         assert (row.url is None) == (name.endswith("_ft") and name != "mae_avg_vitb16_ft")
-    assert len({facts.display for facts in registered().values()}) == len(registered())
+    assert len({facts.display for facts in ENCODERS.facts().values()}) == len(ENCODERS)
 
 
 def test_torchvision_names_the_same_files():

@@ -13,9 +13,9 @@ from conftest import ROOT
 from PIL import Image
 
 from zsc_utils import analysis, findings, plots
-from zsc_utils.embed import Precision
+from zsc_utils.embedding import Precision
 from zsc_utils.errors import ImageFolderError, ProfileError, UnknownNameError
-from zsc_utils.own import (
+from zsc_utils.sweep.own import (
     FEWEST,
     assignments,
     cluster_own,
@@ -24,7 +24,7 @@ from zsc_utils.own import (
     save_assignments,
     too_few_images,
 )
-from zsc_utils.profiles import load_profile
+from zsc_utils.sweep.profile import load_profile
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_who_must_be_told_is_passed_over_and_memory_is_heeded(
     photos, profile, tmp_path, monkeypatch
 ):
     planned = plan_own(open_images(photos), "raw_pixels", profile)
-    monkeypatch.setattr("zsc_utils.own.memory_available", lambda: 1e6)
+    monkeypatch.setattr("zsc_utils.sweep.own.memory_available", lambda: 1e6)
     table, found = cluster_own(planned, build=tmp_path, progress=False)
     assert found == [] and table["status"].tolist() == ["skipped", "skipped"]
     assert save_assignments(found, "00_clusters", tmp_path) is None

@@ -14,13 +14,13 @@ import pytest
 from conftest import ROOT
 from paper_trees import TREES, WNIDS, folders, photograph, text
 
-from zsc_utils.datasets import load_dataset, registered
-from zsc_utils.datasets.paper.bioscan import fill_taxa
-from zsc_utils.datasets.paper.holdings import holding
-from zsc_utils.datasets.paper.lsun import open_database
-from zsc_utils.datasets.paper.nabirds import tree_levels
-from zsc_utils.datasets.paper.tables import sources_table, study_table
-from zsc_utils.datasets.paper.unsplit import evenly_spaced
+from zsc_utils.datasets import DATASETS, load_dataset
+from zsc_utils.datasets.study.bioscan import fill_taxa
+from zsc_utils.datasets.study.holdings import holding
+from zsc_utils.datasets.study.lsun import open_database
+from zsc_utils.datasets.study.nabirds import tree_levels
+from zsc_utils.datasets.study.tables import sources_table, study_table
+from zsc_utils.datasets.study.unsplit import evenly_spaced
 from zsc_utils.errors import DatasetAbsentError, DatasetIncompleteError, UnreadableImageError
 
 SHARED_DATA = Path(os.environ.get("ZSC_SHARED_DATA") or ROOT.parent / "shared" / "data")
@@ -52,14 +52,14 @@ def tree(tmp_path, any_checksum):
 
 def test_the_study_has_26_datasets_in_five_groups():
     table = study_table()
-    assert len(table) == 26 and set(TREES) == set(table.index) <= set(registered())
+    assert len(table) == 26 and set(TREES) == set(table.index) <= set(DATASETS)
     assert table["group"].value_counts().between(3, 8).all() and table["group"].nunique() == 5
     assert not table["short"].duplicated().any()
     # What the study's appendix and its search add.
     extra = {"in9nofg", "in9onlybg", "in9tiledbg", "in9mixedsame", "in9mixednext"}
     extra |= {"imagenette", "imagewoof"}
     assert set(sources_table().index) == set(table.index) | extra
-    untrained = [n for n in table.index if "train" not in registered()[n].partitions]
+    untrained = [n for n in table.index if "train" not in DATASETS[n].facts.partitions]
     assert untrained == ["imagenetv2", "imagenet-r", "imagenet-sketch", "imagenet-o"]
 
 
@@ -258,7 +258,7 @@ def test_imagenet_9_names_its_classes_and_has_more_variants(tree):
 def test_search_sets_are_training_images(name, tmp_path):
     folders(tmp_path / f"{name}2-160" / "train", WNIDS, name="{kind}_{i}.JPEG")
     assert len(load_dataset(name, tmp_path, "train")) == 6
-    assert registered()[name].partitions == ("train",)
+    assert DATASETS[name].facts.partitions == ("train",)
 
 
 def test_stanford_cars_as_class_folders(tmp_path):
@@ -268,7 +268,7 @@ def test_stanford_cars_as_class_folders(tmp_path):
 
 
 def test_superclasses_are_20_of_five(tree):
-    from zsc_utils.datasets.paper.arrays import SUPERCLASSES
+    from zsc_utils.datasets.study.arrays import SUPERCLASSES
 
     members = [kind for kinds in SUPERCLASSES.values() for kind in kinds.split()]
     assert len(SUPERCLASSES) == 20 and len(set(members)) == len(members) == 100
@@ -507,13 +507,13 @@ def test_real_mnist():
 
 
 def test_names_are_known_without_torch():
-    code = "import sys, zsc_utils.datasets as d; d.registered(); sys.exit('torch' in sys.modules)"
+    code = "import sys, zsc_utils.datasets as d; len(d.DATASETS); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_the_page_of_datasets_is_that_of_the_tables():
     page = (ROOT / "docs" / "datasets.md").read_text()
-    for name, facts in registered().items():
+    for name, facts in DATASETS.facts().items():
         if name in sources_table().index:
             row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` "))
             source = sources_table().loc[name]

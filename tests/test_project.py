@@ -15,10 +15,10 @@ import yaml
 from conftest import ROOT
 
 from zsc_utils import ROOMS
-from zsc_utils.datasets import registered
-from zsc_utils.encoders import registered as registered_encoders
-from zsc_utils.profiles import load_profile, profile_names
+from zsc_utils.datasets import DATASETS
+from zsc_utils.encoders import ENCODERS
 from zsc_utils.recipes import encoders_with_recipes, recipe_for
+from zsc_utils.sweep.profile import load_profile, profile_names
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -175,7 +175,7 @@ def test_links_and_pictures_exist(page):
 def test_every_dataset_of_the_miniature_has_its_sheet():
     rendered = {
         name
-        for name, facts in registered().items()
+        for name, facts in DATASETS.facts().items()
         if facts.source.startswith("rendered") and "test" in facts.partitions
     }
     assert {path.stem for path in (ROOT / "docs" / "miniature").glob("*.jpg")} == rendered
@@ -185,7 +185,7 @@ def test_every_dataset_of_the_miniature_has_its_sheet():
 def test_every_encoder_of_a_profile_has_recipes(name):
     profile = load_profile(name)
     for encoder in profile.encoders:
-        family = registered_encoders()[encoder].family
+        family = ENCODERS[encoder].facts.family
         for clusterer in profile.clusterers:
             recipe = recipe_for(encoder, clusterer, family, profile.recipe_table)
             assert recipe.clusterer == clusterer

@@ -9,11 +9,10 @@ import pytest
 from zsc_utils import analysis, findings, plots
 from zsc_utils.encoders.base import EncoderFacts
 from zsc_utils.errors import EmbeddingsError, RecipeError
-from zsc_utils.plan import plan
-from zsc_utils.profiles import load_profile
 from zsc_utils.recipes import Recipe, Reduction
-from zsc_utils.reduce import reduce
-from zsc_utils.reductions_compared import (
+from zsc_utils.reduction import reduce
+from zsc_utils.sweep.cells import plan
+from zsc_utils.sweep.comparison import (
     COLUMNS,
     Setting,
     compare_one,
@@ -21,8 +20,9 @@ from zsc_utils.reductions_compared import (
     compared_encoders,
     reductions,
 )
-from zsc_utils.store import Cell
-from zsc_utils.sweep import embed_jobs
+from zsc_utils.sweep.profile import load_profile
+from zsc_utils.sweep.run import embed_jobs
+from zsc_utils.sweep.store import Cell
 
 SMALL = {"pca": [2, 70], "pacmap": [2], "tsne": [2]}
 
@@ -123,7 +123,7 @@ def test_comparison_is_read_again_and_resumed(compared, small):
 
 def test_clusterers_without_memory_are_skipped(compared, small, monkeypatch):
     _, build = compared
-    monkeypatch.setattr("zsc_utils.reductions_compared.memory_available", lambda: 1e6)
+    monkeypatch.setattr("zsc_utils.sweep.comparison.memory_available", lambda: 1e6)
     table = compare_reductions(small, build=build, dimensions=SMALL, progress=False)
     assert set(table["status"]) == {"skipped"} and len(table) == 30
     assert table["reason"].str.contains("1 MB are there").all()

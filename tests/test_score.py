@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
 
-from zsc_utils.score import (
+from zsc_utils.metrics import (
     TRUTH_SCORES,
     adjusted_mutual_information,
     cluster_counts,

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zsc_utils import search as room
 from zsc_utils.datasets import load_dataset
-from zsc_utils.embed import Embeddings, Precision
+from zsc_utils.embedding import Embeddings, Precision
 from zsc_utils.errors import ProfileError, RecipeError
-from zsc_utils.profiles import load_profile
 from zsc_utils.recipes import Recipe, Reduction, recipe_for, trials_file
-from zsc_utils.search import Trial, best, chosen_recipes, search
+from zsc_utils.sweep import search as room
+from zsc_utils.sweep.profile import load_profile
+from zsc_utils.sweep.search import Trial, best, chosen_recipes, search
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ def results(seeds=(1,)):
     rng = np.random.default_rng(0)
     rows = []
     for dataset in ("digits", "mini-inat", "mini-bioscan"):
-        facts = datasets.registered()[dataset]
+        facts = datasets.DATASETS[dataset].facts
         levels = facts.taxonomy or (facts.label,)
         for encoder, (name, backbone, method, labels, before) in ENCODERS.items():
             for clusterer in ("kmeans", "ac/c"):
@@ -80,7 +80,7 @@ def run(monkeypatch, tmp_path):
 
     def run(path, table):
         said = [[]]
-        monkeypatch.setattr("zsc_utils.sweep.sweep", lambda *args, **kwargs: table)
+        monkeypatch.setattr("zsc_utils.sweep.run.sweep", lambda *args, **kwargs: table)
         drawn = curves(table)
         monkeypatch.setattr(analysis, "variance_curves", lambda *args: drawn)
         # There are no clusters behind a made-up table.

@@ -11,14 +11,14 @@ import pytest
 import yaml
 from conftest import run_zsc
 
-from zsc_utils.embed import Precision, embeddings_key
+from zsc_utils.embedding import Precision, embeddings_key
 from zsc_utils.errors import ProfileError, UnknownNameError
-from zsc_utils.plan import embeddings_size, plan, side_by_side, taxonomies
-from zsc_utils.profiles import PROFILES, load_profile, profile_names
 from zsc_utils.recipes import STUDY_TABLE
-from zsc_utils.results import progress_report, read_embeddings
-from zsc_utils.store import Cell, pack_clusters, read_result, unpack_clusters, write_result
-from zsc_utils.sweep import sweep
+from zsc_utils.sweep.cells import embeddings_size, plan, side_by_side, taxonomies
+from zsc_utils.sweep.profile import PROFILES, load_profile, profile_names
+from zsc_utils.sweep.results import progress_report, read_embeddings
+from zsc_utils.sweep.run import sweep
+from zsc_utils.sweep.store import Cell, pack_clusters, read_result, unpack_clusters, write_result
 
 
 def quick(**changes):
@@ -121,8 +121,8 @@ def test_a_profile_of_aliases_of_aliases_takes_no_time(tmp_path):
 
 def test_few_samples_are_warned_of_once_a_dataset_before_the_work(tmp_path, monkeypatch, caplog):
     profile = quick(clusterers=["kmeans", "hdbscan"], encoders=["raw_pixels", "mini_random_vit"])
-    monkeypatch.setattr("zsc_utils.sweep.embed_jobs", lambda *args: None)
-    monkeypatch.setattr("zsc_utils.sweep.cluster_jobs", lambda *args: None)
+    monkeypatch.setattr("zsc_utils.sweep.run.embed_jobs", lambda *args: None)
+    monkeypatch.setattr("zsc_utils.sweep.run.cluster_jobs", lambda *args: None)
     sweep(profile.model_copy(update={"max_samples": 20}), build=tmp_path, progress=False)
     (record,) = caplog.records
     assert "digits: 20 samples: too few for UMAP to 50 dimensions" in record.getMessage()
@@ -294,14 +294,15 @@ def test_what_is_damaged_is_computed_again_wherever_it_is_read(name, tmp_path, c
 
 
 def test_a_failed_cell_does_not_end_the_sweep_and_can_be_retried(tmp_path, monkeypatch):
-    from zsc_utils import cluster
+    from zsc_utils.clustering import CLUSTERERS
+    from zsc_utils.registry import Entry
 
-    maker = cluster._MAKERS["kmeans"]
+    maker = CLUSTERERS["kmeans"]
 
     def explode(*args):
         raise ValueError("on purpose")
 
-    monkeypatch.setitem(cluster._MAKERS, "kmeans", (maker[0], explode))
+    monkeypatch.setitem(CLUSTERERS.entries, "kmeans", Entry(maker.facts, explode))
     table = sweep(quick(), build=tmp_path, progress=False).set_index("clusterer")
     assert table.loc["kmeans", "status"] == "failed"
     assert table.loc["kmeans", "reason"] == "ValueError: on purpose"
@@ -309,7 +310,7 @@ def test_a_failed_cell_does_not_end_the_sweep_and_can_be_retried(tmp_path, monke
     report = progress_report(plan(quick()), tmp_path)
     assert report["failed"] == 1 and report["missing"] == 0
     assert report["problems"][0]["reason"] == "ValueError: on purpose"
-    monkeypatch.setitem(cluster._MAKERS, "kmeans", maker)
+    monkeypatch.setitem(CLUSTERERS.entries, "kmeans", maker)
     kept = sweep(quick(), build=tmp_path, progress=False).set_index("clusterer")
     assert kept.loc["kmeans", "status"] == "failed"
     again = sweep(quick(), build=tmp_path, retry_failed=True, progress=False)
@@ -476,7 +477,7 @@ def test_where_no_cell_fits_nothing_is_embedded(tmp_path, needs):
 
 
 def test_no_more_cells_run_at_once_than_fit(tmp_path, needs, monkeypatch):
-    from zsc_utils import sweep as room
+    from zsc_utils.sweep import run as room
 
     profile = quick(datasets=["digits", "mini-inat"], clusterers=["kmeans", "ac_with_c", "hdbscan"])
     jobs = plan(profile)
@@ -507,7 +508,7 @@ def test_no_more_cells_run_at_once_than_fit(tmp_path, needs, monkeypatch):
 
 
 def test_sizes_are_guessed_before_embeddings_are_there_and_known_after(tmp_path):
-    from zsc_utils.costs import Size
+    from zsc_utils.sweep.costs import Size
 
     (job,) = plan(quick(clusterers=["kmeans"]))
     assert embeddings_size(job, tmp_path) == Size(80, 3072, 10)

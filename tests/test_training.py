@@ -12,18 +12,18 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from zsc_utils.cache import ROOT, fingerprint
 from zsc_utils.cli import app
 from zsc_utils.datasets import load_dataset
-from zsc_utils.encoders import load_encoder, registered
-from zsc_utils.encoders.mini import FOLDER, ROSTER, load_backbone, make_backbone, read_card
+from zsc_utils.encoders import ENCODERS, load_encoder
 from zsc_utils.errors import CheckpointError, TrainingError, UnknownNameError
-from zsc_utils.files import ROOT, fingerprint
-from zsc_utils.training import methods
-from zsc_utils.training.augment import Augmentation, plain
-from zsc_utils.training.loop import train
-from zsc_utils.training.measure import embed_pixels, knn_accuracy
-from zsc_utils.training.methods import Settings
-from zsc_utils.training.pretrain import (
+from zsc_utils.miniature.encoders import FOLDER, ROSTER, load_backbone, make_backbone, read_card
+from zsc_utils.miniature.training import methods
+from zsc_utils.miniature.training.augment import Augmentation, plain
+from zsc_utils.miniature.training.loop import train
+from zsc_utils.miniature.training.measure import embed_pixels, knn_accuracy
+from zsc_utils.miniature.training.methods import Settings
+from zsc_utils.miniature.training.pretrain import (
     Source,
     build_method,
     fine_tune,
@@ -32,7 +32,7 @@ from zsc_utils.training.pretrain import (
     pretrain,
     run_settings,
 )
-from zsc_utils.training.runs import all_runs, select_runs
+from zsc_utils.miniature.training.runs import all_runs, select_runs
 
 N_CLASSES = 8
 SELF_SUPERVISED = [
@@ -296,7 +296,8 @@ def test_fine_tuning_needs_its_start(source, tmp_path):
 
 
 def test_fine_tuning_now(source, tmp_path, monkeypatch):
-    monkeypatch.setattr("zsc_utils.training.pretrain.open_source", lambda n: first(source, n))
+    target = "zsc_utils.miniature.training.pretrain.open_source"
+    monkeypatch.setattr(target, lambda n: first(source, n))
     monkeypatch.setenv("ZSC_BUILD", str(tmp_path))
     card = fine_tune("mini_vicreg_resnet", epochs=2, n_images=96, progress=False)
     assert card["start"]["weights"] == "mini_vicreg_resnet" and card["n_images"] == 96
@@ -360,7 +361,7 @@ def test_training_and_listing_need_no_network_and_listing_no_torch():
     listing = "import sys; import zsc_utils.cli; assert 'torch' not in sys.modules"
     training = (
         "import socket; socket.socket.connect = socket.getaddrinfo = None; "
-        "from zsc_utils.training.runs import all_runs; all_runs()"
+        "from zsc_utils.miniature.training.runs import all_runs; all_runs()"
     )
     for code in (listing, training):
         subprocess.run([sys.executable, "-c", code], check=True)
@@ -368,7 +369,7 @@ def test_training_and_listing_need_no_network_and_listing_no_torch():
 
 def test_command_trains_what_is_asked(source, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "zsc_utils.training.pretrain.open_source", lambda n: first(source, n or 384)
+        "zsc_utils.miniature.training.pretrain.open_source", lambda n: first(source, n or 384)
     )
     monkeypatch.setenv("ZSC_BUILD", str(tmp_path / "build"))
     command = ["pretrain", "--methods", "random", "--images", "64", "--threads", "1"]
@@ -388,7 +389,7 @@ def test_command_trains_what_is_asked(source, tmp_path, monkeypatch):
 def test_roster_and_runs_name_the_same_weights():
     assert {row.file for row in ROSTER.values()} == set(all_runs())
     assert len(ROSTER) == 17
-    facts = registered()
+    facts = ENCODERS.facts()
     assert all((facts[name].fine_tuned_from is not None) == name.endswith("_ft") for name in ROSTER)
 
 
@@ -412,10 +413,10 @@ def test_selection():
 
 
 def test_settings_of_every_method_make_it():
-    for name, known in methods.registered().items():
-        for backbone, settings in known.items():
+    for name, known in methods.METHODS.facts().items():
+        for backbone, settings in known.settings.items():
             assert isinstance(settings, Settings)
-            methods.find(name)[0](make_backbone(backbone), 3, **settings.options)
+            methods.METHODS[name].make(make_backbone(backbone), 3, **settings.options)
 
 
 SHIPPED = {file.stem: read_card(file) for file in sorted(FOLDER.glob("*.safetensors"))}

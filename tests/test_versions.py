@@ -17,20 +17,13 @@ from pathlib import Path
 import pytest
 from sources import Walk
 
-from zsc_utils import (
-    cluster,
-    embed,
-    evaluate,
-    files,
-    knn,
-    reduce,
-    reductions_compared,
-    score,
-    search,
-)
-from zsc_utils.datasets import base as datasets
-from zsc_utils.datasets import decoding
-from zsc_utils.datasets.miniworld import (
+from zsc_utils import cache, clustering, embedding, metrics, reduction
+from zsc_utils.datasets import DATASETS, decoding
+from zsc_utils.encoders import ENCODERS, checkpoints, timm_models, transforms
+from zsc_utils.miniature import encoders as mini
+from zsc_utils.miniature.training import augment, loop
+from zsc_utils.miniature.training.methods import base as methods
+from zsc_utils.miniature.world import (
     backgrounds,
     camera,
     collections,
@@ -43,12 +36,9 @@ from zsc_utils.datasets.miniworld import (
     streams,
     traits,
 )
-from zsc_utils.encoders import base as encoders
-from zsc_utils.encoders import checkpoints, mini, timm_models, transforms
-from zsc_utils.plan import plan
-from zsc_utils.profiles import load_profile
-from zsc_utils.training import augment, loop
-from zsc_utils.training.methods import base as methods
+from zsc_utils.sweep import comparison, evaluate, neighbours, search
+from zsc_utils.sweep.cells import plan
+from zsc_utils.sweep.profile import load_profile
 
 TABLE = Path(__file__).with_name("versions.json")
 ACCEPT = "python tests/test_versions.py"
@@ -57,16 +47,20 @@ ACCEPT = "python tests/test_versions.py"
 SHARED = {
     "images": (decoding, "READER_VERSION", [decoding]),
     "embedding": (
-        embed,
+        embedding,
         "EMBEDDING_VERSION",
-        [embed.compute, transforms, checkpoints.read_state_dict, checkpoints.fit_state_dict],
+        [embedding.compute, transforms, checkpoints.read_state_dict, checkpoints.fit_state_dict],
     ),
     "scores": (
-        score,
+        metrics,
         "SCORES_VERSION",
-        [evaluate.evaluate, reductions_compared.compare_one],
+        [evaluate.evaluate, comparison.compare_one],
     ),
-    "neighbours": (knn, "NEIGHBOURS_VERSION", [knn.accuracy_by_k, knn.classes_of]),
+    "neighbours": (
+        metrics,
+        "NEIGHBOURS_VERSION",
+        [metrics.accuracy_by_k, neighbours.classes_of],
+    ),
     "search": (search, "SEARCH_VERSION", [search.search_encoder]),
     "world": (
         opening,
@@ -90,17 +84,17 @@ SHARED = {
 
 def registered():
     """Yield kind, name, version and what stands behind it, of everything that is registered."""
-    for name, (facts, builder) in datasets._BUILDERS.items():
+    for name, (facts, builder) in DATASETS.items():
         yield f"dataset {name}", facts.version, builder
-    for name, (facts, builder, _) in encoders._BUILDERS.items():
+    for name, (facts, builder) in ENCODERS.items():
         yield f"encoder {name}", facts.version, builder
     yield "encoder timm:", timm_models.VERSION, timm_models.make_builder
-    for name, (facts, maker) in cluster._MAKERS.items():
+    for name, (facts, maker) in clustering.CLUSTERERS.items():
         yield f"clusterer {name}", facts.version, maker
-    for name, one in reduce._METHODS.items():
-        yield f"reduction {name}", one.version, one.function
-    for name, (builder, version, _) in methods._METHODS.items():
-        yield f"training method {name}", version, builder
+    for name, (facts, function) in reduction.REDUCERS.items():
+        yield f"reduction {name}", facts.version, function
+    for name, (facts, builder) in methods.METHODS.items():
+        yield f"training method {name}", facts.version, builder
 
 
 def current() -> dict[str, dict]:
@@ -116,8 +110,8 @@ def current() -> dict[str, dict]:
         for _, _, things in entries
         for thing in things
     }
-    owned |= {f"zsc_utils.{name}" for name in ("errors", "files", "encoders.weights")}
-    owned |= {"zsc_utils.datasets.paper.tables"}
+    owned |= {f"zsc_utils.{name}" for name in ("errors", "cache", "registry", "encoders.weights")}
+    owned |= {"zsc_utils.datasets.study.tables"}
     found = {}
     for name, version, things in entries:
         walk = Walk(owned)
@@ -184,49 +178,45 @@ def test_something_new_renames_nothing(monkeypatch):
         "smoke",
         encoders=["raw_pixels", "mini_dino_vit", "random_vitb16"],
         datasets=["glyphs", "mini-in9", "digits"],
-        clusterers=list(cluster.registered()),
+        clusterers=list(clustering.CLUSTERERS),
     )
     before = names(profile)
-    for register in (
-        datasets._BUILDERS,
-        encoders._BUILDERS,
-        cluster._MAKERS,
-        reduce._METHODS,
-        methods._METHODS,
-    ):
-        for name in list(register):
-            monkeypatch.setitem(register, name, register[name])
+    registries = (
+        DATASETS,
+        ENCODERS,
+        clustering.CLUSTERERS,
+        reduction.REDUCERS,
+        methods.METHODS,
+    )
+    for registry in registries:
+        monkeypatch.setattr(registry, "entries", dict(registry))
     row = replace(mini.ROSTER["mini_dino_vit"], name="mini_new_vit")
-    new_encoder = encoders.encoder(
+    new_encoder = ENCODERS.register(
         "mini_new_vit", version=1, display="New", backbone="ViT-4/8", family="ViT", method="DINO"
     )
     new_encoder(mini.make_builder(row))
-    new_dataset = datasets.dataset(
+    new_dataset = DATASETS.register(
         "mini-in9-new", version=1, display="New", group="In-domain", label="family"
     )
     new_dataset(lambda root, partition: backgrounds.open_variant(backgrounds.no_foreground))
-    cluster.clusterer("new", version=1, display="New", told_n_classes=True)(cluster.kmeans)
-    reduce.method("new", version=1)(reduce.no_reduction)
-    methods.method("new", version=1)(methods.find("dino")[0])
-    assert {"mini_new_vit"} < encoders.registered().keys() and "new" in cluster.registered()
+    new_clusterer = clustering.clusterer("new", version=1, display="New", told_n_classes=True)
+    new_clusterer(clustering.kmeans)
+    reduction.reducer("new", version=1)(reduction.no_reduction)
+    methods.method("new", version=1)(methods.METHODS["dino"].make)
+    assert [list(registry)[-1] for registry in registries] == [
+        *("mini-in9-new", "mini_new_vit"),
+        *("new", "new", "new"),
+    ]
     assert names(profile) == before
     added = names(
         profile.model_copy(update={"encoders": ("mini_new_vit",), "datasets": ("mini-in9-new",)})
     )
     assert added and not set(added.values()) & set(before.values())
-    for register, name in (
-        (datasets._BUILDERS, "mini-in9-new"),
-        (encoders._BUILDERS, "mini_new_vit"),
-        (cluster._MAKERS, "new"),
-        (reduce._METHODS, "new"),
-        (methods._METHODS, "new"),
-    ):
-        del register[name]
 
 
 def test_names_are_the_same_on_every_python(monkeypatch):
     """Worked out under 3.11, with versions of libraries that are made up."""
-    monkeypatch.setattr(files, "_version", lambda package: "1.2.3")
+    monkeypatch.setattr(cache, "_version", lambda package: "1.2.3")
     profile = load_profile(
         "smoke", encoders=["mini_dino_vit"], datasets=["mini-in9"], clusterers=["hdbscan"]
     )

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import nbformat
 import pandas as pd
 
+from zsc_utils.cache import ROOT
 from zsc_utils.errors import ZscError
-from zsc_utils.files import ROOT
-from zsc_utils.profiles import Profile
+from zsc_utils.sweep.profile import Profile
 
 SETTINGS = ROOT / "book"
 DOCS = ROOT / "docs"

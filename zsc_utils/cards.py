@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from zsc_utils.encoders.mini import BACKBONES, read_cards
+from zsc_utils.miniature.encoders import BACKBONES, read_cards
 
 
 def learning_curves(encoders: Iterable[str]) -> pd.DataFrame:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from zsc_utils import analysis, plots
-from zsc_utils.cluster import registered as registered_clusterers
-from zsc_utils.clusterings import read_clusterings
+from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.errors import ZscError
-from zsc_utils.plan import Job
+from zsc_utils.sweep.cells import Job
+from zsc_utils.sweep.clusterings import read_clusterings
 
 Options = list[tuple[str, str]]
 
@@ -22,7 +22,7 @@ def choices(planned: list[Job]) -> dict[str, Options]:
     Datasets and encoders that are absent are not among them.
     """
     there = [job for job in planned if not job.absent]
-    clusterers = registered_clusterers()
+    clusterers = CLUSTERERS.facts()
     pairs = {
         "dataset": [(job.dataset.facts.display, job.dataset.facts.name) for job in there],
         "encoder": [(job.encoder.display, job.encoder.name) for job in there],
@@ -68,7 +68,7 @@ def page(
         points = analysis.embedding_map(found, max_points)
     except ZscError as error:
         return _sentence(str(error))
-    display = registered_clusterers()[clusterer].display
+    display = CLUSTERERS[clusterer].facts.display
     title = f"{found.job.dataset.facts.display}, {found.job.encoder.display}, {display}"
     drawn = plots.as_html(plots.embedding_map(points, found.images), title)
     size = plots.thumbnails_bytes(len(points)) / 1e6

@@ -9,9 +9,9 @@ from zipfile import BadZipFile, is_zipfile
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
+from zsc_utils.cache import atomic_path
 from zsc_utils.datasets import FileImages, ImageDataset
 from zsc_utils.errors import EmbeddingsError
-from zsc_utils.files import atomic_path
 from zsc_utils.narrow import KINDS, check_embeddings, check_resolution
 
 

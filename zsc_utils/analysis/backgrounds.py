@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from zsc_utils.analysis.base import on_shared_clusterers, with_interval
-from zsc_utils.files import build_folder
-from zsc_utils.plan import Job, results_folder
-from zsc_utils.results import read_embeddings
-from zsc_utils.score import adjusted_mutual_information
-from zsc_utils.store import read_result
+from zsc_utils.cache import build_folder
+from zsc_utils.metrics import adjusted_mutual_information
+from zsc_utils.sweep.cells import Job, results_folder
+from zsc_utils.sweep.results import read_embeddings
+from zsc_utils.sweep.store import read_result
 
 # Datasets that show the same subjects and differ in what stands behind them.
 FAMILIES = (

@@ -15,9 +15,9 @@ from zsc_utils.analysis.uncertainty import (
     percentile_interval,
     resampled_clusters,
 )
-from zsc_utils.cluster import registered as registered_clusterers
-from zsc_utils.clusterings import Clustering
-from zsc_utils.score import partition_agreement
+from zsc_utils.clustering import CLUSTERERS
+from zsc_utils.metrics import partition_agreement
+from zsc_utils.sweep.clusterings import Clustering
 
 PAIR = ("first", "first_name", "second", "second_name")
 
@@ -37,7 +37,7 @@ def clusterer_agreement(clusterings: Iterable[Clustering]) -> pd.DataFrame:
         first_name, second, second_name, `agreement` in percent, NaN where neither parts anything.
         What is left out counts as one more cluster, as in AMI with the classes.
     """
-    names = registered_clusterers()
+    names = CLUSTERERS.facts()
     rows = []
     for (dataset, encoder), same in groupby(
         clusterings, key=lambda one: (one.cell.dataset, one.cell.encoder)
@@ -160,7 +160,7 @@ def clusters_found(table: pd.DataFrame) -> pd.DataFrame:
         The results of such clusterers, with `factor` = n_clusters / n_classes: above 1 for too
         many. What is left out is no cluster.
     """
-    names = registered_clusterers()
+    names = CLUSTERERS.facts()
     rows = table[table["clusterer"].map(lambda name: not names[name].told_n_classes)]
     rows = rows.reindex(columns=list(dict.fromkeys([*table.columns, "n_clusters", "n_classes"])))
     rows = rows[rows["n_clusters"].notna() & rows["n_classes"].notna()]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from zsc_utils.clusterings import Clustering
-from zsc_utils.costs import Size, held_bytes, lack_of_memory, memory_available, reduction_cost
 from zsc_utils.recipes import SILHOUETTE_SEED, Reduction
-from zsc_utils.reduce import ReductionError, array_name, reduce
+from zsc_utils.reduction import ReductionError, array_name, reduce
+from zsc_utils.sweep.clusterings import Clustering
+from zsc_utils.sweep.costs import Size, held_bytes, lack_of_memory, memory_available, reduction_cost
 
 PLANE = Reduction("umap", n_components=2)
 LEFT_OUT = "left out"

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from zsc_utils.analysis.uncertainty import mean_interval, sign_flip_p
-from zsc_utils.cluster import registered as registered_clusterers
-from zsc_utils.plan import Job
+from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.recipes import Recipe, Reduction
+from zsc_utils.sweep.cells import Job
 
 REDUCTION_NAMES = {
     "none": "none",
@@ -176,7 +176,7 @@ def recipe_choices(planned: list[Job]) -> pd.DataFrame:
         One row for each encoder and clusterer: encoder, encoder_name, clusterer, clusterer_name,
         `kind` (`none`, `z-score`, `PCA` or `UMAP`), `reduction` and `settings` in words.
     """
-    names = registered_clusterers()
+    names = CLUSTERERS.facts()
     rows = {}
     for job in planned:
         for cell, recipe in job.cells:
@@ -237,7 +237,7 @@ def search_curves(trials: pd.DataFrame) -> pd.DataFrame:
         AMI in percent on the training images of the search, mean over encoders: a row for each
         reduction, a column for each clusterer.
     """
-    names = registered_clusterers()
+    names = CLUSTERERS.facts()
     first = trials[trials["step"] == "reduction"]
     words = [
         reduction_in_words(

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from zsc_utils.analysis.base import with_score
-from zsc_utils.clusterings import Clustering, read_clusterings
-from zsc_utils.plan import plan
-from zsc_utils.profiles import Profile
+from zsc_utils.sweep.cells import plan
+from zsc_utils.sweep.clusterings import Clustering, read_clusterings
+from zsc_utils.sweep.profile import Profile
 
 # What a cluster is judged by: with labels, and without.
 JUDGES = {"purity": "purity", "silhouette": "mean silhouette"}

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from zsc_utils.analysis.base import with_interval
-from zsc_utils.plan import Job
-from zsc_utils.reduce import pca_scores
-from zsc_utils.results import read_embeddings
+from zsc_utils.reduction import pca_scores
+from zsc_utils.sweep.cells import Job
+from zsc_utils.sweep.results import read_embeddings
 
 
 def variance_curve(ratio: np.ndarray, n_dims: int) -> pd.DataFrame:

@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from zsc_utils import profiles
 from zsc_utils.datasets import ImageDataset
 from zsc_utils.errors import ProfileError, ZscError
+from zsc_utils.sweep.profile import load_profile
 
 app = typer.Typer(
     help="Cluster embeddings of datasets that the encoder never saw.",
@@ -125,7 +125,7 @@ def say_left_out(dataset: ImageDataset) -> None:
 
 def select_profile(profile, encoders_, datasets_, clusterers, seed):
     """Read a profile and put the names from the command line in place of its own."""
-    return profiles.load_profile(
+    return load_profile(
         profile,
         encoders=split(encoders_),
         datasets=split(datasets_),

@@ -9,7 +9,8 @@ import pandas as pd
 import typer
 from tqdm.auto import tqdm
 
-from zsc_utils import cluster, datasets, encoders, profiles
+from zsc_utils import clustering, datasets, encoders
+from zsc_utils.cache import atomic_path
 from zsc_utils.cli.base import (
     DeviceOption,
     SkipOption,
@@ -21,10 +22,10 @@ from zsc_utils.cli.base import (
     split,
     typed_path,
 )
-from zsc_utils.embed import Precision
+from zsc_utils.embedding import Precision
 from zsc_utils.errors import EmbeddingsError, UnknownNameError
-from zsc_utils.files import atomic_path
 from zsc_utils.recipes import encoders_with_recipes, recipe_for, too_few_samples
+from zsc_utils.sweep.profile import check_names
 
 RESULT_COLUMNS = [
     "clusterer",
@@ -63,7 +64,7 @@ def embed(
     Their formats are told by content; other files are counted and left out.
     What is transparent is composed over white; of several frames the first counts.
     """
-    from zsc_utils.embed import compute
+    from zsc_utils.embedding import compute
     from zsc_utils.npz import save_npz
 
     check_writable(out)
@@ -93,7 +94,7 @@ def recipe_family(encoder: str) -> str | None:
     with_recipes = encoders_with_recipes()
     if encoder in with_recipes:
         return None
-    known = encoders.registered()
+    known = encoders.ENCODERS.facts()
     if encoder not in known and not encoder.startswith("timm:"):
         hint = "any timm model is timm:<model name>"
         raise UnknownNameError("encoder", encoder, {*with_recipes, *known}, hint)
@@ -126,16 +127,16 @@ def cluster_embeddings(
     degenerate. Clusterers that are skipped (they need more memory, or to be told the number of
     classes) are no failures.
     """
-    from zsc_utils.costs import Size, lack_of_memory, memory_available, peak_bytes
-    from zsc_utils.evaluate import evaluate
     from zsc_utils.npz import load_npz
-    from zsc_utils.results import lack_of_results
-    from zsc_utils.sweep import one_thread
+    from zsc_utils.sweep.costs import Size, lack_of_memory, memory_available, peak_bytes
+    from zsc_utils.sweep.evaluate import evaluate
+    from zsc_utils.sweep.results import lack_of_results
+    from zsc_utils.sweep.run import one_thread
 
     check_writable(out)
-    known = list(cluster.registered())
+    known = list(clustering.CLUSTERERS)
     names = known if clusterers == "all" else split(clusterers)
-    profiles.check_names("clusterer", names, known, None)
+    check_names("clusterer", names, known, None)
     family = recipe_family(recipe)
     X, y_true = load_npz(file)
     if n_classes and y_true is not None and pd.notna(y_true).any():

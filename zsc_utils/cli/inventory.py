@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +11,11 @@ import pandas as pd
 import typer
 from tqdm.auto import tqdm
 
-from zsc_utils import cluster, datasets, encoders, profiles
+from zsc_utils import clustering, datasets, encoders
+from zsc_utils.cache import data_folder
 from zsc_utils.cli.base import DataOption, app, check_writable, end_with, friendly, split
 from zsc_utils.errors import CheckpointError, DownloadError, UnknownNameError
-from zsc_utils.files import data_folder
+from zsc_utils.sweep.profile import check_names, load_profile, profile_names
 
 PICTURES = (".png", ".jpg", ".jpeg", ".pdf")
 
@@ -37,11 +37,19 @@ def list_names(
 ):
     """List what is known by name."""
     if kind is Kind.profiles:
-        loaded = [profiles.load_profile(name) for name in profiles.profile_names()]
+        loaded = [load_profile(name) for name in profile_names()]
         rows = [{"name": p.name, "description": p.description} for p in loaded]
     else:
-        room = {"encoders": encoders, "datasets": datasets, "clusterers": cluster}[kind.value]
-        rows = [asdict(facts) for facts in room.registered().values()]
+        registry = {
+            Kind.encoders: encoders.ENCODERS,
+            Kind.datasets: datasets.DATASETS,
+            Kind.clusterers: clustering.CLUSTERERS,
+        }[kind]
+        # What decides an encoder's weights are files and packages, which nobody asks for by name.
+        rows = [
+            {field: value for field, value in vars(facts).items() if field != "weights"}
+            for facts in registry.facts().values()
+        ]
     if as_json:
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
@@ -82,7 +90,7 @@ def weights(
 ):
     """Fetch published weights that are not there yet, and say where they lie."""
     chosen = encoders.with_published_weights() if names == "all" else split(names)
-    profiles.check_names("encoder", chosen, list(encoders.registered()), "timm:")
+    check_names("encoder", chosen, list(encoders.ENCODERS), "timm:")
     failures = []
     for name in chosen:
         try:
@@ -111,14 +119,14 @@ def data(
     ] = False,
 ):
     """Say which datasets are there, and how to get the others."""
-    from zsc_utils.datasets.paper import holdings
+    from zsc_utils.datasets.study import holdings
 
     root = data_root or data_folder()
     chosen = list(names or [])
     if profile:
-        loaded = profiles.load_profile(profile)
+        loaded = load_profile(profile)
         chosen += [*loaded.datasets, *loaded.search_on]
-    profiles.check_names("dataset", chosen, list(datasets.registered()), "folder:")
+    check_names("dataset", chosen, list(datasets.DATASETS), "folder:")
     wanted, others = holdings.select(chosen)
     if others:
         typer.echo(f"need no data: {', '.join(others)}")
@@ -138,8 +146,8 @@ def data(
 
 def fetch_missing(names: list[str], root: Path) -> list[DownloadError]:
     """Download what may be downloaded and is not complete; return what went wrong."""
-    from zsc_utils.datasets.paper.fetch import fetch
-    from zsc_utils.datasets.paper.holdings import downloadable, holding
+    from zsc_utils.datasets.study.fetch import fetch
+    from zsc_utils.datasets.study.holdings import downloadable, holding
 
     failures = []
     for name in names:

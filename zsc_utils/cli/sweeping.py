@@ -9,6 +9,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from zsc_utils.cache import ROOT, atomic_path, build_folder, figures_folder
 from zsc_utils.cli.base import (
     DataOption,
     DeviceOption,
@@ -23,9 +24,8 @@ from zsc_utils.cli.base import (
     say_left_out,
     select_profile,
 )
-from zsc_utils.files import ROOT, atomic_path, build_folder, figures_folder
-from zsc_utils.profiles import load_profile
 from zsc_utils.recipes import STUDY_TABLE, trials_file
+from zsc_utils.sweep.profile import load_profile
 
 
 @app.command()
@@ -61,11 +61,11 @@ def sweep(
     Ends with status 1 if no cell has a result and one or more failed or are degenerate. Cells that
     are absent, or skipped for want of memory, are no failures.
     """
-    from zsc_utils.costs import memory_available
-    from zsc_utils.forecast import forecast
-    from zsc_utils.plan import plan
-    from zsc_utils.results import lack_of_results
-    from zsc_utils.sweep import sweep as run_sweep
+    from zsc_utils.sweep.cells import plan
+    from zsc_utils.sweep.costs import memory_available
+    from zsc_utils.sweep.forecast import forecast
+    from zsc_utils.sweep.results import lack_of_results
+    from zsc_utils.sweep.run import sweep as run_sweep
 
     check_writable(out)
     chosen = select_profile(profile, encoders, datasets, clusterers, seed)
@@ -117,8 +117,8 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ):
     """Say how far a profile's results are, and what went wrong."""
-    from zsc_utils.plan import plan
-    from zsc_utils.results import STATUSES, progress_report
+    from zsc_utils.sweep.cells import plan
+    from zsc_utils.sweep.results import STATUSES, progress_report
 
     chosen = select_profile(profile, None, None, None, seed)
     report = progress_report(plan(chosen, data_root, skip_unreadable=True), build_folder())
@@ -153,8 +153,8 @@ def search(
     device: DeviceOption = "auto",
 ):
     """Search recipes for a profile's encoders on training images; a profile can then name them."""
-    from zsc_utils.search import chosen_recipes
-    from zsc_utils.search import search as run_search
+    from zsc_utils.sweep.search import chosen_recipes
+    from zsc_utils.sweep.search import search as run_search
 
     check_writable(out)
     chosen = select_profile(profile, encoders, None, None, None)

@@ -9,7 +9,7 @@ import typer
 from tqdm.auto import tqdm
 
 from zsc_utils.cli.base import DeviceOption, app, check_writable, friendly, split
-from zsc_utils.training.finetuning.settings import TuningPrecision
+from zsc_utils.finetuning.settings import TuningPrecision
 
 
 @app.command()
@@ -44,11 +44,11 @@ def pretrain(
     """Train the miniature encoders that are not there yet; a run that was killed goes on."""
     import torch
 
-    from zsc_utils.embed import choose_device
-    from zsc_utils.encoders.mini import FOLDER
-    from zsc_utils.training.pretrain import open_source
-    from zsc_utils.training.pretrain import pretrain as make
-    from zsc_utils.training.runs import select_runs
+    from zsc_utils.embedding import choose_device
+    from zsc_utils.miniature.encoders import FOLDER
+    from zsc_utils.miniature.training.pretrain import open_source
+    from zsc_utils.miniature.training.pretrain import pretrain as make
+    from zsc_utils.miniature.training.runs import select_runs
 
     runs = select_runs(None if methods == "all" else split(methods), epochs)
     if threads:
@@ -108,8 +108,8 @@ def finetune(
 
     On several GPUs: torchrun --standalone --nproc-per-node 4 --no-python zsc finetune ...
     """
-    from zsc_utils.training.finetuning.run import fine_tune_encoder
-    from zsc_utils.training.finetuning.settings import settings_for
+    from zsc_utils.finetuning.run import fine_tune_encoder
+    from zsc_utils.finetuning.settings import settings_for
 
     check_writable(out)
     settings = settings_for(

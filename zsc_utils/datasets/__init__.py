@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zsc_utils.datasets import (  # noqa: F401  (importing registers them)
-    embedded,
-    glyphs,
-    miniworld,
-    paper,
-)
-from zsc_utils.datasets.base import DatasetFacts, ImageDataset, open_registered, registered
+from zsc_utils.cache import data_folder, from_project
+from zsc_utils.datasets.base import DATASETS, DatasetFacts, ImageDataset, open_registered
 from zsc_utils.datasets.folder import FileImages, open_folder
-from zsc_utils.files import data_folder, from_project
 
 __all__ = [
+    "DATASETS",
     "DatasetFacts",
     "FileImages",
     "ImageDataset",
     "load_dataset",
     "open_folder",
-    "registered",
 ]
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from PIL import Image
 
 from zsc_utils.errors import ProfileError, UnknownNameError
+from zsc_utils.registry import Registry
 
 
 class Images(Protocol):
@@ -156,26 +157,20 @@ class ArrayImages:
 
 Builder = Callable[[Path, str], tuple[Images, pd.DataFrame, int | None, dict]]
 
-_BUILDERS: dict[str, tuple[DatasetFacts, Builder]] = {}
-
-
-def dataset(name: str, *, version: int, **facts) -> Callable[[Builder], Builder]:
-    """Register a dataset: decorate a function that takes the data root and a partition.
-
-    The function returns images, labels table, common side length (or None), and settings that name
-    its content (library versions, checksums). Keyword arguments are those of `DatasetFacts`.
-    """
-
-    def register(builder: Builder) -> Builder:
-        _BUILDERS[name] = (DatasetFacts(name=name, version=version, **facts), builder)
-        return builder
-
-    return register
-
-
-def registered() -> dict[str, DatasetFacts]:
-    """Facts of all registered datasets, by name."""
-    return {name: facts for name, (facts, _) in _BUILDERS.items()}
+# A builder takes the data root and a partition. It returns images, labels table, common side length
+# (or None), and settings that name the content (library versions, checksums).
+DATASETS: Registry[DatasetFacts] = Registry(
+    "dataset",
+    DatasetFacts,
+    modules=(
+        "zsc_utils.datasets.embedded",
+        "zsc_utils.datasets.glyphs",
+        "zsc_utils.miniature.world",
+        "zsc_utils.datasets.study",
+    ),
+    hint="a folder of class folders is folder:<path>",
+)
+dataset = DATASETS.register
 
 
 def open_registered(name: str, root: Path, partition: str) -> ImageDataset:
@@ -186,10 +181,7 @@ def open_registered(name: str, root: Path, partition: str) -> ImageDataset:
     UnknownNameError
         Nothing is registered under the name, or the dataset has no such partition.
     """
-    if name not in _BUILDERS:
-        hint = "a folder of class folders is folder:<path>"
-        raise UnknownNameError("dataset", name, _BUILDERS, hint)
-    facts, builder = _BUILDERS[name]
+    facts, builder = DATASETS[name]
     if partition not in facts.partitions:
         raise UnknownNameError(f"partition of {name}", partition, facts.partitions)
     images, labels, size, content = builder(root, partition)

@@ -12,8 +12,8 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from zsc_utils.cache import readable
 from zsc_utils.errors import UnreadableImageError
-from zsc_utils.files import readable
 
 pillow_heif.register_heif_opener()
 

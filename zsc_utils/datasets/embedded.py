@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from zsc_utils.cache import versions
 from zsc_utils.datasets.base import ArrayImages, dataset
-from zsc_utils.files import versions
 
 PATCH = 32
 PATCHES_EACH = 40

@@ -13,10 +13,10 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
+from zsc_utils.cache import from_project, readable, versions
 from zsc_utils.datasets.base import DatasetFacts, ImageDataset
 from zsc_utils.datasets.decoding import READER_VERSION, TARGA_SUFFIXES, open_image, read_image
 from zsc_utils.errors import ImageFolderError
-from zsc_utils.files import from_project, readable, versions
 
 # What is so named is meant to be an image, and said if it is none. Other files are looked into.
 SUFFIXES = {

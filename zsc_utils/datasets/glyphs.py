@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
+from zsc_utils.cache import versions
 from zsc_utils.datasets.base import ArrayImages, dataset
-from zsc_utils.files import versions
 
 SIDE = 64
 

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zsc_utils.encoders import (  # noqa: F401  (they register)
-    baselines,
-    efficientnet,
-    mini,
-    official,
-    timm_models,
-)
+from zsc_utils.encoders import timm_models
 from zsc_utils.encoders.base import (
+    ENCODERS,
     Encoder,
     EncoderFacts,
     build,
     encoder_fingerprint,
-    find,
-    registered,
 )
 from zsc_utils.encoders.weights import WeightsFile
 
 __all__ = [
+    "ENCODERS",
     "Encoder",
     "EncoderFacts",
     "describe_encoder",
     "fetch_weights",
     "load_encoder",
-    "registered",
     "with_published_weights",
 ]
 
@@ -35,9 +28,8 @@ __all__ = [
 def _resolve(name: str):
     if name.startswith("timm:"):
         model = name.removeprefix("timm:")
-        facts, builder = timm_models.describe(model), timm_models.make_builder(model)
-        return facts, builder, timm_models.weights_of(model)
-    return find(name)
+        return timm_models.describe(model), timm_models.make_builder(model)
+    return ENCODERS[name]
 
 
 def describe_encoder(name: str, checkpoint: str | Path | None = None) -> tuple[EncoderFacts, dict]:
@@ -53,13 +45,17 @@ def describe_encoder(name: str, checkpoint: str | Path | None = None) -> tuple[E
     CheckpointError
         The checkpoint does not exist, or the encoder takes none.
     """
-    facts, _, weights = _resolve(name)
-    return facts, encoder_fingerprint(facts, weights, checkpoint)
+    facts, _ = _resolve(name)
+    return facts, encoder_fingerprint(facts, checkpoint)
 
 
 def with_published_weights() -> list[str]:
     """Names of the encoders whose weights can be fetched."""
-    return [name for name, row in official.ROSTER.items() if row.url]
+    return [
+        name
+        for name, facts in ENCODERS.facts().items()
+        if any(isinstance(source, WeightsFile) and source.url for source in facts.weights)
+    ]
 
 
 def fetch_weights(name: str) -> list[Path]:
@@ -78,7 +74,7 @@ def fetch_weights(name: str) -> list[Path]:
     CheckpointError
         They cannot be fetched.
     """
-    sources = () if name.startswith("timm:") else find(name)[2]
+    sources = () if name.startswith("timm:") else ENCODERS[name].facts.weights
     return [source.fetch() for source in sources if isinstance(source, WeightsFile)]
 
 

@@ -10,12 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zsc_utils.cache import file_sha256, versions
 from zsc_utils.encoders.weights import WeightsFile
-from zsc_utils.errors import CheckpointError, UnknownNameError
-from zsc_utils.files import file_sha256, versions
+from zsc_utils.errors import CheckpointError
+from zsc_utils.registry import Registry
 
 if TYPE_CHECKING:
     import torch
+
+# What decides an encoder's weights: installed packages, by name, files that come with the project,
+# by path, and files that may have to be fetched.
+Weights = tuple[str | Path | WeightsFile, ...]
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,9 @@ class EncoderFacts:
         The self-supervised encoder that was trained further with labels; None for others.
     takes_checkpoint
         Whether weights can be given as a file.
+    weights
+        What decides the weights: names of installed packages, whose versions count, and files,
+        whose content counts.
     version
         Raised by whoever changes what the encoder's code gives: it is part of results' names.
     """
@@ -54,6 +62,7 @@ class EncoderFacts:
     labels: bool | None = False
     fine_tuned_from: str | None = None
     takes_checkpoint: bool = False
+    weights: Weights = ()
     version: int = 1
 
 
@@ -87,47 +96,20 @@ class Encoder:
 
 
 Builder = Callable[..., tuple["torch.nn.Module", Callable]]
-# What decides an encoder's weights: installed packages, by name, files that come with the project,
-# by path, and files that may have to be fetched.
-Weights = tuple[str | Path | WeightsFile, ...]
-
-_BUILDERS: dict[str, tuple[EncoderFacts, Builder, Weights]] = {}
-
-
-def encoder(
-    name: str, *, version: int, weights: Weights = (), **facts
-) -> Callable[[Builder], Builder]:
-    """Register an encoder: decorate a function that builds it.
-
-    The function takes the path of a checkpoint, or None for the encoder's own weights, and returns
-    the module and the transform (see `Encoder`). `weights` says what decides the weights: names of
-    installed packages, whose versions count, and files, whose content counts. Other keyword
-    arguments are those of `EncoderFacts`.
-    """
-
-    def register(builder: Builder) -> Builder:
-        _BUILDERS[name] = (EncoderFacts(name=name, version=version, **facts), builder, weights)
-        return builder
-
-    return register
-
-
-def registered() -> dict[str, EncoderFacts]:
-    """Facts of all registered encoders, by name."""
-    return {name: facts for name, (facts, _, _) in _BUILDERS.items()}
-
-
-def find(name: str) -> tuple[EncoderFacts, Builder, Weights]:
-    """Look up a registered encoder.
-
-    Raises
-    ------
-    UnknownNameError
-        Nothing is registered under the name.
-    """
-    if name not in _BUILDERS:
-        raise UnknownNameError("encoder", name, _BUILDERS, "any timm model is timm:<model name>")
-    return _BUILDERS[name]
+# A builder takes the path of a checkpoint, or None for the encoder's own weights, and returns the
+# module and the transform (see `Encoder`).
+ENCODERS: Registry[EncoderFacts] = Registry(
+    "encoder",
+    EncoderFacts,
+    modules=(
+        "zsc_utils.encoders.baselines",
+        "zsc_utils.encoders.efficientnet",
+        "zsc_utils.miniature.encoders",
+        "zsc_utils.encoders.official",
+    ),
+    hint="any timm model is timm:<model name>",
+)
+encoder = ENCODERS.register
 
 
 def content_of(source: Path | WeightsFile, name: str) -> tuple[str, str]:
@@ -139,7 +121,7 @@ def content_of(source: Path | WeightsFile, name: str) -> tuple[str, str]:
     return source.name, file_sha256(source)
 
 
-def encoder_fingerprint(facts: EncoderFacts, weights: Weights, checkpoint: Path | None) -> dict:
+def encoder_fingerprint(facts: EncoderFacts, checkpoint: Path | None) -> dict:
     """Settings that change when the embeddings of an encoder would.
 
     Nothing is fetched for it.
@@ -154,9 +136,9 @@ def encoder_fingerprint(facts: EncoderFacts, weights: Weights, checkpoint: Path 
         raise CheckpointError(f"encoder {facts.name} takes no checkpoint")
     if checkpoint is not None and not Path(checkpoint).is_file():
         raise CheckpointError(f"checkpoint {checkpoint} is not a file")
-    packages = [source for source in weights if isinstance(source, str)]
+    packages = [source for source in facts.weights if isinstance(source, str)]
     # A checkpoint takes the place of the encoder's own files.
-    files = [source for source in weights if not isinstance(source, str) and not checkpoint]
+    files = [source for source in facts.weights if not isinstance(source, str) and not checkpoint]
     return {
         "encoder": facts.name,
         "version": facts.version,
@@ -166,11 +148,9 @@ def encoder_fingerprint(facts: EncoderFacts, weights: Weights, checkpoint: Path 
     }
 
 
-def build(
-    facts: EncoderFacts, builder: Builder, weights: Weights, checkpoint: Path | None
-) -> Encoder:
+def build(facts: EncoderFacts, builder: Builder, checkpoint: Path | None) -> Encoder:
     """Build an encoder and put it into evaluation mode."""
-    settings = encoder_fingerprint(facts, weights, checkpoint)
+    settings = encoder_fingerprint(facts, checkpoint)
     module, transform = builder(checkpoint)
     module.eval().requires_grad_(False)
     return Encoder(facts, module, transform, settings)

@@ -80,6 +80,7 @@ def describe(model_name: str) -> EncoderFacts:
         labels=labels,
         fine_tuned_from=before,
         takes_checkpoint=True,
+        weights=weights_of(model_name),
         version=VERSION,
     )
 

@@ -20,8 +20,8 @@ from urllib.request import Request, urlopen
 
 from tqdm.auto import tqdm
 
+from zsc_utils.cache import atomic_path, build_folder, file_sha256, fingerprint, from_project
 from zsc_utils.errors import CheckpointError, WeightsMissingError
-from zsc_utils.files import atomic_path, build_folder, file_sha256, fingerprint, from_project
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # As torchvision and timm name files: the first digits of the SHA-256 before the suffix.

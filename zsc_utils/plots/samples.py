@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from zsc_utils.analysis import JUDGES, Picked
-from zsc_utils.cluster import registered
+from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.plots.style import as_text, nothing
 
 
@@ -47,7 +47,7 @@ def cluster_images(picked: Picked | None, columns: int = 10, seed: int = 0) -> F
             beside(row, picked.judge), rotation=0, ha="right", va="center", fontsize=7
         )
     cell = picked.clustering
-    clusterer = registered()[cell.cell.clusterer].display
+    clusterer = CLUSTERERS[cell.cell.clusterer].facts.display
     names = (as_text(cell.job.dataset.facts.display), cell.job.encoder.display, clusterer)
     figure.suptitle(f"{', '.join(names)}; by {JUDGES[picked.judge]}", fontsize=8)
     return figure

@@ -1,0 +1,332 @@
+"""Clusterers, each with the settings that all encoders share and those of a recipe.
+
+Settings: Lowe et al. (arXiv 2406.02465), section on clustering and its appendix.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from zsc_utils.cache import versions
+from zsc_utils.errors import ZscError
+from zsc_utils.registry import Registry
+
+
+class ClusteringError(ZscError):
+    """Samples too few for what a clusterer is to make of them."""
+
+
+@dataclass(frozen=True)
+class ClustererFacts:
+    """What is known of a clusterer.
+
+    Parameters
+    ----------
+    name
+        The name it is asked for by.
+    display
+        The name that figures print.
+    told_n_classes
+        Whether it is told how many classes there are.
+    version
+        Raised by whoever changes what the clusterer's code gives: it is part of results' names.
+    libraries
+        Packages that do its work, beside those that all need: their versions are as well.
+    """
+
+    name: str
+    display: str
+    told_n_classes: bool
+    version: int = 1
+    libraries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a clusterer is told beside the data.
+
+    Parameters
+    ----------
+    n_samples
+        Number of rows.
+    n_classes
+        Number of classes, for the clusterers that are told.
+    min_cluster_size
+        Smallest cluster that HDBSCAN may make.
+    seed
+        Random state.
+    """
+
+    n_samples: int
+    n_classes: int
+    min_cluster_size: int = 5
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """What a clusterer gave.
+
+    Parameters
+    ----------
+    labels
+        int32 (n,): a cluster for each sample, −1 for one left out.
+    status
+        `ok` or `not_converged`.
+    reason
+        Why the status is not `ok`; empty otherwise.
+    seconds
+        Wall time of the clusterer alone.
+    """
+
+    labels: np.ndarray
+    status: str
+    reason: str
+    seconds: float
+
+
+# A maker takes a task and settings, and returns an estimator. They stand in the study's order.
+CLUSTERERS: Registry[ClustererFacts] = Registry("clusterer", ClustererFacts)
+clusterer = CLUSTERERS.register
+
+
+def make_clusterer(name: str, task: Task, settings: dict | None = None):
+    """Make the estimator that a recipe names; its `fit_predict` gives the clusters.
+
+    Raises
+    ------
+    UnknownNameError
+        No clusterer has this name.
+    """
+    return CLUSTERERS[name].make(task, settings or {})
+
+
+@clusterer("kmeans", version=1, display="K-means", told_n_classes=True)
+def kmeans(task: Task, settings: dict):
+    """K-means++ from one initialisation, at most 1000 iterations."""
+    from sklearn.cluster import KMeans
+
+    return KMeans(
+        n_clusters=task.n_classes,
+        init="k-means++",
+        n_init=1,
+        max_iter=1000,
+        random_state=task.seed,
+    )
+
+
+@clusterer("spectral", version=1, display="Spectral", told_n_classes=True)
+def spectral(task: Task, settings: dict):
+    """Spectral clustering of the nearest-neighbour graph, labelled by pivoted QR."""
+    from sklearn.cluster import SpectralClustering
+
+    return SpectralClustering(
+        n_clusters=task.n_classes,
+        affinity="nearest_neighbors",
+        n_neighbors=min(settings.get("n_neighbors", 10), task.n_samples),
+        assign_labels="cluster_qr",
+        random_state=task.seed,
+    )
+
+
+@clusterer("ac_with_c", version=1, display="AC w/ C", told_n_classes=True)
+def ac_with_c(task: Task, settings: dict):
+    """Agglomerative clustering, cut where it leaves as many clusters as there are classes."""
+    from sklearn.cluster import AgglomerativeClustering
+
+    return AgglomerativeClustering(
+        n_clusters=task.n_classes,
+        linkage=settings.get("linkage", "ward"),
+        metric=settings.get("metric", "euclidean"),
+    )
+
+
+def scale_for_threshold(X: np.ndarray, metric: str = "euclidean") -> np.ndarray:
+    """Bring embeddings to a scale on which one distance threshold serves all of them.
+
+    Every dimension is centred, then all are divided by one number: the mean over dimensions of
+    their standard deviations, times the length that a vector of ones has under the metric (√d; d
+    for L1; 1 for Chebyshev). Embeddings without any variance are only centred.
+    """
+    n_dims = X.shape[1]
+    length = {"l1": n_dims, "manhattan": n_dims, "cityblock": n_dims, "chebyshev": 1}
+    spread = X.std(axis=0).mean()
+    return (X - X.mean(axis=0)) / ((spread or 1) * length.get(metric, np.sqrt(n_dims)))
+
+
+@clusterer("ac_without_c", version=1, display="AC w/o C", told_n_classes=False)
+def ac_without_c(task: Task, settings: dict):
+    """Agglomerative clustering of scaled embeddings, cut at a distance threshold."""
+    from sklearn.cluster import AgglomerativeClustering
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    metric = settings.get("metric", "euclidean")
+    return make_pipeline(
+        FunctionTransformer(scale_for_threshold, kw_args={"metric": metric}),
+        AgglomerativeClustering(
+            n_clusters=None,
+            distance_threshold=settings["distance_threshold"],
+            linkage=settings.get("linkage", "ward"),
+            metric=metric,
+        ),
+    )
+
+
+@clusterer("affinity_propagation", version=1, display="Affinity Prop.", told_n_classes=False)
+def affinity_propagation(task: Task, settings: dict):
+    """Affinity propagation: 15 iterations without change count as convergence, at most 1000."""
+    from sklearn.cluster import AffinityPropagation
+
+    return AffinityPropagation(
+        damping=settings.get("damping", 0.5),
+        max_iter=1000,
+        convergence_iter=15,
+        random_state=task.seed,
+    )
+
+
+@clusterer(
+    "hdbscan",
+    version=1,
+    display="HDBSCAN",
+    told_n_classes=False,
+    libraries=("hdbscan",),
+)
+def hdbscan(task: Task, settings: dict):
+    """HDBSCAN with excess of mass and no cluster above a fifth of the samples.
+
+    The core distance of scikit-learn's implementation, which the study used, counts the sample
+    itself and that of the `hdbscan` package does not: hence `min_samples` one below the minimum
+    cluster size, and the exact spanning tree. `arccos` is the euclidean metric on unit vectors.
+    """
+    from hdbscan import HDBSCAN
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import Normalizer
+
+    metric = settings.get("metric", "euclidean")
+    estimator = HDBSCAN(
+        min_cluster_size=task.min_cluster_size,
+        min_samples=task.min_cluster_size - 1,
+        # 0 would mean any size.
+        max_cluster_size=max(1, int(0.2 * task.n_samples)),
+        cluster_selection_method="eom",
+        metric="euclidean" if metric == "arccos" else metric,
+        approx_min_span_tree=False,
+        core_dist_n_jobs=1,
+    )
+    return make_pipeline(Normalizer(), estimator) if metric == "arccos" else estimator
+
+
+def clusterer_settings(name: str) -> dict:
+    """Settings that name a clusterer: its version, and those of the libraries that do its work."""
+    facts = CLUSTERERS[name].facts
+    libraries = versions("numpy", "scipy", "scikit-learn", *facts.libraries)
+    return {"clusterer": name, "version": facts.version, **libraries}
+
+
+def all_alike(X: np.ndarray) -> bool:
+    """Tell whether all rows are the same, but for the last bits of their numbers.
+
+    A network that gives every image one embedding rounds it differently in batches of other sizes.
+    """
+    low, high = X.min(axis=0), X.max(axis=0)
+    with np.errstate(over="ignore"):
+        return bool((high - low <= 4 * np.spacing(np.maximum(abs(low), abs(high)))).all())
+
+
+def count_distinct(X: np.ndarray, enough: int) -> int:
+    """Count the different rows, at most `enough` of them."""
+    # Adding zero makes -0 a plain 0, whose bytes are others.
+    seen = set()
+    for row in X:
+        seen.add((row + 0).tobytes())
+        if len(seen) == enough:
+            break
+    return len(seen)
+
+
+def degeneracy(X: np.ndarray, name: str, task: Task) -> str:
+    """Say why whatever a clusterer made of embeddings would be arbitrary; empty where it is not.
+
+    Parameters
+    ----------
+    X
+        Embeddings before they are reduced: UMAP draws apart what is the same.
+    name
+        Name of the clusterer.
+    task
+        What it is told.
+    """
+    if len(X) == 1:
+        return "there is one embedding only"
+    if all_alike(X):
+        return f"all {len(X)} embeddings are the same"
+    wanted = task.n_classes if CLUSTERERS[name].facts.told_n_classes else 0
+    if wanted <= len(X) and (found := count_distinct(X, wanted or 1)) < wanted:
+        return f"{len(X)} embeddings, of which {found} differ, cannot make {wanted} clusters"
+    return ""
+
+
+def check_number(name: str, task: Task) -> None:
+    """Raise where there are too few samples for the clusters that a clusterer is to make.
+
+    Raises
+    ------
+    ClusteringError
+        With both numbers.
+    """
+    if not CLUSTERERS[name].facts.told_n_classes:
+        return
+    # The graph of n samples has fewer than n vectors to part them by.
+    spare = name == "spectral"
+    if task.n_classes + spare > task.n_samples:
+        raise ClusteringError(
+            f"{task.n_classes} clusters need {task.n_classes + spare} samples or more"
+            + (" in spectral clustering" if spare else "")
+            + f", not {task.n_samples}"
+        )
+
+
+def cluster(X: np.ndarray, name: str, task: Task, settings: dict | None = None) -> Clustering:
+    """Cluster an array.
+
+    Parameters
+    ----------
+    X
+        float32 (n, d), reduced as the recipe says.
+    name
+        Name of the clusterer.
+    task
+        What it is told.
+    settings
+        The recipe's settings.
+
+    Raises
+    ------
+    UnknownNameError
+        No clusterer has this name.
+    ClusteringError
+        There are too few samples.
+    Exception
+        Whatever the clusterer itself raises.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    estimator = make_clusterer(name, task, settings)
+    check_number(name, task)
+    start = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        labels = estimator.fit_predict(X)
+    seconds = time.perf_counter() - start
+    reasons = [str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning)]
+    # K-means alone stops at its last iteration without a word.
+    if name == "kmeans" and estimator.n_iter_ >= estimator.max_iter:
+        reasons.append(f"stopped after {estimator.n_iter_} iterations")
+    status = "not_converged" if reasons else "ok"
+    return Clustering(labels.astype(np.int32), status, "; ".join(reasons), seconds)

@@ -1,0 +1,78 @@
+"""BIOSCAN-1M: insects in seven levels, from order to barcode index number (BIN)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from zsc_utils.datasets.study.listing import from_files, locate, strings
+from zsc_utils.datasets.study.tables import paper_dataset, place
+from zsc_utils.errors import DatasetIncompleteError
+
+METADATA = "BIOSCAN_Insect_Dataset_metadata.tsv"
+# Lists of sample ids that make each partition.
+PARTITIONS = {
+    "test": ("seen_keys", "test_seen", "test_unseen", "test_unseen_keys"),
+    "train": ("train_seen", "test_unseen_keys"),
+    "val": ("test_seen", "seen_keys", "test_unseen"),
+}
+TAXA = ["order", "family", "subfamily", "tribe", "genus", "species"]
+
+
+def fill_taxa(taxa: pd.DataFrame) -> pd.DataFrame:
+    """Fill levels that are missing from those that are not.
+
+    Parameters
+    ----------
+    taxa
+        Columns `order` to `species` and `uri`; missing values NaN or `not_classified`.
+
+    Returns
+    -------
+    DataFrame
+        Columns `order` to `species` and `BIN`. A missing genus is the first word of the species,
+        a missing subfamily `unassigned <family>`, a missing tribe `unassigned <subfamily>` or,
+        where that is missing too, `unassigned <family>`.
+    """
+    taxa = taxa.replace("not_classified", pd.NA)
+    genus = taxa["genus"].fillna(taxa["species"].str.split().str[0])
+    nearest = taxa["subfamily"].fillna(taxa["family"])
+    filled = taxa.assign(
+        genus=genus,
+        tribe=taxa["tribe"].fillna("unassigned " + nearest),
+        subfamily=taxa["subfamily"].fillna("unassigned " + taxa["family"]),
+        BIN=taxa["uri"],
+    )
+    return filled[[*TAXA, "BIN"]]
+
+
+def read_ids(name: str, folder: Path, root: Path) -> list[str]:
+    """Read a list of sample ids, which lies in the folder or one below it."""
+    for file in (folder / f"{name}.txt", *sorted(folder.glob(f"*/{name}.txt"))):
+        if file.is_file():
+            return file.read_text(encoding="utf-8").split()
+    reason = f"no {folder / name}.txt"
+    raise DatasetIncompleteError("bioscan1m", reason, place("bioscan1m", root))
+
+
+@paper_dataset("bioscan1m", ("test", "train", "val"), taxonomy=(*TAXA, "BIN"), version=1)
+def bioscan1m(root: Path, partition: str):
+    """Open BIOSCAN-1M's images of 256 pixels, in the order of its metadata."""
+    base, file = locate("bioscan1m", root, f"bioscan/{METADATA}")
+    ids = {i for name in PARTITIONS[partition] for i in read_ids(name, file.parent, root)}
+    columns = ["sampleid", "image_file", "chunk_number", "uri", *TAXA]
+    table = pd.read_csv(file, sep="\t", usecols=columns, dtype=str)
+    chosen = table[table["sampleid"].isin(ids)].reset_index(drop=True)
+    unknown = ids.difference(chosen["sampleid"])
+    if unknown:
+        reason = f"{len(unknown):,} of {len(ids):,} sample ids are not in {file.name}"
+        raise DatasetIncompleteError("bioscan1m", reason, place("bioscan1m", root))
+    chunks = chosen["chunk_number"].astype(float).astype(int)
+    folder = file.parent / "images" / "cropped_256"
+    files = [
+        folder / f"part{chunk}" / image
+        for chunk, image in zip(chunks, chosen["image_file"], strict=True)
+    ]
+    labels = strings(dict(fill_taxa(chosen)))
+    return from_files("bioscan1m", root, base, files, labels)

@@ -1,0 +1,309 @@
+"""The fine-tuning loop: cross-entropy over epochs, resumable, on one device or several."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from timm.data import Mixup
+from timm.optim import create_optimizer_v2
+from timm.scheduler import create_scheduler_v2
+from timm.scheduler.scheduler import Scheduler
+from torch import nn
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from zsc_utils.cache import atomic_path
+from zsc_utils.errors import CheckpointError, TrainingError
+from zsc_utils.finetuning.images import (
+    ClassFolders,
+    Stream,
+    batches,
+    seeded,
+    train_order,
+    updates_per_epoch,
+)
+from zsc_utils.finetuning.processes import ALONE, Group
+from zsc_utils.finetuning.settings import TuningPrecision, TuningSettings
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_precision(precision: TuningPrecision, device: str) -> TuningPrecision:
+    """Return the precision, where it is `auto` that in which the device computes fast."""
+    if precision != TuningPrecision.auto:
+        return precision
+    if device.startswith("cuda"):
+        emulated = not torch.cuda.is_bf16_supported(including_emulation=False)
+        return TuningPrecision.fp16 if emulated else TuningPrecision.bf16
+    fast = device == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return TuningPrecision.bf16 if fast else TuningPrecision.fp32
+
+
+@dataclass(frozen=True)
+class Training:
+    """What an epoch changes.
+
+    The schedule has no state: it is a function of the number of updates. No more has the random
+    state, which every epoch begins anew from the seed and its number.
+    """
+
+    network: nn.Module
+    wrapped: nn.Module
+    optimiser: torch.optim.Optimizer
+    schedule: Scheduler
+    scaler: torch.amp.GradScaler
+    mix: Callable | None
+
+
+def prepare(
+    network: nn.Module, settings: TuningSettings, n_classes: int, updates: int, group: Group
+) -> Training:
+    """Put a network on its device, with optimiser and schedule (`updates` an epoch)."""
+    kind = torch.device(group.device).type
+    network.to(device=group.device, memory_format=torch.channels_last)
+    optimiser = create_optimizer_v2(
+        network,
+        opt="adamw",
+        lr=settings.peak_lr(group.processes),
+        weight_decay=settings.weight_decay,
+        layer_decay=settings.layer_decay,
+    )
+    schedule, _ = create_scheduler_v2(
+        optimiser,
+        sched="cosine",
+        num_epochs=settings.epochs - settings.warmup_epochs,
+        warmup_epochs=settings.warmup_epochs,
+        warmup_prefix=True,
+        warmup_lr=0.0,
+        min_lr=settings.min_lr,
+        step_on_epochs=False,
+        updates_per_epoch=updates,
+    )
+    mix = None
+    if settings.mixes:
+        mix = Mixup(
+            mixup_alpha=settings.mixup,
+            cutmix_alpha=settings.cutmix,
+            label_smoothing=settings.smoothing,
+            num_classes=n_classes,
+        )
+    return Training(
+        network=network,
+        wrapped=group.wrap(network),
+        optimiser=optimiser,
+        schedule=schedule,
+        scaler=torch.amp.GradScaler(kind, enabled=settings.precision == TuningPrecision.fp16),
+        mix=mix,
+    )
+
+
+def train(
+    network: nn.Module,
+    folders: ClassFolders,
+    settings: TuningSettings,
+    group: Group = ALONE,
+    *,
+    workers: int = 0,
+    checkpoint: Path | None = None,
+    identity: dict | None = None,
+    report: Callable[[list[dict]], None] = lambda curve: None,
+    progress: bool = True,
+) -> list[dict]:
+    """Train a classifier in place.
+
+    After every epoch its state is written to `checkpoint`; where that is there already, training
+    goes on from it, on a CPU to the same bit as if it had never stopped (a GPU's own kernels may
+    differ in their last digits from one run to the next).
+
+    Parameters
+    ----------
+    network
+        Maps images, float32 (n, 3, size, size), to logits (n, classes).
+    folders
+        The images.
+    settings
+        How it is trained; the precision is not `auto`.
+    group
+        The processes that train together; by default this one, on the CPU.
+    workers
+        Processes that read images, for each process that trains; 0 reads in the same.
+    checkpoint
+        File of the state after the last epoch; None keeps none.
+    identity
+        Settings that the training depends on, as JSON holds them; a checkpoint with others is
+        refused.
+    report
+        Called in the first process, after each epoch, with the curve so far.
+    progress
+        Whether the first process draws a progress bar.
+
+    Returns
+    -------
+    One row an epoch: `epoch` (from 1), `loss` (mean, of augmented images), `lr` (of the last
+    update), `top1` (share of the `val` images told right) and `seconds`.
+
+    Raises
+    ------
+    TrainingError
+        The images are too few, the loss is no longer finite, or the checkpoint is of a training
+        with other settings.
+    CheckpointError
+        The checkpoint cannot be read.
+    UnreadableImageError
+        An image cannot be decoded.
+    """
+    updates = updates_per_epoch(len(folders.train), settings, group.processes)
+    training = prepare(network, settings, len(folders.classes), updates, group)
+    curve = resume(training, checkpoint, identity)
+    for epoch in range(len(curve), settings.epochs):
+        started = time.perf_counter()
+        order = train_order(len(folders.train), settings, epoch, group.rank, group.processes)
+        loader = batches(folders.train, order, settings, epoch, workers, _pins(group))
+        bar = tqdm(
+            loader,
+            desc=f"epoch {epoch + 1} of {settings.epochs}",
+            total=updates * settings.accumulate,
+            unit="batch",
+            leave=False,
+            disable=not (progress and group.is_first),
+        )
+        with seeded(Stream.step, settings.seed, epoch, group.rank) as seed:
+            torch.manual_seed(seed)
+            loss = train_epoch(training, bar, settings, epoch * updates, group)
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss} after epoch {epoch + 1}; a lower --lr may help"
+            )
+        row = {"epoch": epoch + 1, "loss": loss, "lr": current_lr(training.optimiser)}
+        row["top1"] = evaluate(network, folders, settings, group, workers)
+        row["seconds"] = round(time.perf_counter() - started, 2)
+        curve.append(row)
+        if group.is_first:
+            keep(training, checkpoint, identity, curve)
+            report(curve)
+    return curve
+
+
+def train_epoch(
+    training: Training, loader, settings: TuningSettings, first_update: int, group: Group
+) -> float:
+    """Train on the batches of an epoch; return the mean loss, of all processes."""
+    training.wrapped.train()
+    # Of soft labels, mixup has smoothed them.
+    smoothing = 0.0 if training.mix else settings.smoothing
+    losses = []
+    for number, (images, y) in enumerate(loader):
+        update, part = divmod(number, settings.accumulate)
+        last = part == settings.accumulate - 1
+        if part == 0:
+            training.schedule.step_update(first_update + update)
+            training.optimiser.zero_grad()
+        images, y = _on(group.device, images, y)
+        if training.mix:
+            images, y = training.mix(images, y)
+        with group.gathering(training.wrapped, last):
+            with _autocast(settings, group.device):
+                logits = training.wrapped(images)
+            loss = F.cross_entropy(logits.float(), y, label_smoothing=smoothing)
+            training.scaler.scale(loss / settings.accumulate).backward()
+        if last:
+            training.scaler.step(training.optimiser)
+            training.scaler.update()
+        losses.append(loss.detach())
+    return group.total(torch.stack(losses).mean().item())[0] / group.processes
+
+
+@torch.inference_mode()
+def evaluate(
+    network: nn.Module,
+    folders: ClassFolders,
+    settings: TuningSettings,
+    group: Group,
+    workers: int = 0,
+) -> float:
+    """Measure top-1 accuracy on the images to measure with, shared among the processes."""
+    group.share_buffers(network)
+    network.eval()
+    correct = torch.zeros((), dtype=torch.int64, device=group.device)
+    order = range(group.rank, len(folders.val), group.processes)
+    for images, y in batches(folders.val, order, settings, 0, workers, _pins(group)):
+        images, y = _on(group.device, images, y)
+        with _autocast(settings, group.device):
+            correct += (network(images).argmax(1) == y).sum()
+    return round(group.total(correct.item())[0] / len(folders.val), 5)
+
+
+def current_lr(optimiser: torch.optim.Optimizer) -> float:
+    """Learning rate of the head, which is never scaled down."""
+    return max(group["lr"] for group in optimiser.param_groups)
+
+
+def keep(training: Training, checkpoint: Path | None, identity, curve: list[dict]) -> None:
+    """Write all that the next epoch depends on."""
+    if checkpoint is None:
+        return
+    state = {
+        "settings": identity,
+        "network": training.network.state_dict(),
+        "optimiser": training.optimiser.state_dict(),
+        "scaler": training.scaler.state_dict(),
+        "curve": curve,
+    }
+    with atomic_path(checkpoint) as draft:
+        torch.save(state, draft)
+
+
+def resume(training: Training, checkpoint: Path | None, identity) -> list[dict]:
+    """Take up a checkpoint of the same training; return its curve, empty where there is none."""
+    if checkpoint is None or not checkpoint.exists():
+        return []
+    # Torch raises many kinds of error on files that are not its own.
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        kept = state["settings"]
+    except Exception as error:
+        raise CheckpointError(
+            f"checkpoint {checkpoint} cannot be read ({type(error).__name__}): remove it to begin "
+            "anew"
+        ) from error
+    if kept != identity:
+        raise TrainingError(
+            f"{checkpoint} is of a training that was begun with other settings "
+            f"({differences(kept, identity)}): give the same to go on with it, write to another "
+            "--out, or remove it"
+        )
+    training.network.load_state_dict(state["network"])
+    training.optimiser.load_state_dict(state["optimiser"])
+    training.scaler.load_state_dict(state["scaler"])
+    return state["curve"]
+
+
+def differences(kept: dict, asked: dict) -> str:
+    """Say in which settings two trainings differ."""
+    return ", ".join(
+        f"{name} {json.dumps(kept.get(name))} there, {json.dumps(asked.get(name))} now"
+        for name in sorted({*kept, *asked})
+        if kept.get(name) != asked.get(name)
+    )
+
+
+def _autocast(settings: TuningSettings, device: str) -> torch.autocast:
+    dtype = DTYPES[settings.precision]
+    kind = torch.device(device).type
+    return torch.autocast(kind, dtype, enabled=dtype != torch.float32)
+
+
+def _on(device: str, images: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Move a batch to a device, in the layout that convolutions like best."""
+    images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
+    return images, y.to(device, non_blocking=True)
+
+
+def _pins(group: Group) -> bool:
+    return group.device.startswith("cuda")

@@ -1,0 +1,274 @@
+"""Scores: of a clustering against the truth and without it, of embeddings by their neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from zsc_utils.cache import versions
+
+# Raised with any change to what a score is, or to how reduction, clusters and scores make one row:
+# it is part of results' names.
+SCORES_VERSION = 1
+# Raised with any change to how neighbours vote: it is part of results' names.
+NEIGHBOURS_VERSION = 1
+
+KS = (1, 10, 20, 100, 200)
+TEMPERATURE = 0.07
+# Similarities held at once: 4096 x 16384 of four bytes are a quarter of a gigabyte.
+TEST_ROWS, TRAIN_ROWS = 4096, 16384
+# Votes held at once, test images x classes.
+VOTES = 2**24
+
+
+def scores_settings() -> dict:
+    """Settings that name the scores: their version, and that of the library behind them."""
+    return {"scores": SCORES_VERSION, **versions("scikit-learn")}
+
+
+def why_undefined(y_true) -> str:
+    """Say why no clustering can agree with classes, or disagree; empty where one can.
+
+    With one class, and with a class of its own for each sample, mutual information and what chance
+    gives of it are the same number for every clustering: what adjustment leaves is 0 / 0 or 0.
+
+    Parameters
+    ----------
+    y_true
+        (n,) classes, missing ones None or NaN.
+    """
+    known = pd.Series(np.asarray(y_true, dtype=object)).dropna()
+    n_classes = known.nunique()
+    if n_classes < 2:
+        return "there is one class only" if n_classes else "no sample has a class"
+    return "every sample has a class of its own" if n_classes == len(known) else ""
+
+
+def partition_agreement(one, other) -> float:
+    """AMI of two partitions, with arithmetic normalisation (Vinh et al., 2010).
+
+    Parameters
+    ----------
+    one, other
+        (n,) groups, of any kind.
+
+    Returns
+    -------
+    float
+        NaN where it is 0 / 0: both have one group, or as many groups as samples.
+    """
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    numbers = {len(np.unique(groups)) for groups in (one, other)}
+    if numbers in ({1}, {len(one)}, {0}):
+        return float("nan")
+    return float(adjusted_mutual_info_score(one, other, average_method="arithmetic"))
+
+
+def adjusted_mutual_information(y_true, y_pred) -> float:
+    """AMI of clusters with classes; samples without class do not count.
+
+    Parameters
+    ----------
+    y_true
+        (n,) classes, missing ones None or NaN.
+    y_pred
+        (n,) clusters; −1, left out, counts as one more cluster.
+
+    Returns
+    -------
+    float
+        NaN where `why_undefined` says why. One cluster of several classes has 0.
+    """
+    if why_undefined(y_true):
+        return float("nan")
+    known = np.asarray(pd.notna(y_true))
+    truth = pd.factorize(np.asarray(y_true, dtype=object)[known])[0]
+    return partition_agreement(truth, np.asarray(y_pred)[known])
+
+
+TRUTH_SCORES = ("ami", "ari", "fowlkes_mallows", "homogeneity", "completeness", "ami_clustered")
+
+
+def truth_scores(y_true, y_pred: np.ndarray) -> dict[str, float]:
+    """Compare clusters with classes; samples without class do not count.
+
+    Parameters
+    ----------
+    y_true
+        (n,) classes, missing ones None or NaN.
+    y_pred
+        int (n,) clusters; −1, left out, counts as one more cluster.
+
+    Returns
+    -------
+    dict
+        `TRUTH_SCORES`, all NaN where `why_undefined` says why. `ami_clustered` is AMI over the
+        clustered samples alone, NaN where they have no class, one, or each its own.
+    """
+    from sklearn import metrics
+
+    if why_undefined(y_true):
+        return dict.fromkeys(TRUTH_SCORES, float("nan"))
+    known = np.asarray(pd.notna(y_true))
+    truth = pd.factorize(np.asarray(y_true, dtype=object)[known])[0]
+    clusters = np.asarray(y_pred)[known]
+    clustered = clusters >= 0
+    scores = (
+        adjusted_mutual_information(truth, clusters),
+        float(metrics.adjusted_rand_score(truth, clusters)),
+        float(metrics.fowlkes_mallows_score(truth, clusters)),
+        float(metrics.homogeneity_score(truth, clusters)),
+        float(metrics.completeness_score(truth, clusters)),
+        adjusted_mutual_information(truth[clustered], clusters[clustered]),
+    )
+    return dict(zip(TRUTH_SCORES, scores, strict=True))
+
+
+def cluster_counts(y_pred: np.ndarray) -> dict[str, float]:
+    """Count the clusters (`n_clusters`, −1 not among them) and the `fraction_clustered`."""
+    clusters = np.unique(y_pred)
+    return {
+        "n_clusters": int((clusters >= 0).sum()),
+        "fraction_clustered": float((np.asarray(y_pred) >= 0).mean()),
+    }
+
+
+def silhouette(X: np.ndarray, y_pred: np.ndarray) -> float:
+    """Mean silhouette (Rousseeuw, 1987), euclidean.
+
+    Samples that were left out count as one more cluster, as in AMI, where there are two or more.
+
+    Parameters
+    ----------
+    X
+        float (n, d).
+    y_pred
+        int (n,).
+
+    Returns
+    -------
+    float
+        NaN where it is undefined: fewer than two clusters (−1 is none), or as many clusters as
+        samples.
+    """
+    from sklearn.metrics import silhouette_score
+
+    labels = np.unique(y_pred)
+    if (labels >= 0).sum() < 2 or len(labels) >= len(X):
+        return float("nan")
+    return float(silhouette_score(X, y_pred, metric="euclidean"))
+
+
+def nearest(
+    train: np.ndarray, test: np.ndarray, k: int, device: str = "cpu", rows: int = TRAIN_ROWS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the k nearest rows of `train` by cosine, for each row of `test`.
+
+    Rows of `train` are read once, a block after the other, and only the best k so far are kept:
+    a memory map of any length will do. Of equally near rows any may be taken.
+
+    Parameters
+    ----------
+    train, test
+        float32 (n, d) and (m, d). A row of zeros has similarity 0 to all.
+    k
+        Number of neighbours, at most n.
+    device
+        Torch device that multiplies.
+    rows
+        Rows of `train` at once.
+
+    Returns
+    -------
+    similarity, which
+        float32 and int64 (m, k): cosines, falling, and positions in `train`.
+    """
+    import torch
+    from torch.nn.functional import normalize
+
+    wanted = normalize(torch.tensor(test), dim=1)
+    best = torch.full((len(test), k), -torch.inf)
+    which = torch.zeros((len(test), k), dtype=torch.int64)
+    for start in range(0, len(train), rows):
+        block = normalize(torch.tensor(train[start : start + rows]).to(device), dim=1).T
+        for first in range(0, len(test), TEST_ROWS):
+            here = slice(first, first + TEST_ROWS)
+            similarity = wanted[here].to(device) @ block
+            near, place = (x.cpu() for x in similarity.topk(min(k, block.shape[1]), dim=1))
+            near, place = (
+                torch.cat([best[here], near], 1),
+                torch.cat([which[here], start + place], 1),
+            )
+            best[here], chosen = near.topk(k, dim=1)
+            which[here] = place.gather(1, chosen)
+    return best.numpy(), which.numpy()
+
+
+def vote(similarity: np.ndarray, classes: np.ndarray, n_classes: int, k: int) -> np.ndarray:
+    """Choose the class with the largest sum of exp(similarity / 0.07) among the k nearest.
+
+    Parameters
+    ----------
+    similarity
+        float32 (m, at least k), falling.
+    classes
+        int64, likewise: the neighbours' classes, from 0.
+    n_classes
+        Number of classes.
+    k
+        Number of neighbours that vote.
+
+    Returns
+    -------
+    int64 (m,)
+    """
+    import torch
+
+    weights = torch.tensor(similarity[:, :k]).div(TEMPERATURE).exp()
+    classes = torch.tensor(classes[:, :k])
+    rows = max(1, VOTES // n_classes)
+    parts = [
+        torch.zeros(len(weight), n_classes).scatter_add_(1, chosen, weight).argmax(1)
+        for weight, chosen in zip(weights.split(rows), classes.split(rows), strict=True)
+    ]
+    return torch.cat(parts).numpy()
+
+
+def accuracy_by_k(
+    train: np.ndarray,
+    y_train: np.ndarray,
+    test: np.ndarray,
+    y_test: np.ndarray,
+    ks: Sequence[int] = KS,
+    device: str = "cpu",
+) -> dict[int, float]:
+    """Accuracy of a weighted vote of the k nearest neighbours by cosine, for several k.
+
+    Weights are exp(similarity / 0.07), as in the study (after Wu et al., arXiv 1805.01978).
+
+    Parameters
+    ----------
+    train, test
+        float32, (n, d) and (m, d).
+    y_train, y_test
+        int64, (n,) and (m,): classes from 0. A class that `train` lacks is never right.
+    ks
+        Numbers of neighbours; where there are fewer train images, all of them vote.
+    device
+        Torch device.
+
+    Returns
+    -------
+    dict
+        Fraction of the test images that get their class, by k.
+    """
+    most = min(max(ks), len(train))
+    similarity, which = nearest(train, test, most, device)
+    classes = np.asarray(y_train)[which]
+    n_classes = int(np.max(y_train)) + 1
+    return {
+        k: float((vote(similarity, classes, n_classes, min(k, most)) == y_test).mean()) for k in ks
+    }

@@ -1,0 +1,1 @@
+"""The miniature: a rendered world, encoders pretrained on it, and their training."""

@@ -1,0 +1,183 @@
+"""The training loop that all methods share: seeded, resumable, with a learning curve."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightly.utils.scheduler import cosine_warmup_schedule
+from tqdm.auto import tqdm
+
+from zsc_utils.cache import atomic_path
+from zsc_utils.errors import TrainingError
+from zsc_utils.miniature.training.methods import Method, Progress, Settings
+
+# Raised with any change to what every training does (loop, augmentation): it names the weights.
+TRAINING_VERSION = 1
+
+Measure = Callable[[torch.nn.Module], float]
+
+
+def bfloat16_is_fast(device: str) -> bool:
+    """Whether forward passes gain from bfloat16: GPUs, and CPUs with instructions for it."""
+    if device == "cpu":
+        return torch.cpu._is_avx512_bf16_supported()
+    return device.startswith("cuda") and torch.cuda.is_bf16_supported()
+
+
+def learning_rate(step: int, steps: int, settings: Settings) -> float:
+    """Learning rate of a step: linear rise from nearly 0, then half a cosine down."""
+    return cosine_warmup_schedule(
+        step,
+        steps,
+        start_value=settings.lr,
+        end_value=settings.min_lr,
+        warmup_steps=max(1, round(settings.warmup * steps)),
+        warmup_start_value=settings.min_lr,
+    )
+
+
+def train(
+    method: Method,
+    pixels: np.ndarray,
+    y: np.ndarray,
+    settings: Settings,
+    *,
+    checkpoint: Path | None = None,
+    key: str = "",
+    device: str = "cpu",
+    measure: Measure | None = None,
+    measure_every: int = 4,
+    progress: bool = True,
+    description: str = "train",
+) -> list[dict]:
+    """Train a method in place.
+
+    The order of the images and all augmentation come from torch's global random state, which the
+    caller seeds. After every epoch everything is written to `checkpoint`; where that holds a part
+    of the same training, it goes on from there as if it had never stopped.
+
+    Parameters
+    ----------
+    method
+        What to train; on the CPU, changed in place.
+    pixels
+        uint8, (n, h, w, 3).
+    y
+        int64, (n,): classes from 0.
+    settings
+        Epochs, learning rate and so on.
+    checkpoint
+        File of the state after the last epoch; None keeps none.
+    key
+        Names the training: a checkpoint with another key is not resumed.
+    device
+        Torch device.
+    measure
+        Called with the encoder every `measure_every` epochs and after the last, for the column
+        `knn` of the curve.
+    measure_every
+        See `measure`.
+    progress
+        Whether to draw a progress bar.
+    description
+        The bar's title.
+
+    Returns
+    -------
+    One row an epoch: `epoch` (from 1), `loss` (mean), `lr` (of the last step), `seconds`, and
+    where it was measured `knn`.
+
+    Raises
+    ------
+    TrainingError
+        The loss is no longer finite.
+    """
+    method.to(device=device, memory_format=torch.channels_last).train()
+    optimiser = torch.optim.AdamW(method.parameter_groups(settings.weight_decay), lr=settings.lr)
+    images = torch.from_numpy(pixels).to(device)
+    classes = torch.from_numpy(y).to(device)
+    batch_size = min(settings.batch_size, len(images))
+    # A last, smaller batch would be another training for contrastive losses and batch norm.
+    per_epoch = len(images) // batch_size
+    steps = per_epoch * settings.epochs
+    curve = _resume(checkpoint, key, method, optimiser)
+    autocast = torch.autocast(
+        torch.device(device).type, torch.bfloat16, enabled=bfloat16_is_fast(device)
+    )
+    bar = tqdm(
+        total=steps,
+        initial=len(curve) * per_epoch,
+        desc=description,
+        unit="step",
+        leave=False,
+        disable=not progress or steps == 0,
+    )
+    for epoch in range(len(curve), settings.epochs):
+        started, losses = time.perf_counter(), []
+        order = torch.randperm(len(images)).to(device)
+        for number, chosen in enumerate(order[: per_epoch * batch_size].split(batch_size)):
+            now = Progress(epoch * per_epoch + number, steps)
+            rate = learning_rate(now.step, steps, settings)
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group.get("lr_scale", 1.0)
+            views = method.views(images[chosen])
+            with autocast:
+                outputs = method(views)
+            loss = method.loss(tuple(o.float() for o in outputs), classes[chosen], now)
+            optimiser.zero_grad()
+            loss.backward()
+            method.before_step(now)
+            optimiser.step()
+            method.after_step(now)
+            losses.append(loss.detach())
+            bar.update()
+        row = {"epoch": epoch + 1, "loss": torch.stack(losses).mean().item(), "lr": rate}
+        if not math.isfinite(row["loss"]):
+            raise TrainingError(
+                f"{description}: the loss is {row['loss']} after epoch {epoch + 1}; a lower "
+                "learning rate may help"
+            )
+        row["seconds"] = round(time.perf_counter() - started, 2)
+        if measure and ((epoch + 1) % measure_every == 0 or epoch + 1 == settings.epochs):
+            row["knn"] = round(measure(method.encoder), 4)
+        curve.append(row)
+        bar.set_postfix(epoch=epoch + 1, loss=f"{row['loss']:.3f}")
+        _keep(checkpoint, key, method, optimiser, curve)
+    bar.close()
+    return curve
+
+
+def _keep(checkpoint, key, method, optimiser, curve) -> None:
+    """Write all that the next epoch depends on."""
+    if checkpoint is None:
+        return
+    state = {
+        "key": key,
+        "method": method.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "curve": curve,
+    }
+    with atomic_path(checkpoint) as draft:
+        torch.save(state, draft)
+
+
+def _resume(checkpoint, key, method, optimiser) -> list[dict]:
+    """Take up a checkpoint of the same training; return its curve, empty where there is none."""
+    if checkpoint is None or not checkpoint.exists():
+        return []
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    if state["key"] != key:
+        return []
+    method.load_state_dict(state["method"])
+    optimiser.load_state_dict(state["optimiser"])
+    torch.set_rng_state(state["random"])
+    if torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["random_cuda"])
+    return state["curve"]

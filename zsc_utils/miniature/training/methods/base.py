@@ -1,0 +1,121 @@
+"""What a training method is, and the register of those known by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from timm.optim import param_groups_weight_decay
+from torch import nn
+
+from zsc_utils.registry import Registry
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a method is optimised on one backbone, and the method's own options.
+
+    Parameters
+    ----------
+    epochs
+        Passes over the images; 0 leaves the weights as they were initialised.
+    lr
+        Peak learning rate of AdamW: a linear rise from `min_lr`, then half a cosine back to it.
+    batch_size
+        Images a step.
+    weight_decay
+        Of weights of two and more axes; those of one (biases, norms) have none.
+    warmup
+        Share of the steps over which the learning rate rises.
+    min_lr
+        Learning rate of the last step.
+    options
+        Keyword arguments of the method.
+    """
+
+    epochs: int
+    lr: float
+    batch_size: int = 256
+    weight_decay: float = 0.05
+    warmup: float = 0.1
+    min_lr: float = 1e-6
+    options: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands: the step, counted from 0, out of how many."""
+
+    step: int
+    steps: int
+
+
+class Method(nn.Module):
+    """A network in training.
+
+    A method holds the backbone that is kept as `encoder`, and whatever else it needs: heads,
+    momentum networks, decoders. Views are made and losses taken in full precision; `forward` may
+    run in bfloat16.
+    """
+
+    encoder: nn.Module
+
+    def views(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Augment uint8 images (n, h, w, 3) into the views that `forward` takes."""
+        raise NotImplementedError
+
+    def forward(self, views: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        """Compute what the loss is taken of."""
+        raise NotImplementedError
+
+    def loss(
+        self, outputs: tuple[torch.Tensor, ...], y: torch.Tensor, progress: Progress
+    ) -> torch.Tensor:
+        """Take the loss of float32 outputs; `y` (n,) are classes, for the methods that may look."""
+        raise NotImplementedError
+
+    def before_step(self, progress: Progress) -> None:
+        """Change gradients before the optimiser's step."""
+
+    def after_step(self, progress: Progress) -> None:
+        """Update what no gradient updates."""
+
+    def parameter_groups(self, weight_decay: float) -> list[dict]:
+        """Parameters for the optimiser; a group's `lr_scale` multiplies its learning rate."""
+        return param_groups_weight_decay(self, weight_decay)
+
+
+@dataclass(frozen=True)
+class MethodFacts:
+    """What is known of a method.
+
+    Parameters
+    ----------
+    name
+        The name it is asked for by.
+    settings
+        How each backbone is trained that the method can train.
+    version
+        Raised by whoever changes what the class trains: it names the weights.
+    """
+
+    name: str
+    settings: dict[str, Settings]
+    version: int = 1
+
+
+# A method is a class made from (backbone, number of classes, options).
+METHODS: Registry[MethodFacts] = Registry(
+    "method",
+    MethodFacts,
+    modules=tuple(
+        f"zsc_utils.miniature.training.methods.{name}"
+        for name in ("dino", "finetune", "mae", "mocov3", "supervised", "vicreg")
+    ),
+)
+
+
+def method(name: str, *, version: int, **settings: Settings) -> Callable:
+    """Register a method: decorate its class; keyword arguments are settings for each backbone."""
+    return METHODS.register(name, version=version, settings=settings)

@@ -1,0 +1,100 @@
+"""Near the source but never trained on: other species, other kingdoms, scenes without creatures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from zsc_utils.datasets.base import dataset
+from zsc_utils.miniature.world import camera, scenes
+from zsc_utils.miniature.world.collections import Collection
+from zsc_utils.miniature.world.factors import Nuisances, tell
+from zsc_utils.miniature.world.opening import opened
+from zsc_utils.miniature.world.phylogeny import descend
+from zsc_utils.miniature.world.source import FAMILIES, ORDERS
+from zsc_utils.miniature.world.streams import grains
+
+# Of each source order two species of new genera in its known families, and two of a new family.
+_NEW_GENERA = tuple((*family, 3, 0) for family in FAMILIES)
+_NEW_FAMILIES = tuple((*order, 2, genus, 0) for order in ORDERS for genus in range(2))
+OTHERS = Collection("mini-imagenet-o", 0, _NEW_GENERA + _NEW_FAMILIES, 600)
+FLOWERS = Collection(
+    "mini-flora",
+    0,
+    tuple(descend((2, 0), 2, 2, 2, 3, 1)),
+    600,
+    Nuisances(habitat=0.4, shift=6.0, radius=(11.0, 19.0), occluded=0.25),
+)
+
+
+@dataclass(frozen=True)
+class Landscapes(Collection):
+    """Scenes without creatures: the class is the kind of scene."""
+
+    def factors(self, indices: np.ndarray) -> pd.DataFrame:
+        """Draw the factors; scenes come in turn."""
+        return super().factors(indices).assign(scene=indices % len(scenes.SCENES))
+
+    def labels(self) -> pd.DataFrame:
+        """Name the scene and the factors that show without a creature."""
+        told = tell(self.factors(np.arange(self.size)))
+        pose = ["x", "y", "rotation", "scale", "bend", "tone", "flipped", "occlusion"]
+        return told.drop(columns=pose)
+
+    def render(self, indices: np.ndarray) -> np.ndarray:
+        """Render images, uint8 (n, 64, 64, 3)."""
+        indices = np.asarray(indices)
+        factors = self.factors(indices)
+        image = self.ground(indices, factors)
+        camera.illuminate(image, factors, self.nuisances)
+        camera.blur(image, factors)
+        sensor = grains(f"{self.name} sensor", self.seed, indices, camera.GRAINS)
+        camera.add_noise(image, sensor, factors["noise"].to_numpy() * self.nuisances.noise)
+        return camera.develop(image)
+
+
+PLACES = Landscapes(
+    "mini-scenes", 0, ((0,),), 600, Nuisances(blurred=0.5, noise=0.15, light=0.55, tint=0.45)
+)
+
+
+@dataset(
+    "mini-imagenet-o",
+    version=1,
+    display="mini-IN-O",
+    group="Near-OOD",
+    label="species",
+    source="rendered: 20 species of the source's orders that no encoder was trained on",
+)
+def mini_imagenet_o(root: Path, partition: str):
+    """Open species of the source's orders that are not in the source."""
+    return opened(OTHERS)
+
+
+@dataset(
+    "mini-flora",
+    version=1,
+    display="mini-Flora",
+    group="Near-OOD",
+    label="species",
+    source="rendered: 24 species of a kingdom that the source lacks",
+)
+def mini_flora(root: Path, partition: str):
+    """Open flowers: a kingdom that is not in the source."""
+    return opened(FLOWERS)
+
+
+@dataset(
+    "mini-scenes",
+    version=1,
+    display="mini-Scenes",
+    group="Near-OOD",
+    label="scene",
+    source="rendered: 12 kinds of scene without creatures, two of them not in the source",
+)
+def mini_scenes(root: Path, partition: str):
+    """Open scenes without creatures."""
+    return opened(PLACES)

@@ -1,0 +1,1 @@
+"""What is run: profiles, their cells, and everything that computes them."""

@@ -1,0 +1,270 @@
+"""Plans: the cells that a profile asks for, which of them are there, and which fit into memory."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from zsc_utils.cache import ArrayFolder, load_array
+from zsc_utils.datasets import DATASETS, DatasetFacts, ImageDataset, load_dataset
+from zsc_utils.embedding import Precision, embeddings_folder, embeddings_key
+from zsc_utils.encoders import ENCODERS, EncoderFacts, describe_encoder
+from zsc_utils.errors import (
+    CacheDamagedError,
+    DatasetAbsentError,
+    UnknownNameError,
+    WeightsMissingError,
+)
+from zsc_utils.recipes import Recipe, recipe_for
+from zsc_utils.sweep.costs import Size, dimensions, peak_bytes
+from zsc_utils.sweep.evaluate import cell_key
+from zsc_utils.sweep.profile import Profile
+from zsc_utils.sweep.store import Cell, read_result
+
+
+@dataclass(frozen=True)
+class Job:
+    """The cells of one dataset and encoder: they share embeddings and reductions.
+
+    Parameters
+    ----------
+    dataset
+        The images.
+    encoder
+        Facts of the encoder.
+    encoder_settings
+        Its fingerprint.
+    key
+        Fingerprint of the embeddings.
+    cells
+        Each with its recipe.
+    precision
+        Numbers that the encoder computes with.
+    absent
+        Why the dataset or the encoder is not there: the cells are reported but not computed. Empty
+        where both are.
+    """
+
+    dataset: ImageDataset
+    encoder: EncoderFacts
+    encoder_settings: dict
+    key: str
+    cells: tuple[tuple[Cell, Recipe], ...]
+    precision: Precision = Precision.fp32
+    absent: str = ""
+
+    def embeddings_folder(self, build: Path) -> Path:
+        """Folder of the embeddings."""
+        return embeddings_folder(
+            build / "cache", self.dataset.facts.name, self.encoder.name, self.key
+        )
+
+
+def plan(
+    profile: Profile, data_root: Path | None = None, skip_unreadable: bool = False
+) -> list[Job]:
+    """List what a profile asks for, whether there already or not, one job an embedding.
+
+    A dataset that is absent, or not whole, and an encoder without weights (nothing is fetched here)
+    have jobs as well: they say so. `skip_unreadable` is for `open_datasets`.
+
+    Raises
+    ------
+    ZscError
+        A folder cannot be opened, an encoder is unknown or its weights are damaged, or a recipe is
+        missing.
+    """
+    opened, absent = open_datasets(profile, profile.datasets, data_root, skip_unreadable)
+    displays = Counter(dataset.facts.display for dataset in opened.values())
+    for name, dataset in opened.items():
+        # Two folders of the same name are told apart by their paths.
+        if displays[dataset.facts.display] > 1:
+            facts = replace(dataset.facts, display=name.removeprefix("folder:"))
+            opened[name] = replace(dataset, facts=facts)
+    described, lacking = describe_encoders(profile.encoders)
+    return [
+        make_job(
+            *(profile, opened[dataset], *described[encoder]),
+            absent.get(dataset, lacking.get(encoder, "")),
+        )
+        for encoder in profile.encoders
+        for dataset in profile.datasets
+    ]
+
+
+def open_datasets(
+    profile: Profile,
+    names: Iterable[str],
+    data_root: Path | None = None,
+    skip_unreadable: bool = False,
+) -> tuple[dict[str, ImageDataset], dict[str, str]]:
+    """Open datasets, with as many images as the profile takes.
+
+    With `skip_unreadable`, folders that cannot be read are left out of those of one's own images.
+
+    Returns
+    -------
+    opened
+        By name; a dataset that is absent has its facts and no images.
+    absent
+        Why, for those that are absent or not whole.
+    """
+    opened, absent = {}, {}
+    for name in names:
+        try:
+            found = load_dataset(name, data_root, skip_unreadable=skip_unreadable)
+            opened[name] = found.subset(profile.max_samples)
+        except DatasetAbsentError as error:
+            absent[name] = str(error)
+            opened[name] = without_images(DATASETS[name].facts)
+    return opened, absent
+
+
+def describe_encoders(
+    names: Iterable[str],
+) -> tuple[dict[str, tuple[EncoderFacts, dict]], dict[str, str]]:
+    """Describe encoders.
+
+    Returns
+    -------
+    described
+        Facts and settings by name; of one whose weights are not there the facts alone.
+    lacking
+        Why, for those whose weights are not there.
+    """
+    described, lacking = {}, {}
+    for name in names:
+        try:
+            described[name] = describe_encoder(name)
+        except WeightsMissingError as error:
+            lacking[name] = str(error)
+            described[name] = ENCODERS[name].facts, {"encoder": name, "absent": True}
+    return described, lacking
+
+
+def without_images(facts: DatasetFacts) -> ImageDataset:
+    """Stand in for a dataset that is absent: its facts, and nothing else."""
+    labels = pd.DataFrame({facts.label: []}, dtype=object)
+    return ImageDataset(facts, (), labels, None, {"dataset": facts.name, "absent": True})
+
+
+def taxonomies(
+    profile: Profile, names: Sequence[str] | None = None, data_root: Path | None = None
+) -> dict[str, ImageDataset]:
+    """Open those datasets of a profile whose label levels nest, and that are there.
+
+    Parameters
+    ----------
+    profile
+        Whose datasets.
+    names
+        Only these of them.
+    data_root
+        Folder of the datasets that do not come with the installation.
+
+    Raises
+    ------
+    UnknownNameError
+        A name is none of the profile's datasets that have a taxonomy.
+    """
+    facts = DATASETS.facts()
+    nested = [name for name in profile.datasets if name in facts and facts[name].taxonomy]
+    for name in names or ():
+        if name not in nested:
+            raise UnknownNameError("dataset with a taxonomy in this profile", name, nested)
+    opened, absent = open_datasets(profile, names or nested, data_root)
+    return {name: images for name, images in opened.items() if name not in absent}
+
+
+def make_job(
+    profile: Profile, dataset: ImageDataset, encoder: EncoderFacts, settings: dict, absent: str = ""
+) -> Job:
+    """List the cells of one dataset and encoder."""
+    key = embeddings_key(dataset, settings, profile.precision)
+    facts = dataset.facts
+    cells = []
+    for seed in profile.seeds:
+        for clusterer in profile.clusterers:
+            recipe = recipe_for(encoder.name, clusterer, encoder.family, profile.recipe_table)
+            result_key = cell_key(key, recipe, facts.label, facts.min_cluster_size, seed)
+            cells.append((Cell(facts.name, encoder.name, clusterer, seed, result_key), recipe))
+    return Job(dataset, encoder, settings, key, tuple(cells), profile.precision, absent)
+
+
+def results_folder(build: Path) -> Path:
+    """Folder of the results."""
+    return build / "results"
+
+
+def reductions_memo(build: Path, key: str) -> ArrayFolder:
+    """Open the folder of the reductions of one embedding."""
+    return ArrayFolder(build / "cache" / "reductions" / key)
+
+
+def finished(cell: Cell, results: Path, retry_failed: bool = False) -> bool:
+    """Tell whether a cell has a result."""
+    found = read_result(cell, results)
+    return found is not None and not (retry_failed and found[0]["status"] == "failed")
+
+
+def embeddings_size(job: Job, build: Path) -> Size:
+    """Size of the embeddings of a job; where there are none yet, the size to be expected."""
+    n_classes = job.dataset.labels[job.dataset.facts.label].nunique()
+    try:
+        n, d = load_array(job.embeddings_folder(build) / "embeddings.npy").shape
+    except CacheDamagedError:
+        n, d = len(job.dataset), dimensions(job.encoder.backbone)
+    return Size(n, d, n_classes)
+
+
+def missing(jobs: list[Job], build: Path, memory: float, retry_failed: bool = False) -> list[Job]:
+    """Keep of each job the cells that can have a result but have none yet; drop empty jobs.
+
+    Cells that need more than `memory` bytes can have none here.
+    """
+    results = results_folder(build)
+    left = []
+    for job in jobs:
+        if job.absent:
+            continue
+        size = embeddings_size(job, build)
+        cells = tuple(
+            (cell, recipe)
+            for cell, recipe in job.cells
+            if peak_bytes(recipe, size) <= memory and not finished(cell, results, retry_failed)
+        )
+        if cells:
+            left.append(replace(job, cells=cells))
+    return left
+
+
+def not_embedded(jobs: list[Job], build: Path) -> list[Job]:
+    """Keep the jobs whose embeddings are still to be computed."""
+    return [job for job in jobs if not job.embeddings_folder(build).is_dir()]
+
+
+def side_by_side(
+    jobs: list[Job], build: Path, memory: float, n_jobs: int
+) -> list[tuple[int, list[Job]]]:
+    """Part cells by how many of their size fit into memory at the same time.
+
+    Returns
+    -------
+    Numbers of processes, at most `n_jobs`, falling, each with the jobs of the cells that so many
+    processes can compute: if each holds the most that any of these needs, all fit.
+    """
+    parts = defaultdict(list)
+    for job in sorted(jobs, key=lambda job: -len(job.dataset)):
+        size = embeddings_size(job, build)
+        cells = defaultdict(list)
+        for cell, recipe in job.cells:
+            cells[max(1, min(n_jobs, int(memory // peak_bytes(recipe, size))))].append(
+                (cell, recipe)
+            )
+        for n, pairs in cells.items():
+            parts[n].append(replace(job, cells=tuple(pairs)))
+    return sorted(parts.items(), reverse=True)

@@ -1,0 +1,316 @@
+"""Reductions compared: the same embeddings and clusterers, and only the reduction differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+from zsc_utils.cache import atomic_path, build_folder, fingerprint, load_table
+from zsc_utils.clustering import CLUSTERERS, Task, cluster, clusterer_settings, degeneracy
+from zsc_utils.datasets import DatasetFacts
+from zsc_utils.edits import LOADED, check_code, guarded
+from zsc_utils.embedding import file_name, read
+from zsc_utils.errors import CacheDamagedError, RecipeError, ZscError
+from zsc_utils.metrics import adjusted_mutual_information, scores_settings, why_undefined
+from zsc_utils.recipes import Recipe, Reduction
+from zsc_utils.reduction import (
+    Memo,
+    ReductionError,
+    reduce,
+    reducer_settings,
+)
+from zsc_utils.sweep.cells import Job, embeddings_size, plan, reductions_memo
+from zsc_utils.sweep.costs import lack_of_memory, memory_available, peak_bytes
+from zsc_utils.sweep.profile import Profile
+from zsc_utils.sweep.results import read_embeddings
+from zsc_utils.sweep.run import one_thread
+from zsc_utils.sweep.search import COMMON
+
+# Dimensions to reduce to. 50 is the study's for UMAP. What takes longer has fewer: for 400 samples
+# UMAP takes half a second of a core whatever the dimensions, PaCMAP a tenth to a third. t-SNE
+# stops at 2: its fast gradient (Barnes-Hut) exists up to 3 dimensions, of which the third doubles
+# the time, and the exact one grows with the square of the samples.
+DIMENSIONS: dict[str, tuple[int, ...]] = {
+    "pca": (2, 5, 10, 20, 50, 100),
+    "umap": (2, 10, 50),
+    "pacmap": (2, 5, 10, 20, 50),
+    "tsne": (2,),
+}
+# As in the study's search: z-scored before PCA, as they are before all else.
+ZSCORED = {"pca"}
+COMPARED = ("kmeans", "ac_with_c", "hdbscan")
+
+RESULT = ("clusterer", "reduction", "n_components", "seed", "ami", "status", "reason")
+COLUMNS = (
+    *("dataset", "dataset_name", "group", "encoder", "encoder_name"),
+    *("clusterer", "clusterer_name", *RESULT[1:]),
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is compared on one embedding: reductions × clusterers × seeds."""
+
+    reductions: tuple[Reduction, ...]
+    clusterers: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+    def key(self, embeddings_key: str, facts: DatasetFacts) -> str:
+        """Fingerprint of everything the results of one embedding depend on."""
+        return fingerprint(
+            {
+                "embeddings": embeddings_key,
+                "label": facts.label,
+                "min_cluster_size": facts.min_cluster_size,
+                "reductions": [[r.method, r.n_components, r.zscore] for r in self.reductions],
+                "clusterers": {name: COMMON[name] for name in self.clusterers},
+                "seeds": self.seeds,
+                "versions": [
+                    *(reducer_settings(r.method) for r in self.reductions),
+                    *(clusterer_settings(name) for name in self.clusterers),
+                    scores_settings(),
+                ],
+            }
+        )
+
+
+def reductions(dimensions: Mapping[str, Sequence[int]]) -> tuple[Reduction, ...]:
+    """List reductions: none, and each method to each number of dimensions."""
+    return (
+        Reduction(),
+        *(
+            Reduction(name, n_components=n, zscore=name in ZSCORED)
+            for name, numbers in dimensions.items()
+            for n in numbers
+        ),
+    )
+
+
+def compared_encoders(planned: list[Job], reference: str | Mapping[str, str]) -> list[str]:
+    """Choose encoders by what is known of them: two for each backbone that has a reference.
+
+    The supervised reference, and the first self-supervised encoder of the plan on the same
+    backbone. Where none of them is there, the first encoder that is.
+    """
+    named = [reference] if isinstance(reference, str) else list(reference.values())
+    facts = {job.encoder.name: job.encoder for job in planned if not job.absent}
+    chosen = [name for name in named if name in facts]
+    for backbone in dict.fromkeys(facts[name].backbone for name in chosen):
+        chosen += [
+            name
+            for name, one in facts.items()
+            if one.backbone == backbone
+            and one.labels is False
+            and one.fine_tuned_from is None
+            and one.method not in ("none", "random")
+        ][:1]
+    return chosen or list(facts)[:1]
+
+
+def compare_one(
+    X: np.ndarray, truth: pd.Series, min_cluster_size: int, setting: Setting, memo: Memo
+) -> pd.DataFrame:
+    """Compare reductions on one embedding: one row for each reduction, clusterer and seed."""
+    rows = []
+    for seed in setting.seeds:
+        task = Task(len(X), truth.nunique(), min_cluster_size, seed)
+        for reduction in setting.reductions:
+            for name in setting.clusterers:
+                place = {
+                    "clusterer": name,
+                    "reduction": reduction.method,
+                    "n_components": reduction.n_components,
+                    "seed": seed,
+                }
+                rows.append(place | score(X, truth, reduction, name, task, memo))
+    return pd.DataFrame(rows, columns=RESULT)
+
+
+def score(
+    X: np.ndarray, truth: pd.Series, reduction: Reduction, clusterer: str, task: Task, memo: Memo
+) -> dict:
+    """Reduce, cluster and compare with the classes; what fails says why."""
+    if why := degeneracy(X, clusterer, task):
+        return {"ami": np.nan, "status": "degenerate", "reason": why}
+    try:
+        if (reduction.n_components or 0) > min(X.shape):
+            raise ReductionError(
+                f"{len(X)} embeddings of {X.shape[1]} dimensions cannot be reduced to "
+                f"{reduction.n_components}"
+            )
+        reduced = reduce(X, reduction, seed=task.seed, memo=memo)
+        found = cluster(reduced, clusterer, task, COMMON[clusterer])
+    # As in the sweep: one failure, of whatever kind, ends nothing, and its row keeps it.
+    except Exception as error:
+        kind = "" if isinstance(error, ZscError) else f"{type(error).__name__}: "
+        return {"ami": np.nan, "status": "failed", "reason": f"{kind}{error}"}
+    why = why_undefined(truth)
+    reasons = [found.reason, f"AMI is undefined: {why}" if why else ""]
+    ami = adjusted_mutual_information(truth, found.labels)
+    return {"ami": ami, "status": found.status, "reason": "; ".join(filter(None, reasons))}
+
+
+def result_file(build: Path, job: Job, setting: Setting) -> Path:
+    """File of the comparison on one embedding."""
+    facts = job.dataset.facts
+    name = f"{file_name(job.encoder.name)}-{setting.key(job.key, facts)}.csv"
+    return build / "reductions_compared" / file_name(facts.name) / name
+
+
+def read_comparison(file: Path) -> pd.DataFrame | None:
+    """Read the comparison on one embedding; None where there is none, or a damaged one."""
+    found = load_table(file, RESULT)
+    return found if found is None else found[list(RESULT)].assign(reason=found["reason"].fillna(""))
+
+
+def run_comparison(folder: Path, facts: DatasetFacts, key: str, setting, build, file) -> None:
+    """Compare reductions on embeddings on disk, and write what came of it as one file."""
+    embeddings = read(folder, facts, key)
+    if embeddings is None:
+        raise CacheDamagedError(f"embeddings {folder} are no longer there")
+    with one_thread():
+        rows = compare_one(
+            embeddings.array,
+            embeddings.labels[facts.label],
+            facts.min_cluster_size,
+            setting,
+            reductions_memo(build, key),
+        )
+    with atomic_path(file) as draft:
+        rows.to_csv(draft, index=False)
+
+
+def compare_reductions(
+    profile: Profile,
+    *,
+    jobs: int = 1,
+    build: Path | None = None,
+    data_root: Path | None = None,
+    progress: bool = True,
+    encoders: Sequence[str] | None = None,
+    clusterers: Sequence[str] = COMPARED,
+    dimensions: Mapping[str, Sequence[int]] | None = None,
+) -> pd.DataFrame:
+    """Compare reductions on the embeddings of a sweep: none, PCA, UMAP, PaCMAP and t-SNE.
+
+    Each reduction is followed by the same clusterers with the same settings, those of the first
+    step of the study's search (`search.COMMON`), so that only the reduction differs. What was
+    computed before is read.
+
+    Parameters
+    ----------
+    profile
+        Whose datasets, encoders and seeds; swept before.
+    jobs
+        Embeddings that are worked on at the same time. Results do not depend on it.
+    build
+        Folder of caches and results.
+    data_root
+        Folder of the datasets that do not come with the installation.
+    progress
+        Show a progress bar.
+    encoders
+        Some encoders of the profile; by default those of `compared_encoders`.
+    clusterers
+        Names; of those that have common settings.
+    dimensions
+        For each reduction the numbers of dimensions; by default `DIMENSIONS`.
+
+    Returns
+    -------
+    DataFrame
+        One row for each dataset, encoder, clusterer, reduction and seed: `COLUMNS`. `reduction` is
+        `none`, `pca`, `umap`, `pacmap` or `tsne`; `n_components` is NaN for none; `ami` is a
+        fraction, NaN where it is undefined, and where the embeddings are degenerate, the clusterer
+        failed or was skipped for want of memory; `reason` says which. Absent datasets and
+        encoders have no rows.
+
+    Raises
+    ------
+    RecipeError
+        A clusterer has no common settings.
+    EmbeddingsError
+        The profile was not swept yet.
+    """
+    unknown = [name for name in clusterers if name not in COMMON]
+    if unknown:
+        raise RecipeError(f"no common settings for {', '.join(unknown)}: only for {list(COMMON)}")
+    build = build or build_folder()
+    planned = plan(profile, data_root)
+    chosen = encoders or compared_encoders(planned, profile.reference)
+    planned = [job for job in planned if job.encoder.name in chosen]
+    memory = memory_available()
+    asked = Setting(reductions(dimensions or DIMENSIONS), tuple(clusterers), profile.seeds)
+    work = [
+        (job, *fitting(job, asked, build, memory)) for job, _, _ in read_embeddings(planned, build)
+    ]
+    compute_missing([(job, setting) for job, setting, _ in work], build, jobs, progress)
+    parts = [
+        with_facts(job, rows)
+        for job, setting, skipped in work
+        for rows in (read_comparison(result_file(build, job, setting)), skipped)
+        if len(rows)
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
+
+
+def fitting(job: Job, asked: Setting, build: Path, memory: float) -> tuple[Setting, pd.DataFrame]:
+    """Keep the clusterers that fit into memory; the others have rows that say what is lacking."""
+    size = embeddings_size(job, build)
+    lacks = {
+        name: lack_of_memory(peak_bytes(Recipe(name, Reduction()), size), memory)
+        for name in asked.clusterers
+    }
+    rows = [
+        (name, one.method, one.n_components, seed, np.nan, "skipped", lacks[name])
+        for name in asked.clusterers
+        if lacks[name]
+        for one in asked.reductions
+        for seed in asked.seeds
+    ]
+    kept = tuple(name for name in asked.clusterers if not lacks[name])
+    return Setting(asked.reductions, kept, asked.seeds), pd.DataFrame(rows, columns=RESULT)
+
+
+def compute_missing(
+    work: list[tuple[Job, Setting]], build: Path, jobs: int, progress: bool
+) -> None:
+    """Compare reductions on the embeddings that have no comparison yet."""
+    left = [
+        (job, setting, file)
+        for job, setting in work
+        if read_comparison(file := result_file(build, job, setting)) is None
+    ]
+    if left:
+        check_code()
+    calls = [
+        delayed(guarded)(
+            *(LOADED, run_comparison, job.embeddings_folder(build)),
+            *(job.dataset.facts, job.key, setting, build, file),
+        )
+        for job, setting, file in left
+    ]
+    bar = tqdm(total=len(calls), desc="reduce", unit="embedding", disable=not progress or not calls)
+    with bar:
+        for _ in Parallel(n_jobs=jobs, return_as="generator_unordered")(calls) if calls else ():
+            bar.update()
+
+
+def with_facts(job: Job, rows: pd.DataFrame) -> pd.DataFrame:
+    """Add what figures print of dataset, encoder and clusterer."""
+    clusterers = CLUSTERERS.facts()
+    facts = {
+        "dataset": job.dataset.facts.name,
+        "dataset_name": job.dataset.facts.display,
+        "group": job.dataset.facts.group,
+        "encoder": job.encoder.name,
+        "encoder_name": job.encoder.display,
+        "clusterer_name": rows["clusterer"].map(lambda name: clusterers[name].display),
+    }
+    return rows.assign(**facts)[list(COLUMNS)]
