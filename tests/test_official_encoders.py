@@ -20,8 +20,8 @@ from zsc_utils import findings
 from zsc_utils.cli import app
 from zsc_utils.encoders import (
     ENCODERS,
-    describe_encoder,
     fetch_weights,
+    find_encoder,
     load_encoder,
     official,
     weights,
@@ -403,14 +403,14 @@ def test_fingerprint_holds_the_sha256_of_the_file_found(places):
     root, cache = places
     name = "dino_vitbase16_pretrain.pth"
     (cache / name).write_bytes(b"cache")
-    _, in_cache = describe_encoder("dino_vitb16")
+    in_cache = find_encoder("dino_vitb16").fingerprint
     (root / name).write_bytes(b"root")
-    _, in_root = describe_encoder("dino_vitb16")
+    in_root = find_encoder("dino_vitb16").fingerprint
     assert in_cache[name] == hashlib.sha256(b"cache").hexdigest()
     assert in_root[name] == hashlib.sha256(b"root").hexdigest()
     own = root / "own.pth"
     own.write_bytes(b"own")
-    _, given = describe_encoder("dino_vitb16", own)
+    given = find_encoder("dino_vitb16", own).fingerprint
     assert given["checkpoint"] == hashlib.sha256(b"own").hexdigest() and name not in given
 
 
@@ -419,7 +419,7 @@ def test_without_weights_root_the_cache_of_torch_is_enough(places, monkeypatch):
     (root / "mae_pretrain_vit_base.pth").write_bytes(b"root")
     monkeypatch.setenv("WEIGHTS_ROOT", "")
     with pytest.raises(WeightsMissingError):
-        describe_encoder("mae_avg_vitb16")
+        find_encoder("mae_avg_vitb16")
     (cache / "mae_pretrain_vit_base.pth").write_bytes(b"cache")
     assert fetch_weights("mae_avg_vitb16") == [cache / "mae_pretrain_vit_base.pth"]
 
@@ -428,7 +428,7 @@ def test_a_file_name_that_several_projects_use_counts_in_the_own_folder_alone(pl
     root, cache = places
     (cache / "resnet50.pth").write_bytes(b"whose?")
     with pytest.raises(WeightsMissingError, match=r"vicreg_resnet50\.pth"):
-        describe_encoder("vicreg_resnet50")
+        find_encoder("vicreg_resnet50")
     (root / "resnet50.pth").write_bytes(b"VICReg's")
     assert fetch_weights("vicreg_resnet50") == [root / "resnet50.pth"]
 
@@ -440,10 +440,10 @@ def test_describing_fetches_nothing_and_says_how_to(places, monkeypatch):
     monkeypatch.setattr(weights, "download", forbidden)
     for name in with_published_weights():
         with pytest.raises(WeightsMissingError, match=rf"{name} are missing.*zsc weights {name}"):
-            describe_encoder(name)
+            find_encoder(name)
     for name in set(ROSTER) - set(with_published_weights()):
         with pytest.raises(WeightsMissingError, match="never published; `zsc finetune`"):
-            describe_encoder(name)
+            find_encoder(name)
     profile = load_profile("smoke", encoders=["raw_pixels", "xent_resnet50"], datasets=["digits"])
     there, lacking = plan(profile)
     assert there.absent == "" and "weights of encoder xent_resnet50 are missing" in lacking.absent
@@ -598,7 +598,7 @@ def test_loading_fetches_what_is_published(places, resnet, pooled, pixels, tmp_p
     assert result.exit_code == 0 and result.stdout == f"vicreg_resnet50: {file}\n"
     file.unlink()
     encoder = load_encoder("vicreg_resnet50")
-    assert file.is_file() and encoder.fingerprint == describe_encoder("vicreg_resnet50")[1]
+    assert file.is_file() and encoder.fingerprint == find_encoder("vicreg_resnet50").fingerprint
     assert encoder.fingerprint[file.name] == hashlib.sha256(file.read_bytes()).hexdigest()
     with torch.inference_mode():
         assert same(encoder.module(pixels), pooled)

@@ -46,9 +46,9 @@ def profile():
 
 def test_images_without_labels_are_clustered_and_named(photos, profile, tmp_path):
     planned = plan_own(open_images(photos), "raw_pixels", profile, n_classes=2)
-    table, found = cluster_own(planned, 2, tmp_path, progress=False)
+    table, found = cluster_own(planned, tmp_path, progress=False)
     assert table["status"].tolist() == ["ok", "ok"] and (table["n_skipped"] == 1).all()
-    assert table["silhouette_umap"].notna().all() and "ami" not in table
+    assert table["silhouette_umap"].notna().all() and table["ami"].isna().all()
     path = save_assignments(found, "00_clusters", tmp_path)
     written = pd.read_csv(path)
     assert list(written) == ["image", "kmeans", "ac_without_c"]
@@ -56,7 +56,7 @@ def test_images_without_labels_are_clustered_and_named(photos, profile, tmp_path
     bright = written["image"].str[:2].astype(int) % 2
     assert written["kmeans"].groupby(bright).nunique().tolist() == [1, 1]
     assert written["kmeans"].nunique() == 2
-    again, _ = cluster_own(planned, 2, tmp_path, progress=False)
+    again, _ = cluster_own(planned, tmp_path, progress=False)
     assert again["seconds"].tolist() == table["seconds"].tolist(), "read, not computed again"
     three = plan_own(open_images(photos), "raw_pixels", profile, n_classes=3)
     assert {cell.key for cell, _ in three.cells}.isdisjoint(cell.key for cell, _ in planned.cells)
@@ -65,7 +65,7 @@ def test_images_without_labels_are_clustered_and_named(photos, profile, tmp_path
 def test_images_are_embedded_in_the_precision_of_the_profile(photos, profile, tmp_path):
     rounded = profile.model_copy(update={"precision": Precision.bf16})
     planned = plan_own(open_images(photos), "mini_vicreg_resnet", rounded, n_classes=2)
-    table, found = cluster_own(planned, 2, tmp_path, progress=False)
+    table, found = cluster_own(planned, tmp_path, progress=False)
     assert table["status"].tolist() == ["ok", "ok"] and len(found) == 2
     (meta,) = (tmp_path / "cache" / "embeddings").glob("*/*/meta.json")
     assert json.loads(meta.read_text())["precision"] == "bf16"
@@ -126,7 +126,7 @@ def test_what_people_get_wrong_is_said(photos, profile, tmp_path):
         (few / f"{i}.png").write_bytes(b"no image")
     with pytest.raises(ImageFolderError, match="only 1 of 3 images could be read, too few"):
         Image.new("RGB", (9, 9)).save(few / "0.png")
-        cluster_own(plan_own(open_images(few), "raw_pixels", profile), None, tmp_path, False)
+        cluster_own(plan_own(open_images(few), "raw_pixels", profile), tmp_path, False)
     (few / "0.png").unlink()
     with pytest.raises(ImageFolderError, match="holds 2 images, too few to group, which takes 3"):
         open_images(few)
@@ -151,8 +151,8 @@ def test_few_images_get_clusters_by_the_nearest_recipes(photos, n, tmp_path):
         "affinity_propagation, hdbscan, silhouettes); nearest_recipe = True takes fewer dimensions"
     )
     nearest = plan_own(dataset, "raw_pixels", profile, 2, nearest_recipe=True)
-    assert too_few_images(nearest, nearest_recipe=True).endswith("silhouettes)")
-    table, found = cluster_own(nearest, 2, tmp_path, progress=False, nearest_recipe=True)
+    assert too_few_images(nearest).endswith("silhouettes)")
+    table, found = cluster_own(nearest, tmp_path, progress=False)
     assert (table["status"] == "ok").all() and len(found) == len(assignments(found).columns) - 1
     first = table.iloc[0]
     assert first["recipe"]["reduction"]["n_components"] == n - 2
@@ -164,7 +164,7 @@ def test_few_images_get_clusters_by_the_nearest_recipes(photos, n, tmp_path):
         assert kmeans.nunique() == 2 and kmeans.groupby(bright).nunique().tolist() == [1, 1]
     # Under names of their own: without the flag, what could be followed is all there is.
     assert {c.key for c, _ in nearest.cells}.isdisjoint(c.key for c, _ in plain.cells)
-    table, found = cluster_own(plain, 2, tmp_path, progress=False)
+    table, found = cluster_own(plain, tmp_path, progress=False)
     rows = table.set_index("clusterer")
     assert (
         rows.loc["kmeans", "reason"] == f"UMAP to 50 dimensions needs 52 samples or more, not {n}"

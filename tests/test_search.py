@@ -149,7 +149,7 @@ def test_what_does_not_fit_into_memory_has_no_part_and_says_so(
     monkeypatch.setattr(room, "REDUCTIONS", (Reduction(),))
     monkeypatch.setattr(room, "THRESHOLDS", (5.0,))
     monkeypatch.setattr(room, "lacks_of_memory", lambda embeddings, memory: lacks)
-    report = room.run_search("xent_resnet50", [small, large], tmp_path, 20e9)
+    _, report = room.run_search("xent_resnet50", [small, large], tmp_path, 20e9)
     left_out = report[report["clusterer"].isin(["ac_with_c", "ac_without_c"])]
     assert left_out["ami_large"].isna().all() and left_out["ami_small"].notna().all()
     assert left_out["ami"].equals(left_out["ami_small"])
@@ -161,13 +161,13 @@ def test_what_does_not_fit_into_memory_has_no_part_and_says_so(
     # It is read where it is whole, and made again where it is not.
     (file,) = (tmp_path / "search").glob("*.csv")
     file.write_text(file.read_text()[:2000])
-    again = room.run_search("xent_resnet50", [small, large], tmp_path, 20e9)
+    _, again = room.run_search("xent_resnet50", [small, large], tmp_path, 20e9)
     assert f"{file} is damaged" in caplog.text and again.equals(report)
 
     # Of a clusterer that fits nowhere there is no recipe; with more memory it is searched again.
     nowhere = {"kmeans": {"small": "needs more", "large": "needs more"}}
     monkeypatch.setattr(room, "lacks_of_memory", lambda embeddings, memory: nowhere)
-    again = room.run_search("xent_resnet50", [small, large], tmp_path, 1e9)
+    _, again = room.run_search("xent_resnet50", [small, large], tmp_path, 1e9)
     assert set(again["clusterer"]) == {*room.COMMON, "ac_without_c"} - {"kmeans"}
     assert room.table_of_trials([]).columns.tolist()[:2] == ["clusterer", "encoder"]
 
@@ -208,7 +208,7 @@ def test_degenerate_embeddings_choose_nothing(blobs, caplog):
     X, y = np.ones_like(blobs[0]), blobs[1]
     one = room.SearchSet(digits_embeddings("same", X, y), {})
     assert np.isnan(one.ami(Recipe("kmeans", Reduction())))
-    assert "cannot be tried on same: all 90 embeddings are the same" in caplog.text
+    assert "has no result on same: all 90 embeddings are the same" in caplog.text
     few = room.SearchSet(digits_embeddings("few", blobs[0][:3], np.arange(3)), {})
     assert np.isnan(few.ami(Recipe("spectral", Reduction())))
     assert "3 clusters need 4 samples or more in spectral clustering, not 3" in caplog.text

@@ -122,7 +122,7 @@ def test_a_profile_of_aliases_of_aliases_takes_no_time(tmp_path):
 def test_few_samples_are_warned_of_once_a_dataset_before_the_work(tmp_path, monkeypatch, caplog):
     profile = quick(clusterers=["kmeans", "hdbscan"], encoders=["raw_pixels", "mini_random_vit"])
     monkeypatch.setattr("zsc_utils.sweep.run.embed_jobs", lambda *args: None)
-    monkeypatch.setattr("zsc_utils.sweep.run.cluster_jobs", lambda *args: None)
+    monkeypatch.setattr("zsc_utils.sweep.run.in_processes", lambda *args: ())
     sweep(profile.model_copy(update={"max_samples": 20}), build=tmp_path, progress=False)
     (record,) = caplog.records
     assert "digits: 20 samples: too few for UMAP to 50 dimensions" in record.getMessage()
@@ -521,7 +521,7 @@ def test_precision_is_part_of_the_key_and_reaches_the_forward_pass(tmp_path):
     rounded = plain.model_copy(update={"precision": Precision.bf16})
     (job,), (other,) = plan(plain), plan(rounded)
     # Of full precision nothing is said: embeddings from before it could be chosen are still found.
-    assert job.key == embeddings_key(job.dataset, job.encoder_settings) != other.key
+    assert job.key == embeddings_key(job.dataset, job.source.fingerprint) != other.key
     assert {cell.key for cell, _ in job.cells}.isdisjoint(cell.key for cell, _ in other.cells)
     for profile in (plain, rounded):
         sweep(profile, build=tmp_path, progress=False)

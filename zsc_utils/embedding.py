@@ -300,8 +300,7 @@ def write(folder: Path, array: np.ndarray, labels: pd.DataFrame, meta: dict, err
 
 def embed(
     dataset: ImageDataset,
-    encoder_settings: dict,
-    make_encoder: Callable[[], Encoder],
+    encoder: Encoder,
     *,
     cache: Path,
     device: str = "auto",
@@ -313,12 +312,8 @@ def embed(
 
     Parameters
     ----------
-    dataset
-        What to embed.
-    encoder_settings
-        The encoder's fingerprint.
-    make_encoder
-        Called for the encoder where there is something to compute.
+    dataset, encoder
+        What to embed, and with what; the network is built where there is something to compute.
     cache
         Folder of computed arrays.
     device, precision, skip_unreadable, progress
@@ -332,8 +327,8 @@ def embed(
     CodeChangedError
         There is something to compute, and the code was edited since this process loaded it.
     """
-    key = embeddings_key(dataset, encoder_settings, precision)
-    folder = embeddings_folder(cache, dataset.facts.name, encoder_settings["encoder"], key)
+    key = embeddings_key(dataset, encoder.fingerprint, precision)
+    folder = embeddings_folder(cache, dataset.facts.name, encoder.facts.name, key)
     try:
         found = read(folder, dataset.facts, key)
     except CacheDamagedError as error:
@@ -348,7 +343,7 @@ def embed(
         check_code()
         array, kept, errors = compute(
             dataset,
-            make_encoder(),
+            encoder,
             device=device,
             precision=precision,
             skip_unreadable=skip_unreadable,
@@ -356,7 +351,7 @@ def embed(
         )
         meta = {
             "dataset": dataset.fingerprint,
-            "encoder": encoder_settings,
+            "encoder": encoder.fingerprint,
             "device": choose_device(device),
             "precision": precision,
             "machine": platform.platform(),

@@ -98,7 +98,7 @@ def recipe_family(encoder: str) -> str | None:
     if encoder not in known and not encoder.startswith("timm:"):
         hint = "any timm model is timm:<model name>"
         raise UnknownNameError("encoder", encoder, {*with_recipes, *known}, hint)
-    return encoders.describe_encoder(encoder)[0].family
+    return encoders.find_encoder(encoder).facts.family
 
 
 @app.command("cluster-embeddings")
@@ -128,10 +128,10 @@ def cluster_embeddings(
     classes) are no failures.
     """
     from zsc_utils.npz import load_npz
-    from zsc_utils.sweep.costs import Size, lack_of_memory, memory_available, peak_bytes
-    from zsc_utils.sweep.evaluate import evaluate
-    from zsc_utils.sweep.results import lack_of_results
-    from zsc_utils.sweep.run import one_thread
+    from zsc_utils.sweep.costs import Size, memory_available
+    from zsc_utils.sweep.results import lack_of_results, skipped_row
+    from zsc_utils.sweep.run import evaluate_each
+    from zsc_utils.sweep.store import Cell
 
     check_writable(out)
     known = list(clustering.CLUSTERERS)
@@ -144,29 +144,22 @@ def cluster_embeddings(
     if n_classes and n_classes > len(X):
         raise EmbeddingsError(f"{file} holds {len(X)} embeddings, too few for {n_classes} clusters")
     labels = pd.DataFrame({} if y_true is None else {"class": y_true}, index=range(len(X)))
-    label = None if y_true is None else "class"
-    size = Size(*X.shape, (labels[label].nunique() if label else n_classes) or 1)
+    known = n_classes if y_true is None else labels["class"].nunique()
+    size = Size(*X.shape, known or 1)
     recipes = [recipe_for(recipe, name, family) for name in names]
     if few := too_few_samples(recipes, len(X)):
         what = "" if nearest_recipe else "; --nearest-recipe takes fewer dimensions"
         typer.echo(few + what, err=True)
-    memo, rows = {}, []
-    with one_thread():
-        for wanted in tqdm(recipes, desc="cluster", unit="clusterer", leave=False):
-            lack = lack_of_memory(peak_bytes(wanted, size), memory_available())
-            if lack:
-                row = {"clusterer": wanted.clusterer, "status": "skipped", "reason": lack}
-                rows.append(row)
-                continue
-            row, _ = evaluate(
-                *(X, labels, label, wanted),
-                seed=seed,
-                n_classes=n_classes,
-                memo=memo,
-                nearest_recipe=nearest_recipe,
-            )
-            rows.append(row)
-    table = pd.DataFrame(rows).reindex(columns=RESULT_COLUMNS)
+    cells = [(Cell(str(file), recipe, one.clusterer, seed, ""), one) for one in recipes]
+    memory = memory_available()
+    rows = {cell: skipped_row(cell, one, size, memory) for cell, one in cells}
+    fitting = [(cell, one) for cell, one in cells if rows[cell] is None]
+    found = evaluate_each(
+        *(X, labels, "class", fitting), memo={}, told=n_classes, nearest=nearest_recipe
+    )
+    for cell, row, _ in tqdm(found, "cluster", len(fitting), unit="clusterer", leave=False):
+        rows[cell] = row
+    table = pd.DataFrame(list(rows.values())).reindex(columns=RESULT_COLUMNS)
     typer.echo(table.to_string(index=False, float_format="%.3f", na_rep="-"))
     if out:
         with atomic_path(out) as draft:

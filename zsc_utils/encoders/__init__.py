@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from zsc_utils.encoders import timm_models
@@ -9,7 +10,6 @@ from zsc_utils.encoders.base import (
     ENCODERS,
     Encoder,
     EncoderFacts,
-    build,
     encoder_fingerprint,
 )
 from zsc_utils.encoders.weights import WeightsFile
@@ -18,8 +18,8 @@ __all__ = [
     "ENCODERS",
     "Encoder",
     "EncoderFacts",
-    "describe_encoder",
     "fetch_weights",
+    "find_encoder",
     "load_encoder",
     "with_published_weights",
 ]
@@ -32,8 +32,8 @@ def _resolve(name: str):
     return ENCODERS[name]
 
 
-def describe_encoder(name: str, checkpoint: str | Path | None = None) -> tuple[EncoderFacts, dict]:
-    """Facts and fingerprint of an encoder, without building it or fetching anything.
+def find_encoder(name: str, checkpoint: str | Path | None = None) -> Encoder:
+    """Find an encoder, without building its network or fetching anything.
 
     Raises
     ------
@@ -45,8 +45,9 @@ def describe_encoder(name: str, checkpoint: str | Path | None = None) -> tuple[E
     CheckpointError
         The checkpoint does not exist, or the encoder takes none.
     """
-    facts, _ = _resolve(name)
-    return facts, encoder_fingerprint(facts, checkpoint)
+    facts, builder = _resolve(name)
+    settings = encoder_fingerprint(facts, checkpoint)
+    return Encoder(facts, settings, partial(builder, checkpoint))
 
 
 def with_published_weights() -> list[str]:
@@ -101,4 +102,6 @@ def load_encoder(name: str, checkpoint: str | Path | None = None) -> Encoder:
     """
     if checkpoint is None:
         fetch_weights(name)
-    return build(*_resolve(name), checkpoint)
+    encoder = find_encoder(name, checkpoint)
+    _ = encoder.module
+    return encoder

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,25 +75,43 @@ def display_name(method: str, backbone: str, fine_tuned_from: str | None) -> str
 
 @dataclass(frozen=True)
 class Encoder:
-    """A network that is ready to embed.
+    """An encoder with its weights, whose network is built when it is first asked for.
 
     Parameters
     ----------
     facts
         What is known of the encoder.
-    module
-        Maps float32 images (n, 3, h, w) to embeddings (n, d); in evaluation mode.
-    transform
-        Takes the common side length of a dataset (or None) and gives the function from a PIL image
-        to a float32 tensor (3, h, w).
     fingerprint
         Settings that change when the embeddings would.
+    builder
+        Gives `module` and `transform`.
     """
 
     facts: EncoderFacts
-    module: torch.nn.Module
-    transform: Callable
     fingerprint: dict
+    builder: Callable[[], tuple[torch.nn.Module, Callable]]
+
+    @cached_property
+    def _built(self) -> tuple[torch.nn.Module, Callable]:
+        module, transform = self.builder()
+        return module.eval().requires_grad_(False), transform
+
+    @property
+    def module(self) -> torch.nn.Module:
+        """Maps float32 images (n, 3, h, w) to embeddings (n, d); in evaluation mode."""
+        return self._built[0]
+
+    @property
+    def transform(self) -> Callable:
+        """Takes the common side length of a dataset (or None).
+
+        Gives the function from a PIL image to a float32 tensor (3, h, w).
+        """
+        return self._built[1]
+
+    def release(self) -> None:
+        """Let go of the network: of many encoders one at a time is in memory."""
+        self.__dict__.pop("_built", None)
 
 
 Builder = Callable[..., tuple["torch.nn.Module", Callable]]
@@ -146,11 +165,3 @@ def encoder_fingerprint(facts: EncoderFacts, checkpoint: Path | None) -> dict:
         **versions("torch", "torchvision", "timm", "pillow", "numpy", *packages),
         **dict(content_of(source, facts.name) for source in files),
     }
-
-
-def build(facts: EncoderFacts, builder: Builder, checkpoint: Path | None) -> Encoder:
-    """Build an encoder and put it into evaluation mode."""
-    settings = encoder_fingerprint(facts, checkpoint)
-    module, transform = builder(checkpoint)
-    module.eval().requires_grad_(False)
-    return Encoder(facts, module, transform, settings)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from zsc_utils.cache import ArrayFolder, load_array
+from zsc_utils.cache import ArrayFolder, fingerprint, load_array
 from zsc_utils.datasets import DATASETS, DatasetFacts, ImageDataset, load_dataset
-from zsc_utils.embedding import Precision, embeddings_folder, embeddings_key
-from zsc_utils.encoders import ENCODERS, EncoderFacts, describe_encoder
+from zsc_utils.embedding import Embeddings, Precision, embed, embeddings_folder, embeddings_key
+from zsc_utils.encoders import ENCODERS, Encoder, EncoderFacts, find_encoder
 from zsc_utils.errors import (
     CacheDamagedError,
     DatasetAbsentError,
@@ -34,28 +34,54 @@ class Job:
     ----------
     dataset
         The images.
-    encoder
-        Facts of the encoder.
-    encoder_settings
-        Its fingerprint.
+    source
+        The encoder; its network is built by who needs it.
     key
         Fingerprint of the embeddings.
     cells
         Each with its recipe.
     precision
         Numbers that the encoder computes with.
+    told
+        Number of clusters to tell those clusterers that ask, for images without labels.
+    nearest
+        Whether recipes whose UMAP needs more images than there are take fewer dimensions.
     absent
         Why the dataset or the encoder is not there: the cells are reported but not computed. Empty
         where both are.
     """
 
     dataset: ImageDataset
-    encoder: EncoderFacts
-    encoder_settings: dict
+    source: Encoder
     key: str
     cells: tuple[tuple[Cell, Recipe], ...]
     precision: Precision = Precision.fp32
+    told: int | None = None
+    nearest: bool = False
     absent: str = ""
+
+    @property
+    def encoder(self) -> EncoderFacts:
+        """Facts of the encoder."""
+        return self.source.facts
+
+    def embed(
+        self,
+        build: Path,
+        device: str = "auto",
+        skip_unreadable: bool = False,
+        progress: bool = True,
+    ) -> Embeddings:
+        """Embed the images, or read what is there (see `embedding.embed`)."""
+        return embed(
+            self.dataset,
+            self.source,
+            cache=build / "cache",
+            device=device,
+            precision=self.precision,
+            skip_unreadable=skip_unreadable,
+            progress=progress,
+        )
 
     def embeddings_folder(self, build: Path) -> Path:
         """Folder of the embeddings."""
@@ -85,11 +111,11 @@ def plan(
         if displays[dataset.facts.display] > 1:
             facts = replace(dataset.facts, display=name.removeprefix("folder:"))
             opened[name] = replace(dataset, facts=facts)
-    described, lacking = describe_encoders(profile.encoders)
+    found, lacking = find_encoders(profile.encoders)
     return [
         make_job(
-            *(profile, opened[dataset], *described[encoder]),
-            absent.get(dataset, lacking.get(encoder, "")),
+            *(profile, opened[dataset], found[encoder]),
+            absent=absent.get(dataset, lacking.get(encoder, "")),
         )
         for encoder in profile.encoders
         for dataset in profile.datasets
@@ -124,26 +150,25 @@ def open_datasets(
     return opened, absent
 
 
-def describe_encoders(
-    names: Iterable[str],
-) -> tuple[dict[str, tuple[EncoderFacts, dict]], dict[str, str]]:
-    """Describe encoders.
+def find_encoders(names: Iterable[str]) -> tuple[dict[str, Encoder], dict[str, str]]:
+    """Find encoders.
 
     Returns
     -------
-    described
-        Facts and settings by name; of one whose weights are not there the facts alone.
+    found
+        By name; one whose weights are not there has its facts and cannot be built.
     lacking
         Why, for those whose weights are not there.
     """
-    described, lacking = {}, {}
+    found, lacking = {}, {}
     for name in names:
         try:
-            described[name] = describe_encoder(name)
+            found[name] = find_encoder(name)
         except WeightsMissingError as error:
             lacking[name] = str(error)
-            described[name] = ENCODERS[name].facts, {"encoder": name, "absent": True}
-    return described, lacking
+            settings = {"encoder": name, "absent": True}
+            found[name] = Encoder(ENCODERS[name].facts, settings, find_encoder)
+    return found, lacking
 
 
 def without_images(facts: DatasetFacts) -> ImageDataset:
@@ -181,18 +206,29 @@ def taxonomies(
 
 
 def make_job(
-    profile: Profile, dataset: ImageDataset, encoder: EncoderFacts, settings: dict, absent: str = ""
+    profile: Profile,
+    dataset: ImageDataset,
+    source: Encoder,
+    *,
+    told: int | None = None,
+    nearest: bool = False,
+    absent: str = "",
 ) -> Job:
     """List the cells of one dataset and encoder."""
-    key = embeddings_key(dataset, settings, profile.precision)
-    facts = dataset.facts
+    key = embeddings_key(dataset, source.fingerprint, profile.precision)
+    facts, encoder = dataset.facts, source.facts
+    # Of images without labels there are as many results as numbers that were told.
+    changes = {} if facts.label in dataset.labels else {"told": told}
+    changes |= {"nearest recipe": True} if nearest else {}
     cells = []
     for seed in profile.seeds:
         for clusterer in profile.clusterers:
             recipe = recipe_for(encoder.name, clusterer, encoder.family, profile.recipe_table)
-            result_key = cell_key(key, recipe, facts.label, facts.min_cluster_size, seed)
-            cells.append((Cell(facts.name, encoder.name, clusterer, seed, result_key), recipe))
-    return Job(dataset, encoder, settings, key, tuple(cells), profile.precision, absent)
+            name = cell_key(key, recipe, facts.label, facts.min_cluster_size, seed)
+            if changes:
+                name = fingerprint({"cell": name} | changes)
+            cells.append((Cell(facts.name, encoder.name, clusterer, seed, name), recipe))
+    return Job(dataset, source, key, tuple(cells), profile.precision, told, nearest, absent)
 
 
 def results_folder(build: Path) -> Path:
@@ -213,7 +249,8 @@ def finished(cell: Cell, results: Path, retry_failed: bool = False) -> bool:
 
 def embeddings_size(job: Job, build: Path) -> Size:
     """Size of the embeddings of a job; where there are none yet, the size to be expected."""
-    n_classes = job.dataset.labels[job.dataset.facts.label].nunique()
+    labels, level = job.dataset.labels, job.dataset.facts.label
+    n_classes = labels[level].nunique() if level in labels else job.told or 1
     try:
         n, d = load_array(job.embeddings_folder(build) / "embeddings.npy").shape
     except CacheDamagedError:

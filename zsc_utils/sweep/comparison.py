@@ -8,28 +8,26 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from zsc_utils.cache import atomic_path, build_folder, fingerprint, load_table
-from zsc_utils.clustering import CLUSTERERS, Task, cluster, clusterer_settings, degeneracy
+from zsc_utils.clustering import CLUSTERERS, Task, clusterer_settings, degeneracy
 from zsc_utils.datasets import DatasetFacts
-from zsc_utils.edits import LOADED, check_code, guarded
+from zsc_utils.edits import check_code
 from zsc_utils.embedding import file_name, read
-from zsc_utils.errors import CacheDamagedError, RecipeError, ZscError
+from zsc_utils.errors import CacheDamagedError, RecipeError
 from zsc_utils.metrics import adjusted_mutual_information, scores_settings, why_undefined
 from zsc_utils.recipes import Recipe, Reduction
 from zsc_utils.reduction import (
     Memo,
-    ReductionError,
-    reduce,
     reducer_settings,
 )
 from zsc_utils.sweep.cells import Job, embeddings_size, plan, reductions_memo
 from zsc_utils.sweep.costs import lack_of_memory, memory_available, peak_bytes
+from zsc_utils.sweep.evaluate import attempt
 from zsc_utils.sweep.profile import Profile
 from zsc_utils.sweep.results import read_embeddings
-from zsc_utils.sweep.run import one_thread
+from zsc_utils.sweep.run import in_processes, one_thread
 from zsc_utils.sweep.search import COMMON
 
 # Dimensions to reduce to. 50 is the study's for UMAP. What takes longer has fewer: for 400 samples
@@ -136,24 +134,21 @@ def score(
     X: np.ndarray, truth: pd.Series, reduction: Reduction, clusterer: str, task: Task, memo: Memo
 ) -> dict:
     """Reduce, cluster and compare with the classes; what fails says why."""
-    if why := degeneracy(X, clusterer, task):
-        return {"ami": np.nan, "status": "degenerate", "reason": why}
-    try:
-        if (reduction.n_components or 0) > min(X.shape):
-            raise ReductionError(
-                f"{len(X)} embeddings of {X.shape[1]} dimensions cannot be reduced to "
-                f"{reduction.n_components}"
-            )
-        reduced = reduce(X, reduction, seed=task.seed, memo=memo)
-        found = cluster(reduced, clusterer, task, COMMON[clusterer])
-    # As in the sweep: one failure, of whatever kind, ends nothing, and its row keeps it.
-    except Exception as error:
-        kind = "" if isinstance(error, ZscError) else f"{type(error).__name__}: "
-        return {"ami": np.nan, "status": "failed", "reason": f"{kind}{error}"}
+    if (reduction.n_components or 0) > min(X.shape) and not degeneracy(X, clusterer, task):
+        reason = (
+            f"{len(X)} embeddings of {X.shape[1]} dimensions cannot be reduced to "
+            f"{reduction.n_components}"
+        )
+        return {"ami": np.nan, "status": "failed", "reason": reason}
+    recipe = Recipe(clusterer, reduction, tuple(COMMON[clusterer].items()))
+    found, clusters = attempt(X, recipe, task, memo)
+    state = {name: found[name] for name in ("status", "reason")}
+    if clusters is None:
+        return {"ami": np.nan} | state
     why = why_undefined(truth)
-    reasons = [found.reason, f"AMI is undefined: {why}" if why else ""]
-    ami = adjusted_mutual_information(truth, found.labels)
-    return {"ami": ami, "status": found.status, "reason": "; ".join(filter(None, reasons))}
+    reasons = [state["reason"], f"AMI is undefined: {why}" if why else ""]
+    ami = adjusted_mutual_information(truth, clusters)
+    return {"ami": ami} | state | {"reason": "; ".join(filter(None, reasons))}
 
 
 def result_file(build: Path, job: Job, setting: Setting) -> Path:
@@ -290,15 +285,15 @@ def compute_missing(
     if left:
         check_code()
     calls = [
-        delayed(guarded)(
-            *(LOADED, run_comparison, job.embeddings_folder(build)),
-            *(job.dataset.facts, job.key, setting, build, file),
+        (
+            *(run_comparison, job.embeddings_folder(build), job.dataset.facts, job.key),
+            *(setting, build, file),
         )
         for job, setting, file in left
     ]
     bar = tqdm(total=len(calls), desc="reduce", unit="embedding", disable=not progress or not calls)
     with bar:
-        for _ in Parallel(n_jobs=jobs, return_as="generator_unordered")(calls) if calls else ():
+        for _ in in_processes(calls, jobs) if calls else ():
             bar.update()
 
 

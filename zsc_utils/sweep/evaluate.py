@@ -110,9 +110,7 @@ def evaluate(
     if not n_classes and CLUSTERERS[recipe.clusterer].facts.told_n_classes:
         return row | {"status": "skipped", "reason": "must be told the number of classes"}, None
     task = Task(len(X), n_classes, min_cluster_size, seed)
-    if reason := degeneracy(X, recipe.clusterer, task):
-        return row | {"status": "degenerate", "reason": reason}, None
-    found, clusters = _cluster(X, recipe, task, memo)
+    found, clusters = attempt(X, recipe, task, memo)
     if clusters is None:
         return row | found, None
     reasons = [found["reason"], _in_place_of(asked, recipe.reduction, "recipe with")]
@@ -136,10 +134,20 @@ def evaluate(
     return row | {"reason": "; ".join(filter(None, reasons))}, clusters
 
 
-def _cluster(
+def attempt(
     X: np.ndarray, recipe: Recipe, task: Task, memo: Memo
 ) -> tuple[dict, np.ndarray | None]:
-    """Reduce and cluster; return what came of it as part of a row, and the clusters if any."""
+    """Reduce and cluster, as every analysis does.
+
+    Returns
+    -------
+    found
+        `status` and `reason`, `n_dims` and `seconds` of what was clustered: part of a row.
+    clusters
+        int32 (n,), or None where there are none.
+    """
+    if reason := degeneracy(X, recipe.clusterer, task):
+        return {"status": "degenerate", "reason": reason}, None
     try:
         reduced = reduce(X, recipe.reduction, seed=task.seed, memo=memo)
         found = cluster(reduced, recipe.clusterer, task, dict(recipe.settings))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,7 @@ from tqdm.auto import tqdm
 from zsc_utils.cache import atomic_path, build_folder, fingerprint, versions
 from zsc_utils.datasets import ImageDataset, load_dataset
 from zsc_utils.edits import check_code
-from zsc_utils.embedding import Embeddings, choose_device, embed, embeddings_key, file_name
-from zsc_utils.encoders import Encoder, load_encoder
+from zsc_utils.embedding import Embeddings, choose_device, embeddings_key, file_name
 from zsc_utils.errors import DatasetAbsentError, ZscError
 from zsc_utils.metrics import KS, NEIGHBOURS_VERSION, accuracy_by_k
 from zsc_utils.sweep.cells import Job, plan
@@ -96,7 +95,6 @@ def measured(
     job: Job,
     gallery: ImageDataset,
     ks: Sequence[int],
-    make_encoder: Callable[[str], Encoder],
     build: Path,
     device: str = "auto",
     progress: bool = True,
@@ -110,7 +108,7 @@ def measured(
     """
     settings = {
         "test": job.key,
-        "train": embeddings_key(gallery, job.encoder_settings, job.precision),
+        "train": embeddings_key(gallery, job.source.fingerprint, job.precision),
         "label": job.dataset.facts.label,
         "ks": list(ks),
         "version": NEIGHBOURS_VERSION,
@@ -127,15 +125,7 @@ def measured(
         log.warning("%s is damaged (%s): measuring it again", file, error)
     check_code()
     train, test = (
-        embed(
-            images,
-            job.encoder_settings,
-            lambda: make_encoder(job.encoder.name),
-            cache=build / "cache",
-            device=device,
-            precision=job.precision,
-            progress=progress,
-        )
+        replace(job, dataset=images).embed(build, device, progress=progress)
         for images in (gallery, job.dataset)
     )
     arrays = classes_of(train, test)
@@ -202,10 +192,12 @@ def knn_accuracies(
     build = build or build_folder()
     planned = plan(profile, data_root)
     galleries, lacking = train_parts(planned, n_train or profile.max_samples, data_root)
-    # The jobs of an encoder follow one another: one network at a time is in memory.
-    make_encoder = lru_cache(maxsize=1)(load_encoder)
+    current = None
     rows = []
     for job in tqdm(planned, desc="neighbours", unit="embedding", disable=not progress):
+        if current and current is not job.source:
+            current.release()
+        current = job.source
         name = job.dataset.facts.name
         if name in lacking or job.absent:
             found = lacking.get(name) or {"status": "absent", "reason": job.absent}
@@ -215,7 +207,7 @@ def knn_accuracies(
             found = {"status": "skipped", "reason": f"dataset {name}: {why}"}
         else:
             try:
-                found = measured(job, galleries[name], ks, make_encoder, build, device, progress)
+                found = measured(job, galleries[name], ks, build, device, progress)
             except ZscError as error:
                 found = {"status": "failed", "reason": str(error)}
         rows += rows_of(job, ks, found)

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from tqdm.auto import tqdm
 
-from zsc_utils.cache import atomic_path, build_folder, fingerprint
-from zsc_utils.clustering import CLUSTERERS
+from zsc_utils.cache import atomic_path, build_folder
 from zsc_utils.datasets import FileImages, ImageDataset, load_dataset, open_folder
-from zsc_utils.edits import check_code
-from zsc_utils.embedding import Embeddings, embed
-from zsc_utils.encoders import describe_encoder, load_encoder
+from zsc_utils.encoders import find_encoder
 from zsc_utils.errors import ImageFolderError, ProfileError
 from zsc_utils.recipes import too_few_samples
-from zsc_utils.sweep.cells import Job, make_job, reductions_memo, results_folder
+from zsc_utils.sweep.cells import Job, make_job
 from zsc_utils.sweep.clusterings import Clustering, read_clusterings
-from zsc_utils.sweep.costs import Size, lack_of_memory, memory_available, peak_bytes
-from zsc_utils.sweep.evaluate import evaluate
 from zsc_utils.sweep.profile import Profile
-from zsc_utils.sweep.results import row_without_scores
-from zsc_utils.sweep.run import fetch_what_is_published, forget_mended, one_thread
-from zsc_utils.sweep.store import read_result, write_result
+from zsc_utils.sweep.results import results
+from zsc_utils.sweep.run import fetch_what_is_published, forget_mended, run
 
 # Photographs that come with the installation stand in where no folder is named.
 EXAMPLE = "textures"
@@ -96,25 +88,18 @@ def plan_own(
         raise ProfileError(f"n_classes must be 2 to {len(dataset)} (all images), not {n_classes}")
     fetch_what_is_published([encoder])
     one_seed = profile.model_copy(update={"seeds": profile.seeds[:1]})
-    job = make_job(one_seed, dataset, *describe_encoder(encoder))
-    changes = {} if labelled else {"told": n_classes}
-    changes |= {"nearest recipe": True} if nearest_recipe else {}
-    if not changes:
-        return job
-    cells = tuple(
-        (replace(cell, key=fingerprint({"cell": cell.key} | changes)), recipe)
-        for cell, recipe in job.cells
+    return make_job(
+        *(one_seed, dataset, find_encoder(encoder)), told=n_classes, nearest=nearest_recipe
     )
-    return replace(job, cells=cells)
 
 
-def too_few_images(job: Job, nearest_recipe: bool = False) -> str:
+def too_few_images(job: Job) -> str:
     """Say which recipes cannot be followed on so few images, and what can be done.
 
     Parameters
     ----------
-    job, nearest_recipe
-        As for `plan_own`, and what it gave.
+    job
+        What `plan_own` gave.
 
     Returns
     -------
@@ -122,26 +107,21 @@ def too_few_images(job: Job, nearest_recipe: bool = False) -> str:
         Empty where all can be followed.
     """
     few = too_few_samples([recipe for _, recipe in job.cells], len(job.dataset))
-    return few and few + (
-        "" if nearest_recipe else "; nearest_recipe = True takes fewer dimensions"
-    )
+    return few and few + ("" if job.nearest else "; nearest_recipe = True takes fewer dimensions")
 
 
 def cluster_own(
-    job: Job,
-    n_classes: int | None = None,
-    build: Path | None = None,
-    progress: bool = True,
-    nearest_recipe: bool = False,
+    job: Job, build: Path | None = None, progress: bool = True
 ) -> tuple[pd.DataFrame, list[Clustering]]:
     """Embed and cluster images, or read what was computed before with the same settings.
 
-    Unreadable images are left out.
+    Unreadable images are left out. What failed is tried again: there are few cells, and someone is
+    waiting.
 
     Parameters
     ----------
-    job, n_classes, nearest_recipe
-        As for `plan_own`, and what it gave.
+    job
+        What `plan_own` gave.
     build
         Folder of caches and results.
     progress
@@ -150,8 +130,8 @@ def cluster_own(
     Returns
     -------
     table
-        One row a clusterer: what `evaluate` gives, `clusterer_name`, and `n_skipped`, the
-        number of unreadable images. What needs more memory than there is has status `skipped`.
+        One row a clusterer, as `results.results` gives it. What needs more memory than there is has
+        status `skipped`.
     clusterings
         Those that gave clusters.
 
@@ -164,59 +144,12 @@ def cluster_own(
     """
     build = build or build_folder()
     forget_mended([job], build)
-    embeddings = embed(
-        job.dataset,
-        job.encoder_settings,
-        lambda: load_encoder(job.encoder.name),
-        cache=build / "cache",
-        precision=job.precision,
-        skip_unreadable=True,
-        progress=progress,
-    )
+    embeddings = job.embed(build, skip_unreadable=True, progress=progress)
     n = len(embeddings.array)
     _check_number(n, f"only {n} of {len(job.dataset)} images could be read")
-    display = CLUSTERERS.facts()
-    bar = tqdm(job.cells, desc="cluster", unit="clusterer", disable=not progress)
-    rows = []
-    with one_thread():
-        for cell, recipe in bar:
-            bar.set_postfix_str(display[cell.clusterer].display)
-            found = read_result(cell, results_folder(build))
-            row = (
-                found[0]
-                if found
-                else _compute(job, embeddings, cell, recipe, n_classes, nearest_recipe, build)
-            )
-            names = {"clusterer_name": display[cell.clusterer].display}
-            rows.append(row | names | {"n_skipped": len(embeddings.skipped)})
-    return pd.DataFrame(rows), list(read_clusterings([job], build))
-
-
-def _compute(job, embeddings: Embeddings, cell, recipe, n_classes, nearest_recipe, build) -> dict:
-    label = job.dataset.facts.label
-    has_label = label in embeddings.labels
-    known = embeddings.labels[label].nunique() if has_label else n_classes
-    size = Size(*embeddings.array.shape, known or 1)
-    lack = lack_of_memory(peak_bytes(recipe, size), memory_available())
-    if lack:
-        return row_without_scores(cell, "skipped", lack)
-    check_code()
-    row, clusters = evaluate(
-        embeddings.array,
-        embeddings.labels,
-        label if has_label else None,
-        recipe,
-        seed=cell.seed,
-        min_cluster_size=job.dataset.facts.min_cluster_size,
-        n_classes=n_classes,
-        memo=reductions_memo(build, job.key),
-        nearest_recipe=nearest_recipe,
-    )
-    row = {"dataset": cell.dataset, "encoder": cell.encoder} | row
-    # What failed is tried again the next time: there are few cells, and someone is waiting.
-    if clusters is not None:
-        write_result(cell, results_folder(build), row, clusters)
-    return row
+    run([job], build, skip_unreadable=True, retry_failed=True, progress=progress)
+    table = results([job], build).assign(n_skipped=len(embeddings.skipped))
+    return table, list(read_clusterings([job], build))
 
 
 def assignments(clusterings: list[Clustering]) -> pd.DataFrame:

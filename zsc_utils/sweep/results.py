@@ -10,8 +10,7 @@ import pandas as pd
 
 from zsc_utils.cache import ArrayFolder, build_folder
 from zsc_utils.clustering import CLUSTERERS
-from zsc_utils.embedding import Embeddings, embed
-from zsc_utils.encoders import load_encoder
+from zsc_utils.embedding import Embeddings
 from zsc_utils.errors import EmbeddingsError
 from zsc_utils.recipes import Recipe
 from zsc_utils.sweep.cells import (
@@ -122,15 +121,7 @@ def read_embeddings(
                 f"no embeddings of {job.dataset.facts.name} by {job.encoder.name}: sweep first"
             )
         # Which reads what is there, and computes it again where it is damaged.
-        embeddings = embed(
-            job.dataset,
-            job.encoder_settings,
-            lambda name=job.encoder.name: load_encoder(name),
-            cache=build / "cache",
-            precision=job.precision,
-            skip_unreadable=True,
-        )
-        yield job, embeddings, reductions_memo(build, job.key)
+        yield job, job.embed(build, skip_unreadable=True), reductions_memo(build, job.key)
 
 
 def lack_of_results(rows: pd.DataFrame) -> str:
@@ -165,7 +156,7 @@ def absent(planned: list[Job]) -> dict[str, dict[str, str]]:
     for job in planned:
         if "absent" in job.dataset.fingerprint:
             datasets[job.dataset.facts.name] = job.absent
-        elif "absent" in job.encoder_settings:
+        elif "absent" in job.source.fingerprint:
             encoders[job.encoder.name] = job.absent
     return {"datasets": datasets, "encoders": encoders}
 

@@ -7,9 +7,9 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache as remember
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -18,10 +18,11 @@ from tqdm.auto import tqdm
 from zsc_utils.cache import build_folder
 from zsc_utils.datasets import DatasetFacts
 from zsc_utils.edits import LOADED, check_code, guarded, older_than_code
-from zsc_utils.embedding import embed, left_some_out, mended, read
-from zsc_utils.encoders import fetch_weights, load_encoder
+from zsc_utils.embedding import left_some_out, mended, read
+from zsc_utils.encoders import fetch_weights
 from zsc_utils.errors import CacheDamagedError, CheckpointError, WorkerError
-from zsc_utils.recipes import too_few_samples
+from zsc_utils.recipes import Recipe, too_few_samples
+from zsc_utils.reduction import Memo
 from zsc_utils.sweep.cells import (
     Job,
     missing,
@@ -34,7 +35,7 @@ from zsc_utils.sweep.costs import memory_available
 from zsc_utils.sweep.evaluate import evaluate
 from zsc_utils.sweep.profile import Profile
 from zsc_utils.sweep.results import results
-from zsc_utils.sweep.store import write_result
+from zsc_utils.sweep.store import Cell, write_result
 
 log = logging.getLogger(__name__)
 
@@ -105,16 +106,72 @@ def sweep(
     if fresh:
         check_code()
         forget(planned, build)
-    left = missing(planned, build, memory, retry_failed)
-    if left:
-        check_code()
-        warn_of_older(planned, build)
-        warn_of_few(left)
-        embed_jobs(left, build, device, skip_unreadable, progress)
-        # Again, as the sizes are known now.
-        left = missing(planned, build, memory, retry_failed)
-        cluster_jobs(left, build, memory, jobs, progress)
+    warn_of_few(missing(planned, build, memory, retry_failed))
+    run(
+        *(planned, build),
+        jobs=jobs,
+        device=device,
+        skip_unreadable=skip_unreadable,
+        retry_failed=retry_failed,
+        progress=progress,
+        memory=memory,
+    )
     return results(planned, build, memory)
+
+
+def run(
+    planned: list[Job],
+    build: Path,
+    *,
+    jobs: int = 1,
+    device: str = "auto",
+    skip_unreadable: bool = False,
+    retry_failed: bool = False,
+    progress: bool = True,
+    memory: float | None = None,
+) -> None:
+    """Compute the cells of a plan that have no result yet and fit into memory."""
+    memory = memory_available() if memory is None else memory
+    left = missing(planned, build, memory, retry_failed)
+    if not left:
+        return
+    check_code()
+    warn_of_older(planned, build)
+    embed_jobs(left, build, device, skip_unreadable, progress)
+    # Again, as the sizes are known now.
+    left = missing(planned, build, memory, retry_failed)
+    total = sum(len(job.cells) for job in left)
+    with tqdm(total=total, desc="cluster", unit="cell", disable=not progress) as bar:
+        for n, part in side_by_side(left, build, memory, jobs):
+            for done in in_processes([cells_call(job, build) for job in part], n):
+                bar.update(done)
+
+
+def in_processes(calls: Iterable[tuple], jobs: int) -> Iterator:
+    """Call functions, so many at once, and yield what they give as it comes.
+
+    Parameters
+    ----------
+    calls
+        A function and its arguments each. Their processes must have this one's code.
+    jobs
+        How many at once.
+
+    Raises
+    ------
+    CodeChangedError
+        A process has other code.
+    WorkerError
+        The system ended a process.
+    """
+    calls = [delayed(guarded)(LOADED, *call) for call in calls]
+    try:
+        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
+    except TerminatedWorkerError as error:
+        raise WorkerError(
+            "the system ended a worker process, most likely for want of memory; results "
+            "so far are kept: run again with fewer jobs"
+        ) from error
 
 
 def forget(planned: list[Job], build: Path) -> None:
@@ -184,53 +241,15 @@ def embed_jobs(
     jobs: list[Job], build: Path, device: str, skip_unreadable: bool, progress: bool
 ) -> None:
     """Compute the embeddings that jobs need; each encoder is built at most once."""
-    bar = tqdm(jobs, desc="embed", unit="embedding", disable=not progress)
-    current, make_encoder = None, None
-    for job in bar:
-        if job.encoder.name != current:
-            current, make_encoder = (
-                job.encoder.name,
-                remember(lambda j=job: load_encoder(j.encoder.name)),
-            )
+    current = None
+    for job in tqdm(jobs, desc="embed", unit="embedding", disable=not progress):
+        if current and current is not job.source:
+            current.release()
             gc.collect()
-        embed(
-            job.dataset,
-            job.encoder_settings,
-            make_encoder,
-            cache=build / "cache",
-            device=device,
-            precision=job.precision,
-            skip_unreadable=skip_unreadable,
-            progress=progress,
-        )
-
-
-def cluster_jobs(left: list[Job], build: Path, memory: float, n_jobs: int, progress: bool) -> None:
-    """Compute cells, as many at once as memory allows.
-
-    Raises
-    ------
-    WorkerError
-        The system ended a process.
-    """
-    total = sum(len(job.cells) for job in left)
-    with tqdm(total=total, desc="cluster", unit="cell", disable=not progress) as bar:
-        try:
-            for n, part in side_by_side(left, build, memory, n_jobs):
-                calls = [
-                    delayed(guarded)(
-                        *(LOADED, run_job, job.embeddings_folder(build)),
-                        *(job.dataset.facts, job.key, job.cells, build),
-                    )
-                    for job in part
-                ]
-                for done in Parallel(n_jobs=n, return_as="generator_unordered")(calls):
-                    bar.update(done)
-        except TerminatedWorkerError as error:
-            raise WorkerError(
-                "the system ended a worker process, most likely for want of memory; results "
-                "so far are kept: run again with fewer jobs"
-            ) from error
+        current = job.source
+        job.embed(build, device, skip_unreadable, progress)
+    if current:
+        current.release()
 
 
 @contextmanager
@@ -248,22 +267,50 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def run_job(folder: Path, facts: DatasetFacts, key: str, cells, build: Path) -> int:
-    """Compute the cells of one job from its embeddings on disk, one file each; count them."""
+def cells_call(job: Job, build: Path) -> tuple:
+    """Call for the cells of a job, without its images, which another process does not need."""
+    settings = {"told": job.told, "nearest": job.nearest}
+    place = job.embeddings_folder(build), job.dataset.facts, job.key
+    return compute_cells, *place, job.cells, build, settings
+
+
+def compute_cells(
+    folder: Path, facts: DatasetFacts, key: str, cells, build: Path, settings: dict
+) -> int:
+    """Compute cells from embeddings on disk, one file each; count them."""
     embeddings = read(folder, facts, key)
-    memo = reductions_memo(build, key)
+    done = evaluate_each(
+        *(embeddings.array, embeddings.labels, facts.label, cells),
+        min_cluster_size=facts.min_cluster_size,
+        memo=reductions_memo(build, key),
+        **settings,
+    )
+    for cell, row, clusters in done:
+        row |= {"n_skipped": len(embeddings.skipped)}
+        write_result(cell, results_folder(build), row, clusters)
+    return len(cells)
+
+
+def evaluate_each(
+    X: np.ndarray,
+    labels: pd.DataFrame,
+    label: str,
+    cells: Iterable[tuple[Cell, Recipe]],
+    *,
+    memo: Memo,
+    min_cluster_size: int = 5,
+    told: int | None = None,
+    nearest: bool = False,
+) -> Iterator[tuple[Cell, dict, np.ndarray | None]]:
+    """Evaluate cells of the same embeddings, one after the other: row and clusters of each."""
     with one_thread():
         for cell, recipe in cells:
             row, clusters = evaluate(
-                embeddings.array,
-                embeddings.labels,
-                embeddings.facts.label,
-                recipe,
+                *(X, labels, label if label in labels else None, recipe),
                 seed=cell.seed,
-                min_cluster_size=embeddings.facts.min_cluster_size,
+                min_cluster_size=min_cluster_size,
+                n_classes=told,
                 memo=memo,
+                nearest_recipe=nearest,
             )
-            place = {"dataset": cell.dataset, "encoder": cell.encoder}
-            row = place | row | {"n_skipped": len(embeddings.skipped)}
-            write_result(cell, results_folder(build), row, clusters)
-    return len(cells)
+            yield cell, {"dataset": cell.dataset, "encoder": cell.encoder} | row, clusters

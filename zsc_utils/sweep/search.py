@@ -11,20 +11,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from functools import cache as remember
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from zsc_utils.cache import ArrayFolder, atomic_path, build_folder, fingerprint, load_table
-from zsc_utils.clustering import ClusteringError, Task, cluster, clusterer_settings, degeneracy
+from zsc_utils.clustering import Task, clusterer_settings
 from zsc_utils.datasets import load_dataset
-from zsc_utils.edits import LOADED, check_code, guarded
+from zsc_utils.edits import check_code
 from zsc_utils.embedding import Embeddings, embed
-from zsc_utils.encoders import load_encoder
 from zsc_utils.errors import ProfileError, RecipeError
 from zsc_utils.metrics import adjusted_mutual_information, scores_settings, why_undefined
 from zsc_utils.recipes import (
@@ -36,8 +33,8 @@ from zsc_utils.recipes import (
     THRESHOLDS,
     Recipe,
 )
-from zsc_utils.reduction import ReductionError, reduce, reducer_settings
-from zsc_utils.sweep.cells import describe_encoders, reductions_memo
+from zsc_utils.reduction import reducer_settings
+from zsc_utils.sweep.cells import find_encoders, reductions_memo
 from zsc_utils.sweep.costs import (
     Size,
     clusterer_cost,
@@ -46,8 +43,9 @@ from zsc_utils.sweep.costs import (
     memory_available,
     reduction_cost,
 )
+from zsc_utils.sweep.evaluate import attempt
 from zsc_utils.sweep.profile import Profile
-from zsc_utils.sweep.run import fetch_what_is_published, one_thread
+from zsc_utils.sweep.run import fetch_what_is_published, in_processes, one_thread
 
 log = logging.getLogger(__name__)
 
@@ -121,23 +119,12 @@ class SearchSet:
         X, labels, facts = (getattr(self.embeddings, name) for name in ("array", "labels", "facts"))
         truth = labels[facts.label]
         task = Task(len(X), truth.nunique(), facts.min_cluster_size, SEARCH_SEED)
-        if why := degeneracy(X, recipe.clusterer, task):
-            log.warning("%s cannot be tried on %s: %s", recipe, facts.name, why)
-            return float("nan")
-        try:
-            reduced = reduce(X, recipe.reduction, seed=SEARCH_SEED, memo=self.memo)
-            found = cluster(reduced, recipe.clusterer, task, dict(recipe.settings))
+        found, clusters = attempt(X, recipe, task, self.memo)
         # Some settings suit no embedding of some encoders; they lose, and the search goes on.
-        except (
-            ReductionError,
-            ClusteringError,
-            ValueError,
-            ArithmeticError,
-            np.linalg.LinAlgError,
-        ) as error:
-            log.warning("%s failed: %s", recipe, error)
+        if clusters is None:
+            log.warning("%s has no result on %s: %s", recipe, facts.name, found["reason"])
             return float("nan")
-        return adjusted_mutual_information(truth, found.labels)
+        return adjusted_mutual_information(truth, clusters)
 
 
 def first_recipes(clusterer: str) -> list[Recipe]:
@@ -257,8 +244,8 @@ def search_key(embeddings_keys: list[str], lacks: dict[str, dict[str, str]]) -> 
 
 def run_search(
     encoder: str, embeddings: list[Embeddings], build: Path, memory: float
-) -> pd.DataFrame:
-    """Search one encoder, or read the report where that was done before."""
+) -> tuple[str, pd.DataFrame]:
+    """Search one encoder, or read the report where that was done before; give its name as well."""
     lacks = lacks_of_memory(embeddings, memory)
     key = search_key([one.key for one in embeddings], lacks)
     file = build / "search" / f"{encoder.replace(':', '_')}-{key}.csv"
@@ -273,7 +260,7 @@ def run_search(
         with atomic_path(file) as draft:
             table_of_trials(trials).to_csv(draft, index=False)
         report = load_table(file, REPORT)
-    return report
+    return encoder, report
 
 
 def search_embeddings(
@@ -294,18 +281,14 @@ def search_embeddings(
                 f"AMI is undefined, as {why}"
             )
     fetch_what_is_published(profile.encoders)
-    described, lacking = describe_encoders(profile.encoders)
+    sources, lacking = find_encoders(profile.encoders)
     if lacking:
         log.warning("not searched, for want of their weights: %s", ", ".join(lacking))
     names = [name for name in profile.encoders if name not in lacking]
     for name in tqdm(names, desc="embed", unit="encoder", disable=not progress):
-        _, settings = described[name]
-        make_encoder = remember(lambda name=name: load_encoder(name))
         found = [
             embed(
-                dataset,
-                settings,
-                make_encoder,
+                *(dataset, sources[name]),
                 cache=build / "cache",
                 device=device,
                 precision=profile.precision,
@@ -313,6 +296,7 @@ def search_embeddings(
             )
             for dataset in sets
         ]
+        sources[name].release()
         yield name, found
 
 
@@ -362,10 +346,8 @@ def search(
     if not ready:
         raise ProfileError(f"no weights are there for any encoder of profile {profile.name}")
     memory = memory_available() / jobs
-    calls = [
-        delayed(guarded)(LOADED, run_search, name, embeddings, build, memory)
-        for name, embeddings in ready
-    ]
-    reports = Parallel(n_jobs=jobs, return_as="generator")(calls)
-    bar = tqdm(reports, total=len(calls), desc="search", unit="encoder", disable=not progress)
-    return pd.concat(bar, ignore_index=True)
+    calls = [(run_search, name, embeddings, build, memory) for name, embeddings in ready]
+    found = in_processes(calls, jobs)
+    bar = tqdm(found, total=len(calls), desc="search", unit="encoder", disable=not progress)
+    reports = {name: report for name, report in bar}
+    return pd.concat([reports[name] for name, _ in ready], ignore_index=True)
