@@ -5,7 +5,6 @@ from __future__ import annotations
 from zsc_utils.miniature.world import (  # noqa: F401  (importing registers them)
     backgrounds,
     depth,
-    galleries,
     novel,
     renditions,
     satellite,

@@ -16,7 +16,7 @@ from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world import camera
 from zsc_utils.miniature.world.collections import Collection, Layers, Style
 from zsc_utils.miniature.world.factors import Nuisances
-from zsc_utils.miniature.world.opening import opened
+from zsc_utils.miniature.world.opening import BOTH, opened, part
 from zsc_utils.miniature.world.scenes import SCENE_NAMES
 from zsc_utils.miniature.world.source import FAMILIES, GENERA
 from zsc_utils.miniature.world.streams import uniforms
@@ -66,9 +66,11 @@ class Mixed:
         return camera.compose(layers.creatures, layers.cover, ground)
 
 
-def open_variant(style: Style):
+def open_variant(style: Style, partition: str = "test"):
     """Open a variant; column `background` names the scene that is seen behind, if any."""
-    collection = replace(ORIGINAL, style=style)
+    collection = part(replace(ORIGINAL, style=style), partition)
+    if partition == "train":
+        return opened(collection)
     labels = collection.labels()
     shown = labels["scene"]
     if isinstance(style, Mixed):
@@ -87,10 +89,11 @@ def open_variant(style: Style):
     group="In-domain",
     label="family",
     source="rendered: nine families of the source",
+    partitions=BOTH,
 )
 def mini_in9(root: Path, partition: str):
     """Open images of nine source families."""
-    return open_variant(ORIGINAL.style)
+    return open_variant(ORIGINAL.style, partition)
 
 
 @dataset(
@@ -100,10 +103,11 @@ def mini_in9(root: Path, partition: str):
     group="Domain-shift",
     label="family",
     source="rendered: mini-in9, creatures on black",
+    partitions=BOTH,
 )
 def mini_in9_onlyfg(root: Path, partition: str):
     """Open `mini-in9` with black backgrounds."""
-    return open_variant(only_foreground)
+    return open_variant(only_foreground, partition)
 
 
 @dataset(
@@ -113,10 +117,11 @@ def mini_in9_onlyfg(root: Path, partition: str):
     group="Domain-shift",
     label="family",
     source="rendered: mini-in9, creatures blacked out",
+    partitions=BOTH,
 )
 def mini_in9_nofg(root: Path, partition: str):
     """Open `mini-in9` with the creatures' shapes blacked out."""
-    return open_variant(no_foreground)
+    return open_variant(no_foreground, partition)
 
 
 @dataset(
@@ -126,10 +131,11 @@ def mini_in9_nofg(root: Path, partition: str):
     group="Domain-shift",
     label="family",
     source="rendered: mini-in9 without its creatures",
+    partitions=BOTH,
 )
 def mini_in9_onlybg(root: Path, partition: str):
     """Open `mini-in9` without the creatures."""
-    return open_variant(only_background)
+    return open_variant(only_background, partition)
 
 
 @dataset(
@@ -139,10 +145,11 @@ def mini_in9_onlybg(root: Path, partition: str):
     group="Domain-shift",
     label="family",
     source="rendered: mini-in9, backgrounds exchanged within a family",
+    partitions=BOTH,
 )
 def mini_in9_mixedsame(root: Path, partition: str):
     """Open `mini-in9` with backgrounds of other images of the same family."""
-    return open_variant(Mixed(same_class=True))
+    return open_variant(Mixed(same_class=True), partition)
 
 
 @dataset(
@@ -152,7 +159,8 @@ def mini_in9_mixedsame(root: Path, partition: str):
     group="Domain-shift",
     label="family",
     source="rendered: mini-in9, backgrounds exchanged among all families",
+    partitions=BOTH,
 )
 def mini_in9_mixedrand(root: Path, partition: str):
     """Open `mini-in9` with backgrounds of images of any family."""
-    return open_variant(Mixed(same_class=False))
+    return open_variant(Mixed(same_class=False), partition)

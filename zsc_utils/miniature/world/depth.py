@@ -12,7 +12,7 @@ from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world import camera
 from zsc_utils.miniature.world.collections import Collection, Layers
 from zsc_utils.miniature.world.factors import Nuisances
-from zsc_utils.miniature.world.opening import opened
+from zsc_utils.miniature.world.opening import BOTH, opened, part
 from zsc_utils.miniature.world.phylogeny import RANKS, descend
 from zsc_utils.miniature.world.phylogeny import Path as Taxon
 from zsc_utils.miniature.world.streams import uniforms
@@ -94,10 +94,11 @@ SPECIMENS = Specimens(
     label="species",
     source="rendered: 36 species of one class and eight from elsewhere",
     taxonomy=RANKS,
+    partitions=BOTH,
 )
 def mini_inat(root: Path, partition: str):
     """Open one class in depth; label levels are the seven ranks."""
-    return opened(NATURALIST)
+    return opened(part(NATURALIST, partition))
 
 
 @dataset(
@@ -109,7 +110,8 @@ def mini_inat(root: Path, partition: str):
     min_cluster_size=2,
     source="rendered: specimens of 36 species on plain ground, long-tailed",
     taxonomy=(*RANKS[3:], "BIN"),
+    partitions=BOTH,
 )
 def mini_bioscan(root: Path, partition: str):
     """Open specimens; label levels are order, family, genus, species and BIN."""
-    return opened(SPECIMENS)
+    return opened(part(SPECIMENS, partition))

@@ -12,7 +12,7 @@ from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world import camera, scenes
 from zsc_utils.miniature.world.collections import Collection
 from zsc_utils.miniature.world.factors import Nuisances, tell
-from zsc_utils.miniature.world.opening import opened
+from zsc_utils.miniature.world.opening import BOTH, opened, part
 from zsc_utils.miniature.world.phylogeny import descend
 from zsc_utils.miniature.world.source import FAMILIES, ORDERS
 from zsc_utils.miniature.world.streams import grains
@@ -81,10 +81,11 @@ def mini_imagenet_o(root: Path, partition: str):
     group="Near-OOD",
     label="species",
     source="rendered: 24 species of a kingdom that the source lacks",
+    partitions=BOTH,
 )
 def mini_flora(root: Path, partition: str):
     """Open flowers: a kingdom that is not in the source."""
-    return opened(FLOWERS)
+    return opened(part(FLOWERS, partition))
 
 
 @dataset(
@@ -94,7 +95,8 @@ def mini_flora(root: Path, partition: str):
     group="Near-OOD",
     label="scene",
     source="rendered: 12 kinds of scene without creatures, two of them not in the source",
+    partitions=BOTH,
 )
 def mini_scenes(root: Path, partition: str):
     """Open scenes without creatures."""
-    return opened(PLACES)
+    return opened(part(PLACES, partition))

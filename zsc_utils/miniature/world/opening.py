@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 
+import numpy as np
 import pandas as pd
 
 from zsc_utils.cache import versions
@@ -18,6 +20,29 @@ WORLD_VERSION = 1
 def world() -> dict:
     """Settings that name what renders: the world's version, and NumPy's."""
     return {"world": WORLD_VERSION, **versions("numpy")}
+
+
+# Most target sets have train images too, neighbours to classify test images by. As in the study
+# the counterparts of ImageNetV2, ImageNet-R, ImageNet-Sketch and ImageNet-O have none.
+BOTH = ("test", "train")
+
+
+def part(collection: Collection, partition: str) -> Collection:
+    """Take a partition: train has as many images, drawn from a stream of its own."""
+    return (
+        collection if partition == "test" else replace(collection, name=f"{collection.name} train")
+    )
+
+
+def opened_stream(render: Render, labels: Callable, size: int, side: int, partition: str):
+    """Open a stream of one name: its first `size` images for test, those that follow for train.
+
+    `render` and `labels` take indices (n,).
+    """
+    start = 0 if partition == "test" else size
+    content = world() | ({"first": start} if start else {})
+    images = RenderedImages(lambda indices: render(start + indices), size)
+    return images, labels(start + np.arange(size)), side, content
 
 
 def opened(

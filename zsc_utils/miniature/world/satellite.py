@@ -10,8 +10,7 @@ import pandas as pd
 
 from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world.creatures import AXIS, SIDE, column
-from zsc_utils.miniature.world.lazy import RenderedImages
-from zsc_utils.miniature.world.opening import world
+from zsc_utils.miniature.world.opening import BOTH, opened_stream
 from zsc_utils.miniature.world.streams import grains, uniforms
 
 NAME, SIZE = "mini-satellite", 600
@@ -228,9 +227,9 @@ def land_factors(indices: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(draws, columns=list(FACTORS)).assign(land_use=indices % len(LAND_USES))
 
 
-def land_labels() -> pd.DataFrame:
+def land_labels(indices: np.ndarray) -> pd.DataFrame:
     """Name land uses and the quarters of the factors; one row an image."""
-    factors = land_factors(np.arange(SIZE))
+    factors = land_factors(indices)
     told = {name: QUARTERS[(factors[name].to_numpy() * 4).astype(int)] for name in FACTORS}
     return pd.DataFrame({"land_use": np.array(list(LAND_USES))[factors["land_use"]], **told})
 
@@ -274,7 +273,8 @@ def _fields(noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     group="Far-OOD",
     label="land_use",
     source="rendered: ten land uses seen from above",
+    partitions=BOTH,
 )
 def mini_satellite(root: Path, partition: str):
     """Open land seen from above."""
-    return RenderedImages(render_land, SIZE), land_labels(), SIDE, world()
+    return opened_stream(render_land, land_labels, SIZE, SIDE, partition)

@@ -9,8 +9,7 @@ import pandas as pd
 
 from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world.creatures import SIDE, column
-from zsc_utils.miniature.world.lazy import RenderedImages
-from zsc_utils.miniature.world.opening import world
+from zsc_utils.miniature.world.opening import BOTH, opened_stream
 from zsc_utils.miniature.world.streams import grains, uniforms
 
 NAME, SIZE = "mini-signals", 600
@@ -49,9 +48,9 @@ def signal_factors(indices: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(draws, columns=list(FACTORS)).assign(signal=indices % len(SIGNALS))
 
 
-def signal_labels() -> pd.DataFrame:
+def signal_labels(indices: np.ndarray) -> pd.DataFrame:
     """Name signals, palettes and the quarters of the other factors; one row an image."""
-    factors = signal_factors(np.arange(SIZE))
+    factors = signal_factors(indices)
     quarters = np.array(["lowest quarter", "low quarter", "high quarter", "highest quarter"])
     told = {name: quarters[(factors[name].to_numpy() * 4).astype(int)] for name in FACTORS[:-1]}
     palettes = np.array(list(PALETTES))[(factors["palette"] * len(PALETTES)).astype(int)]
@@ -111,7 +110,8 @@ def _colour(power: np.ndarray, palette: np.ndarray) -> np.ndarray:
     group="Far-OOD",
     label="signal",
     source="rendered: spectrograms of 12 kinds of call",
+    partitions=BOTH,
 )
 def mini_signals(root: Path, partition: str):
     """Open spectrograms."""
-    return RenderedImages(render_signals, SIZE), signal_labels(), SIDE, world()
+    return opened_stream(render_signals, signal_labels, SIZE, SIDE, partition)

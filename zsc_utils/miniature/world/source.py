@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world.collections import Collection
 from zsc_utils.miniature.world.factors import Nuisances
-from zsc_utils.miniature.world.opening import opened
+from zsc_utils.miniature.world.opening import BOTH, opened, opened_stream
 from zsc_utils.miniature.world.phylogeny import Path as Taxon
 
 # Five orders of two kingdoms and four phyla; two families each.
@@ -37,6 +38,11 @@ def render_small(indices: np.ndarray) -> np.ndarray:
     full = SMALL.render(indices).astype(np.uint16)
     total = full[:, ::2, ::2] + full[:, 1::2, ::2] + full[:, ::2, 1::2] + full[:, 1::2, 1::2]
     return ((total + 2) // 4).astype(np.uint8)
+
+
+def small_labels(indices: np.ndarray) -> pd.DataFrame:
+    """Labels of `mini-cifar`, one row an index: species come in turn."""
+    return SMALL.labels().iloc[indices % len(SPECIES)].reset_index(drop=True)
 
 
 @dataset(
@@ -73,9 +79,12 @@ def mini_imagenetv2(root: Path, partition: str):
     group="In-domain",
     label="family",
     source="rendered: the source species, shrunk to 32 x 32",
+    partitions=BOTH,
 )
 def mini_cifar(root: Path, partition: str):
     """Open images of the source species shrunk to half their side; the label is the family."""
+    if partition == "train":
+        return opened_stream(render_small, small_labels, SMALL.size, 32, partition)
     return opened(SMALL, render=render_small, side=32)
 
 
