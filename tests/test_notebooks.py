@@ -7,31 +7,27 @@ import nbformat
 import pytest
 import yaml
 from conftest import ROOT
+from notebook_runs import execute, markdown_of, printed
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-def execute(path, build, folder, environment=(), **parameters):
-    """Execute a notebook as the Makefile does; return its cells and the folder of its figures."""
-    out, figures = folder / path.name, folder / "figures"
-    parameters = {"profile": "smoke", "figures": figures} | parameters
+def papermill(path, build, folder, **parameters):
+    """Execute a notebook as the Makefile does, in a kernel; return its cells."""
+    out = folder / path.name
     flags = [part for name, value in parameters.items() for part in ("-p", name, str(value))]
     done = subprocess.run(
         [
             *(sys.executable, "-m", "papermill", str(path), str(out), "--kernel", "python3"),
             *("--engine", "sockets", *flags, "--no-progress-bar"),
         ],
-        env=os.environ | {"ZSC_BUILD": str(build)} | dict(environment),
+        env=os.environ | {"ZSC_BUILD": str(build)},
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(out.read_text())["cells"], figures
-
-
-def markdown_of(cell):
-    return "".join("".join(o.get("data", {}).get("text/markdown", "")) for o in cell["outputs"])
+    return json.loads(out.read_text())["cells"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -107,13 +103,23 @@ def test_notebook_runs_where_cells_fail(path, failing, tmp_path):
     assert "nan" not in said[-1]
     if path.stem == "00_own_images":
         # Said once, before anything is computed, with the parameter that helps.
-        printed = ["".join(o.get("text", "") for o in cell["outputs"]) for cell in code]
-        assert sum("too few for UMAP" in text for text in printed) == 1
-        assert any("nearest_recipe = True" in text for text in printed)
+        texts = [printed(cell) for cell in code]
+        assert sum("too few for UMAP" in text for text in texts) == 1
+        assert any("nearest_recipe = True" in text for text in texts)
         return
     # Notebook 6 counts the cells of its own comparison.
     failed = "of hdbscan (failed)" if path.stem[:2] != "06" else "of them have no AMI"
     assert any(failed in text for text in said)
+
+
+def test_a_kernel_runs_what_papermill_gives_it(smoke, tmp_path):
+    """Parameters reach it, and it displays what the same code does in this process."""
+    path = ROOT / "notebooks" / "03_taxonomy_levels.ipynb"
+    figures = tmp_path / "figures"
+    cells = papermill(path, smoke, tmp_path, profile="smoke", figures=figures)
+    here, _ = execute(path, smoke, tmp_path / "here")
+    assert list(figures.glob("*.png"))
+    assert markdown_of(cells[-1]) == markdown_of(here[-1])
 
 
 def test_kernels_listen_on_sockets_of_their_own(tmp_path):
@@ -124,7 +130,7 @@ def test_kernels_listen_on_sockets_of_their_own(tmp_path):
     notebook_file, out = tmp_path / "ask.ipynb", tmp_path / "out"
     out.mkdir()
     nbformat.write(notebook, notebook_file)
-    cells, _ = execute(notebook_file, tmp_path, out)
+    cells = papermill(notebook_file, tmp_path, out)
     (output,) = cells[-1]["outputs"]
     said = "".join(output["data"]["text/plain"])
     assert "'transport': 'ipc'" in said and "'ip': '/" in said
