@@ -13,6 +13,7 @@ from zsc_utils.errors import ImageFolderError, ProfileError
 from zsc_utils.recipes import too_few_samples
 from zsc_utils.sweep.cells import Job, make_job
 from zsc_utils.sweep.clusterings import Clustering, read_clusterings
+from zsc_utils.sweep.costs import memory_available
 from zsc_utils.sweep.profile import Profile
 from zsc_utils.sweep.results import results
 from zsc_utils.sweep.run import fetch_what_is_published, forget_mended, run
@@ -147,8 +148,9 @@ def cluster_own(
     embeddings = job.embed(build, skip_unreadable=True, progress=progress)
     n = len(embeddings.array)
     _check_number(n, f"only {n} of {len(job.dataset)} images could be read")
-    run([job], build, skip_unreadable=True, retry_failed=True, progress=progress)
-    table = results([job], build).assign(n_skipped=len(embeddings.skipped))
+    memory = memory_available()
+    run([job], build, memory, skip_unreadable=True, retry_failed=True, progress=progress)
+    table = results([job], build, memory).assign(n_skipped=len(embeddings.skipped))
     return table, list(read_clusterings([job], build))
 
 

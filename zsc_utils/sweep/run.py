@@ -108,13 +108,12 @@ def sweep(
         forget(planned, build)
     warn_of_few(missing(planned, build, memory, retry_failed))
     run(
-        *(planned, build),
+        *(planned, build, memory),
         jobs=jobs,
         device=device,
         skip_unreadable=skip_unreadable,
         retry_failed=retry_failed,
         progress=progress,
-        memory=memory,
     )
     return results(planned, build, memory)
 
@@ -122,16 +121,15 @@ def sweep(
 def run(
     planned: list[Job],
     build: Path,
+    memory: float,
     *,
     jobs: int = 1,
     device: str = "auto",
     skip_unreadable: bool = False,
     retry_failed: bool = False,
     progress: bool = True,
-    memory: float | None = None,
 ) -> None:
-    """Compute the cells of a plan that have no result yet and fit into memory."""
-    memory = memory_available() if memory is None else memory
+    """Compute the cells of a plan that have no result yet and fit into so many bytes."""
     left = missing(planned, build, memory, retry_failed)
     if not left:
         return
