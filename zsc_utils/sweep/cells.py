@@ -258,25 +258,28 @@ def embeddings_size(job: Job, build: Path) -> Size:
     return Size(n, d, n_classes)
 
 
+def fitting(jobs: list[Job], build: Path, memory: float) -> list[Job]:
+    """Keep of each job the cells that need no more than so many bytes; drop empty jobs."""
+    left = []
+    for job in jobs:
+        size = embeddings_size(job, build)
+        cells = tuple(pair for pair in job.cells if peak_bytes(pair[1], size) <= memory)
+        left += [replace(job, cells=cells)] if cells else []
+    return left
+
+
 def missing(jobs: list[Job], build: Path, memory: float, retry_failed: bool = False) -> list[Job]:
     """Keep of each job the cells that can have a result but have none yet; drop empty jobs.
 
     Cells that need more than `memory` bytes can have none here.
     """
     results = results_folder(build)
-    left = []
-    for job in jobs:
-        if job.absent:
-            continue
-        size = embeddings_size(job, build)
-        cells = tuple(
-            (cell, recipe)
-            for cell, recipe in job.cells
-            if peak_bytes(recipe, size) <= memory and not finished(cell, results, retry_failed)
-        )
-        if cells:
-            left.append(replace(job, cells=cells))
-    return left
+    left = [
+        replace(job, cells=tuple(c for c in job.cells if not finished(c[0], results, retry_failed)))
+        for job in jobs
+        if not job.absent
+    ]
+    return fitting([job for job in left if job.cells], build, memory)
 
 
 def not_embedded(jobs: list[Job], build: Path) -> list[Job]:

@@ -11,7 +11,7 @@ from zsc_utils.datasets import FileImages, ImageDataset, load_dataset, open_fold
 from zsc_utils.encoders import find_encoder
 from zsc_utils.errors import ImageFolderError, ProfileError
 from zsc_utils.recipes import too_few_samples
-from zsc_utils.sweep.cells import Job, make_job
+from zsc_utils.sweep.cells import Job, make_job, missing
 from zsc_utils.sweep.clusterings import Clustering, read_clusterings
 from zsc_utils.sweep.costs import memory_available
 from zsc_utils.sweep.profile import Profile
@@ -149,7 +149,8 @@ def cluster_own(
     n = len(embeddings.array)
     _check_number(n, f"only {n} of {len(job.dataset)} images could be read")
     memory = memory_available()
-    run([job], build, memory, skip_unreadable=True, retry_failed=True, progress=progress)
+    left = missing([job], build, memory, retry_failed=True)
+    run(left, build, memory, skip_unreadable=True, progress=progress)
     table = results([job], build, memory).assign(n_skipped=len(embeddings.skipped))
     return table, list(read_clusterings([job], build))
 

@@ -25,6 +25,7 @@ from zsc_utils.recipes import Recipe, too_few_samples
 from zsc_utils.reduction import Memo
 from zsc_utils.sweep.cells import (
     Job,
+    fitting,
     missing,
     plan,
     reductions_memo,
@@ -106,38 +107,38 @@ def sweep(
     if fresh:
         check_code()
         forget(planned, build)
-    warn_of_few(missing(planned, build, memory, retry_failed))
+    left = missing(planned, build, memory, retry_failed)
+    if left:
+        check_code()
+        warn_of_older(planned, build)
+        warn_of_few(left)
     run(
-        *(planned, build, memory),
+        *(left, build, memory),
         jobs=jobs,
         device=device,
         skip_unreadable=skip_unreadable,
-        retry_failed=retry_failed,
         progress=progress,
     )
     return results(planned, build, memory)
 
 
 def run(
-    planned: list[Job],
+    left: list[Job],
     build: Path,
     memory: float,
     *,
     jobs: int = 1,
     device: str = "auto",
     skip_unreadable: bool = False,
-    retry_failed: bool = False,
     progress: bool = True,
 ) -> None:
-    """Compute the cells of a plan that have no result yet and fit into so many bytes."""
-    left = missing(planned, build, memory, retry_failed)
+    """Compute the cells that are left of a plan, as many at once as fit into so many bytes."""
     if not left:
         return
     check_code()
-    warn_of_older(planned, build)
     embed_jobs(left, build, device, skip_unreadable, progress)
     # Again, as the sizes are known now.
-    left = missing(planned, build, memory, retry_failed)
+    left = fitting(left, build, memory)
     total = sum(len(job.cells) for job in left)
     with tqdm(total=total, desc="cluster", unit="cell", disable=not progress) as bar:
         for n, part in side_by_side(left, build, memory, jobs):
