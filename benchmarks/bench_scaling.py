@@ -35,7 +35,7 @@ from zsc_utils.encoders import ENCODERS, load_encoder
 from zsc_utils.metrics import silhouette
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, Reduction
 from zsc_utils.reduction import reduce
-from zsc_utils.sweep.costs import SCALING, embedding_step
+from zsc_utils.sweep.costs import embedding_step
 from zsc_utils.sweep.run import one_thread
 
 COLUMNS = ("step", "n", "d", "n_classes", "seconds", "bytes")
@@ -48,6 +48,7 @@ N_IMAGES = 16
 
 Step = Callable[[np.ndarray, np.ndarray], object]
 
+SCALING = Path(__file__).with_name("scaling.csv")
 # The encoders whose weights come with the installation, one a backbone.
 MEASURED = (
     *("raw_pixels", "random_resnet50", "random_vitb16"),

@@ -1,13 +1,19 @@
+import sys
+
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from conftest import ROOT
 
 from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.encoders import ENCODERS
 from zsc_utils.recipes import Recipe, Reduction
 from zsc_utils.sweep import costs
-from zsc_utils.sweep.costs import Cost, Size, fit
+from zsc_utils.sweep.costs import Cost, Size
+
+sys.path.append(str(ROOT / "benchmarks"))
+from fit_costs import SCALING, fit, series, table_of_laws, table_of_speeds
 
 STEPS = [*CLUSTERERS, "umap", "pca", "silhouette"]
 UMAP = Reduction("umap", n_components=50)
@@ -19,8 +25,21 @@ def table(rows, columns=("n", "d", "n_classes", "seconds", "bytes")):
 
 def shipped(step):
     """Laws of a step by the package's table, with the rows that each is fitted to."""
-    for changed in (False, True) if step in costs.CHANGES else (False,):
-        yield costs.law(step, changed), costs.measurements(step, changed)
+    for name, changed, rows in series(pd.read_csv(SCALING)):
+        if name == step:
+            yield costs.laws()[step, changed], rows
+
+
+def test_tables_are_fitted_to_what_was_measured(tmp_path):
+    measured = pd.read_csv(SCALING)
+    for table, file in (
+        (table_of_laws(measured), costs.LAWS),
+        (table_of_speeds(measured), costs.SPEEDS),
+    ):
+        table.to_csv(tmp_path / "anew.csv", index=False, float_format="%.6g")
+        pd.testing.assert_frame_equal(
+            pd.read_csv(tmp_path / "anew.csv"), pd.read_csv(file), rtol=1e-4
+        )
 
 
 def test_a_power_law_is_found_again():
@@ -63,8 +82,8 @@ def test_known_shapes_of_costs():
 @pytest.mark.parametrize("step", STEPS)
 def test_the_table_of_the_package_predicts_its_own_largest(step):
     for law, rows in shipped(step):
-        for (d, k), series in rows.groupby(["d", "n_classes"]):
-            largest = series.sort_values("n").iloc[-1]
+        for (d, k), of_size in rows.groupby(["d", "n_classes"]):
+            largest = of_size.sort_values("n").iloc[-1]
             found = law.predict(Size(int(largest["n"]), int(d), int(k)))
             assert 1 / 2 < found.seconds / largest["seconds"] < 2, (d, k)
             assert 1 / 1.5 < found.bytes / largest["bytes"] < 1.5, (d, k)

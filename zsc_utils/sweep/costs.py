@@ -1,7 +1,7 @@
 """Costs: how long a step will take and how much memory it will need, from what was measured.
 
-The measurements, `tables/scaling.csv`, are made by `benchmarks/bench_scaling.py`; docs/costs.md
-says what they are.
+The laws of `tables/laws.csv` and the speeds of `tables/speeds.csv` are fitted to measurements by
+`benchmarks/fit_costs.py`; docs/costs.md says what they are.
 """
 
 from __future__ import annotations
@@ -18,10 +18,7 @@ import psutil
 
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, TABLES, Recipe, Reduction
 
-SCALING = TABLES / "scaling.csv"
-# Laws are fitted to sizes of at least this fraction of the largest measured: below it, what does
-# not grow with n weighs too much.
-LARGE = 1 / 4
+LAWS, SPEEDS = TABLES / "laws.csv", TABLES / "speeds.csv"
 FLOAT_BYTES = 4
 # scikit-learn holds distances for silhouettes in chunks of at most a GiB.
 CHUNK_BYTES = 2**30
@@ -121,61 +118,32 @@ class Law:
         return Cost(float(seconds), float(self.bytes_each * self.memory_term(*shape)))
 
 
-def fit(rows: pd.DataFrame, step: str) -> Law:
-    """Fit the law of a step to measurements, by least squares of logarithms.
-
-    A term that is the same in all rows gets the exponent 0: nothing is known of it. Of memory,
-    theory knows the exponent; the factor is fitted.
-
-    Parameters
-    ----------
-    rows
-        Columns n, d, n_classes, seconds, bytes. Of each d and n_classes, seconds count for the
-        larger n, bytes for the largest.
-    step
-        Name of the step: a clusterer, `umap`, `pca` or `silhouette`.
-    """
-    largest = rows.groupby(["d", "n_classes"])["n"].transform("max")
-    rows = rows[rows["n"] >= LARGE * largest]
-    shape = [rows[name].to_numpy(float) for name in ("n", "d", "n_classes")]
-    terms = TIME_TERMS.get(step, N_D_CLASSES)
-    logs = np.stack([np.ones(len(rows)), *(np.log(term(*shape)) for term in terms)], axis=1)
-    varies = np.ptp(logs, axis=0) > 0
-    varies[0] = True
-    exponents = np.zeros(len(varies))
-    exponents[varies] = np.linalg.lstsq(logs[:, varies], np.log(rows["seconds"]), rcond=None)[0]
-    memory_term = MEMORY_TERMS[step]
-    ratios = np.log(rows["bytes"].clip(lower=1) / memory_term(*shape))
-    bytes_each = np.exp(ratios[rows["n"] == largest[rows.index]].mean())
-    return Law(terms, tuple(map(float, exponents)), memory_term, float(bytes_each))
+@cache
+def laws(path: Path = LAWS) -> dict[tuple[str, bool], Law]:
+    """Read the law of each step, before and after it changes its algorithm."""
+    return {
+        (row.step, row.changed): Law(
+            time_terms=TIME_TERMS.get(row.step, N_D_CLASSES),
+            exponents=(row.log_factor, *row.exponents),
+            memory_term=MEMORY_TERMS[row.step],
+            bytes_each=row.bytes_each,
+        )
+        for row in pd.read_csv(
+            path, converters={"exponents": lambda text: tuple(map(float, text.split()))}
+        ).itertuples()
+    }
 
 
 @cache
-def read_scaling(path: Path = SCALING) -> pd.DataFrame:
-    """Read measurements: columns step, n, d, n_classes, seconds, bytes."""
+def speeds(path: Path = SPEEDS) -> pd.DataFrame:
+    """Read what was measured at one size: columns step, n, d, seconds, bytes."""
     return pd.read_csv(path)
-
-
-def measurements(step: str, changed: bool = False) -> pd.DataFrame:
-    """Measurements of a step, before or after it changes its algorithm."""
-    table = read_scaling()
-    rows = table[table["step"] == step]
-    if step not in CHANGES:
-        return rows
-    column, start = CHANGES[step]
-    return rows[(rows[column] >= start) == changed]
-
-
-@cache
-def law(step: str, changed: bool = False) -> Law:
-    """Law of a step by the package's table, before or after it changes its algorithm."""
-    return fit(measurements(step, changed), step)
 
 
 def step_cost(step: str, size: Size) -> Cost:
     """Predict the cost of a clusterer, `umap`, `pca` or `silhouette`."""
     column, start = CHANGES.get(step, ("n", np.inf))
-    return law(step, getattr(size, column) >= start).predict(size)
+    return laws()[step, getattr(size, column) >= start].predict(size)
 
 
 def reduced_size(reduction: Reduction, size: Size) -> Size:
@@ -205,7 +173,7 @@ def silhouettes_cost(size: Size) -> Cost:
 @cache
 def start_cost(n: int) -> Cost:
     """Cost of what a process does once: load libraries, compile UMAP (more of it for many)."""
-    rows = read_scaling().query("step == 'process'").sort_values("n")
+    rows = speeds().query("step == 'process'").sort_values("n")
     row = rows[rows["n"] <= max(n, rows["n"].min())].iloc[-1]
     return Cost(float(row["seconds"]), float(row["bytes"]))
 
@@ -234,16 +202,15 @@ def embedding_step(backbone: str) -> str:
 
 def seconds_per_image(backbone: str) -> float | None:
     """Seconds of one core that a backbone takes for an image; None where it was not measured."""
-    rows = measurements(embedding_step(backbone))
+    rows = speeds()[speeds()["step"] == embedding_step(backbone)]
     return None if rows.empty else float((rows["seconds"] / rows["n"]).iloc[-1])
 
 
 def dimensions(backbone: str) -> int:
     """Dimensions of a backbone's embeddings; the most of any, where it was not measured."""
-    rows = measurements(embedding_step(backbone))
+    rows = speeds()[speeds()["step"] == embedding_step(backbone)]
     if rows.empty:
-        table = read_scaling()
-        rows = table[table["step"].str.startswith(embedding_step(""))]
+        rows = speeds()[speeds()["step"].str.startswith(embedding_step(""))]
     return int(rows["d"].max())
 
 
