@@ -463,6 +463,7 @@ def test_a_folder_that_cannot_be_read_is_named(closed):
 
 
 AS_NOBODY = """
+import email.parser
 import json, os, sys
 from PIL import Image
 from zsc_utils.datasets import open_folder

@@ -430,11 +430,11 @@ def needs(monkeypatch):
 
     def need(available, **by_clusterer):
         needed = by_clusterer.__getitem__
-        for room in ("plan", "results"):
-            patched = f"zsc_utils.{room}.peak_bytes"
+        for room in ("cells", "results"):
+            patched = f"zsc_utils.sweep.{room}.peak_bytes"
             monkeypatch.setattr(patched, lambda recipe, size: needed(recipe.clusterer))
-        for room in ("sweep", "results"):
-            monkeypatch.setattr(f"zsc_utils.{room}.memory_available", lambda: available)
+        for room in ("run", "results"):
+            monkeypatch.setattr(f"zsc_utils.sweep.{room}.memory_available", lambda: available)
 
     return need
 
