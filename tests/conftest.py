@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_up import following, table  # noqa: F401  (fixtures for all files)
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,53 +1,23 @@
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import rows
 from scipy.stats import spearmanr
 
-from zsc_utils import analysis, findings, plots
-
-NAMES = {"ref": "Reference", "good": "Good", "rand": "Random"}
-
-
-def rows(dataset, group, encoder, amis, method="X-Ent", **columns):
-    """One result a clusterer."""
-    return [
-        {
-            "dataset": dataset,
-            "dataset_name": dataset.title(),
-            "group": group,
-            "encoder": encoder,
-            "encoder_name": NAMES[encoder],
-            "backbone": "net",
-            "method": method,
-            "labels": method == "X-Ent",
-            "fine_tuned_from": None,
-            "clusterer": f"c{i}",
-            "clusterer_name": f"C{i}",
-            "seed": 1,
-            "status": "ok",
-            "reason": "",
-            "ami": ami,
-            **{name: values[i] for name, values in columns.items()},
-        }
-        for i, ami in enumerate(amis)
-    ]
-
-
-@pytest.fixture
-def table():
-    """Two datasets near, one far; two encoders and two clusterers; worked out by hand below."""
-    return pd.DataFrame(
-        rows("a", "Near", "ref", [0.2, 0.4])
-        + rows("a", "Near", "good", [0.5, 0.3])
-        + rows("b", "Near", "ref", [0.1, 0.1])
-        + rows("b", "Near", "good", [0.3, 0.7])
-        + rows("c", "Far", "ref", [0.6, 0.6])
-        + rows("c", "Far", "good", [0.2, np.nan])
-    )
+from zsc_utils.study import (
+    base,
+    encoders,
+    figures,
+    fine_tuning,
+    silhouettes,
+    stats,
+    taxonomy,
+    variance,
+)
 
 
 def test_ami_by_encoder(table):
-    means = analysis.ami_by_encoder(table).set_index(["dataset", "encoder"])
+    means = encoders.ami_by_encoder(table).set_index(["dataset", "encoder"])
     assert means.loc[("a", "ref"), ["mean", "n"]].tolist() == pytest.approx([30, 2])
     # Sample standard deviation of 20 and 40, over the square root of two.
     assert means.loc[("a", "ref"), "se"] == pytest.approx(10)
@@ -65,27 +35,27 @@ def test_means_are_over_clusterers_that_all_encoders_share():
         + rows("b", "Near", "good", [0.3, 0.7, 0.2])
     )
     table["ami_by_level"] = [{"class": ami, "genus": ami / 2} for ami in table["ami"]]
-    means = analysis.ami_by_encoder(table).set_index(["dataset", "encoder"])["mean"]
+    means = encoders.ami_by_encoder(table).set_index(["dataset", "encoder"])["mean"]
     by_hand = {("a", "ref"): 20, ("a", "good"): 30, ("b", "ref"): 50, ("b", "good"): 40}
     assert means.to_dict() == pytest.approx(by_hand)
-    assert analysis.mean_ranks(table).loc["Reference", "best on"] == 1
-    levels = analysis.ami_by_level(table, "a").set_index(["encoder", "level"])["mean"]
+    assert encoders.mean_ranks(table).loc["Reference", "best on"] == 1
+    levels = taxonomy.ami_by_level(table, "a").set_index(["encoder", "level"])["mean"]
     assert levels["ref", "genus"] == pytest.approx(10) and levels["good", "class"] == 30
-    alone = analysis.ami_matrices(table)["c1", "C1"]
+    alone = encoders.ami_matrices(table)["c1", "C1"]
     assert alone.loc[("Near", "A"), "Reference"] == pytest.approx(80)
 
 
 def test_ami_tables(table):
-    matrix = analysis.ami_matrix(table)
+    matrix = encoders.ami_matrix(table)
     assert matrix.columns.tolist() == ["Reference", "Good"]
     assert matrix.index.tolist() == [("Near", "A"), ("Near", "B"), ("Far", "C")]
     assert matrix.loc[("Near", "B")].tolist() == pytest.approx([10, 50])
-    by_clusterer = analysis.ami_by_clusterer(table)
+    by_clusterer = encoders.ami_by_clusterer(table)
     assert by_clusterer.loc["Reference"].tolist() == pytest.approx([30, 110 / 3])
 
 
 def test_differences_pair_clusterers(table):
-    found = analysis.paired_differences(table, pd.Series("ref", index=table.index))
+    found = encoders.paired_differences(table, pd.Series("ref", index=table.index))
     assert set(found["encoder"]) == {"good"} and set(found["reference"]) == {"ref"}
     found = found.set_index("dataset")["difference"]
     # In c one clusterer of the other encoder has no score: the pair does not count.
@@ -93,7 +63,7 @@ def test_differences_pair_clusterers(table):
 
 
 def test_group_differences(table):
-    found = analysis.group_differences(table, "ref").set_index("group")
+    found = encoders.group_differences(table, "ref").set_index("group")
     assert found.loc["Near", ["mean", "se", "n"]].tolist() == pytest.approx([25, 15, 2])
     assert found.loc["Far", ["mean", "n"]].tolist() == pytest.approx([-40, 1])
     assert np.isnan(found.loc["Far", "se"])
@@ -101,29 +71,29 @@ def test_group_differences(table):
 
 def test_seeds_are_averaged_first(table):
     table["ami_by_level"] = [{"coarse": ami, "fine": 2 * ami} for ami in table["ami"]]
-    table[list(analysis.SPACES)] = 0.5
+    table[list(base.SPACES)] = 0.5
     again = table.assign(seed=2, ami=table["ami"] + 0.1)
     both = pd.concat([table, again], ignore_index=True)
-    means = analysis.ami_by_encoder(both).set_index(["dataset", "encoder"])
+    means = encoders.ami_by_encoder(both).set_index(["dataset", "encoder"])
     # As many results as clusterers, not as clusterers and seeds.
     assert means.loc[("a", "ref"), ["mean", "se", "n"]].tolist() == pytest.approx([35, 10, 2])
-    assert analysis.ami_by_level(both, "a", ["coarse", "fine"])["n"].eq(2).all()
-    found = analysis.group_differences(both, "ref").set_index("group")
+    assert taxonomy.ami_by_level(both, "a", ["coarse", "fine"])["n"].eq(2).all()
+    found = encoders.group_differences(both, "ref").set_index("group")
     assert found.loc["Near", "mean"] == pytest.approx(25)
 
 
 def test_one_reference_for_each_backbone(table):
     table.loc[table["dataset"] == "c", "backbone"] = "other net"
-    found = analysis.group_differences(table, {"net": "ref"})
+    found = encoders.group_differences(table, {"net": "ref"})
     assert found["group"].tolist() == ["Near"] and found["mean"].tolist() == pytest.approx([25])
 
 
 def test_fine_tuning_gains(table):
     table.loc[table["encoder"] == "good", "fine_tuned_from"] = "ref"
-    gains = analysis.fine_tuning_gains(table)
+    gains = fine_tuning.fine_tuning_gains(table)
     assert gains["encoder"].tolist() == ["good", "good"]
     assert gains["mean"].tolist() == pytest.approx([25, -40])
-    text = findings.fine_tuning(gains)
+    text = fine_tuning.say_gains(gains)
     assert (
         "**Near** (2 datasets): AMI rises for 1 of 1 encoders; the mean change is 25.0 points"
         in text
@@ -132,14 +102,14 @@ def test_fine_tuning_gains(table):
 
 
 def test_nothing_fine_tuned(table):
-    assert analysis.fine_tuning_gains(table).empty
+    assert fine_tuning.fine_tuning_gains(table).empty
 
 
 def test_unscored(table):
     table.loc[0, ["status", "reason"]] = ["not_converged", "too few steps"]
-    assert len(analysis.unscored(table)) == 2
-    assert len(analysis.with_score(table)) == 11
-    sentence = findings.cells(table)
+    assert len(base.unscored(table)) == 2
+    assert len(base.with_score(table)) == 11
+    sentence = base.say_cells(table)
     assert "12 results: 3 datasets × 2 encoders × 2 clusterers" in sentence
     assert "1 of c0 (not converged)" in sentence
 
@@ -147,25 +117,25 @@ def test_unscored(table):
 def test_ami_by_level():
     levels = [{"fine": 0.4, "coarse": 0.2, "place": 0}, {"fine": 0.5, "coarse": 0.4, "place": 0}]
     table = pd.DataFrame(rows("a", "Near", "ref", [0.4, 0.5], ami_by_level=levels))
-    means = analysis.ami_by_level(table, "a", ["coarse", "fine"])
+    means = taxonomy.ami_by_level(table, "a", ["coarse", "fine"])
     assert means["level"].tolist() == ["coarse", "fine"]
     assert means["mean"].tolist() == pytest.approx([30, 45])
     assert means["se"].tolist() == pytest.approx([10, 5])
-    assert analysis.ami_by_level(table, "a")["level"].tolist() == ["fine", "coarse", "place"]
-    text = findings.levels({"A": means})
+    assert taxonomy.ami_by_level(table, "a")["level"].tolist() == ["fine", "coarse", "place"]
+    text = taxonomy.say_best_levels({"A": means})
     assert "**A**: of 1 encoders AMI is highest at fine for 1." in text
     assert "45.0 % (Reference, fine)" in text
     assert "From coarse to fine AMI rises for 1 of them; the median change is 15.0 points." in text
-    assert "no dataset" in findings.levels({})
+    assert "no dataset" in taxonomy.say_best_levels({})
 
 
 def test_ami_by_group(table):
-    found = analysis.ami_by_group(table).set_index(["group", "encoder"])
+    found = encoders.ami_by_group(table).set_index(["group", "encoder"])
     # Near: means over clusterers 30 and 10 of the reference, 40 and 50 of the other.
     assert found.loc[("Near", "ref"), ["mean", "se", "n"]].tolist() == pytest.approx([20, 10, 2])
     assert found.loc[("Near", "good"), ["mean", "se"]].tolist() == pytest.approx([45, 5])
     assert np.isnan(found.loc[("Far", "ref"), "se"])
-    written = analysis.written_by_group(found.reset_index())
+    written = encoders.written_by_group(found.reset_index())
     assert written.columns.tolist() == ["Near (2 datasets)", "Far (1 dataset)"]
     assert written.loc["Reference"].tolist() == ["20.0 ± 10.0", "60.0"]
 
@@ -173,26 +143,26 @@ def test_ami_by_group(table):
 def test_absent_datasets_are_counted(table):
     absent = table[table["dataset"] == "c"].assign(dataset="d", dataset_name="D", ami=np.nan)
     both = pd.concat([table, absent.assign(status="absent")], ignore_index=True)
-    found = analysis.group_differences(both, "ref")
+    found = encoders.group_differences(both, "ref")
     assert found["n"].tolist() == [2, 1] and found["asked"].tolist() == [2, 2]
-    assert findings.cells(both).startswith("12 results: 3 datasets")
-    assert "1 of 4 datasets are absent: D." in findings.cells(both)
-    written = analysis.datasets_of_group(found)
+    assert base.say_cells(both).startswith("12 results: 3 datasets")
+    assert "1 of 4 datasets are absent: D." in base.say_cells(both)
+    written = base.datasets_of_group(found)
     assert written == {"Near": "2 datasets", "Far": "1 of 2 datasets"}
     assert (
-        analysis.written_by_group(analysis.ami_by_group(both)).columns[1].endswith("of 2 datasets)")
+        encoders.written_by_group(encoders.ami_by_group(both)).columns[1].endswith("of 2 datasets)")
     )
 
 
 def test_mean_ranks(table):
-    ranks = analysis.mean_ranks(table)
+    ranks = encoders.mean_ranks(table)
     assert ranks.index.tolist() == ["Good", "Reference"]
     assert ranks["mean rank"].tolist() == pytest.approx([4 / 3, 5 / 3])
     assert ranks["best on"].tolist() == [2, 1]
 
 
 def test_best_by_dataset(table):
-    best = analysis.best_by_dataset(table)
+    best = encoders.best_by_dataset(table)
     found = best[["dataset_name", "encoder_name", "clusterer_name"]].to_numpy().tolist()
     assert found == [["A", "Good", "C0"], ["B", "Good", "C1"], ["C", "Reference", "C0"]]
     assert best["ami"].tolist() == pytest.approx([50, 70, 60])
@@ -201,9 +171,9 @@ def test_best_by_dataset(table):
 def test_who_is_compared(table):
     table.loc[table["dataset"] == "a", "method"] = "random"
     table.loc[table["dataset"] == "b", "method"] = "none"
-    assert set(analysis.without_baselines(table)["dataset"]) == {"c"}
+    assert set(base.without_baselines(table)["dataset"]) == {"c"}
     table.loc[table["dataset"] == "b", "fine_tuned_from"] = "ref"
-    assert set(analysis.not_fine_tuned(table)["dataset"]) == {"a", "c"}
+    assert set(base.not_fine_tuned(table)["dataset"]) == {"a", "c"}
 
 
 def test_typical_curves():
@@ -213,7 +183,7 @@ def test_typical_curves():
         return pd.DataFrame(columns).assign(encoder="ref", dataset_name=dataset)
 
     curves = pd.concat([curve("A", [0.5, 0.8, 1.0]), curve("B", [0.7, 1.0])], ignore_index=True)
-    found = analysis.typical_curves(curves)
+    found = variance.typical_curves(curves)
     # In B two components are all there are: its third point is 1.
     assert found["median"].tolist() == pytest.approx([0.6, 0.9, 1.0])
     assert found["low"].tolist() == pytest.approx([0.55, 0.85, 1.0])
@@ -221,45 +191,29 @@ def test_typical_curves():
 
 
 def test_variance_curve():
-    curve = analysis.variance_curve(np.array([0.6, 0.3, 0.1]), n_dims=6)
+    curve = variance.variance_curve(np.array([0.6, 0.3, 0.1]), n_dims=6)
     assert curve["dims"].tolist() == [1, 2, 3]
     assert curve["relative"].tolist() == pytest.approx([1 / 6, 2 / 6, 3 / 6])
     assert curve["variance"].tolist() == pytest.approx([0.6, 0.9, 1.0])
     curves = curve.assign(encoder="ref", encoder_name="Reference", dataset_name="A")
-    dims = analysis.dims_for_variance(curves, (0.5, 0.9, 0.95))
+    dims = variance.dims_for_variance(curves, (0.5, 0.9, 0.95))
     assert dims["dims"].tolist() == [1, 2, 3]
-    assert "90% of the variance in 2 dimensions" in findings.variance(dims)
+    assert "90% of the variance in 2 dimensions" in variance.say_dims(dims)
 
 
-@pytest.fixture
-def silhouettes():
-    """Eight datasets; one clusterer whose UMAP silhouette follows AMI, and random weights."""
-    rng = np.random.default_rng(0)
-    parts = []
-    for i, ami in enumerate(np.linspace(0.1, 0.8, 8)):
-        shared = {
-            "silhouette_umap": [ami / 2, -ami],
-            "silhouette_original": rng.normal(size=2),
-        }
-        parts += rows(f"d{i}", "Far", "ref", [ami, ami], **shared)
-        wrong = {"silhouette_umap": [-9, 9], "silhouette_original": [0, 0]}
-        parts += rows(f"d{i}", "Far", "rand", [ami, ami], method="random", **wrong)
-    return pd.DataFrame(parts)
-
-
-def test_silhouette_correlation(silhouettes):
-    found = analysis.silhouette_correlation(silhouettes, resamples=200)
+def test_silhouette_correlation(following):
+    found = silhouettes.silhouette_correlation(following, resamples=200)
     found = found.set_index(["space", "clusterer"])
     umap = found.loc["silhouette_umap"]
     assert umap["rho"].tolist() == pytest.approx([1, -1])
     assert umap.loc["c0", ["low", "high"]].tolist() == pytest.approx([1, 1])
     assert umap["n"].tolist() == [8, 8]
-    mine = silhouettes.query("encoder == 'ref' and clusterer == 'c0'")
+    mine = following.query("encoder == 'ref' and clusterer == 'c0'")
     expected = spearmanr(mine["ami"], mine["silhouette_original"]).statistic
     original = found.loc[("silhouette_original", "c0")]
     assert original["rho"] == pytest.approx(expected)
     assert -1 <= original["low"] < original["rho"] < original["high"] <= 1
-    again = analysis.silhouette_correlation(silhouettes, resamples=200)
+    again = silhouettes.silhouette_correlation(following, resamples=200)
     assert again.equals(found.reset_index()[again.columns])
 
 
@@ -267,46 +221,49 @@ def test_spearman_is_scipys_row_by_row():
     rng = np.random.default_rng(1)
     a, b = rng.integers(0, 6, (5, 12)).astype(float), rng.normal(size=(5, 12))
     expected = [spearmanr(x, y).statistic for x, y in zip(a, b, strict=True)]
-    assert np.allclose(analysis.spearman(a, b), expected)
-    assert np.isnan(analysis.spearman(np.ones(5), np.arange(5.0)))
+    assert np.allclose(stats.spearman(a, b), expected)
+    assert np.isnan(stats.spearman(np.ones(5), np.arange(5.0)))
 
 
 def test_bootstrap_draws_whole_datasets():
     datasets = pd.Series(["a", "b", "a", "c", "b"], index=[9, 8, 7, 6, 5])
     rng = np.random.default_rng(0)
-    for chosen in analysis.resampled_clusters(datasets, 20, rng):
+    for chosen in stats.resampled_clusters(datasets, 20, rng):
         counts = np.bincount(chosen, minlength=5)
         # As often one row of a dataset as the other; three datasets in all.
         assert counts[0] == counts[2] and counts[1] == counts[4]
         assert counts[0] + counts[1] + counts[3] == 3
-    assert list(analysis.resampled_clusters(datasets.iloc[:0], 3, rng)) == []
+    assert list(stats.resampled_clusters(datasets.iloc[:0], 3, rng)) == []
 
 
-def test_silhouette_correlation_of_too_little(silhouettes):
-    few = silhouettes[silhouettes["dataset"].isin(["d0", "d1"])]
-    correlations = (analysis.silhouette_correlation(few), analysis.correlation_by_supervision(few))
-    assert "Undecided" in findings.silhouettes(*correlations)
-    assert analysis.silhouette_correlation(few, resamples=20)["rho"].isna().all()
-    silhouettes["silhouette_umap"] = np.nan
-    found = analysis.silhouette_correlation(silhouettes, resamples=20)
+def test_silhouette_correlation_of_too_little(following):
+    few = following[following["dataset"].isin(["d0", "d1"])]
+    correlations = (
+        silhouettes.silhouette_correlation(few),
+        silhouettes.correlation_by_supervision(few),
+    )
+    assert "Undecided" in silhouettes.say_correlation(*correlations)
+    assert silhouettes.silhouette_correlation(few, resamples=20)["rho"].isna().all()
+    following["silhouette_umap"] = np.nan
+    found = silhouettes.silhouette_correlation(following, resamples=20)
     assert found.loc[found["space"] == "silhouette_umap", "n"].eq(0).all()
 
 
-def test_silhouette_ranks(silhouettes):
-    ranks = analysis.silhouette_ranks(silhouettes)
+def test_silhouette_ranks(following):
+    ranks = silhouettes.silhouette_ranks(following)
     assert set(ranks["encoder"]) == {"ref"}
     chosen = ranks[(ranks["space"] == "silhouette_umap") & (ranks["clusterer"] == "c1")]
     assert chosen["ami_rank"].tolist() == list(range(1, 9))
     assert chosen["silhouette_rank"].tolist() == list(range(8, 0, -1))
 
 
-def test_correlation_by_supervision(silhouettes):
-    without = silhouettes[silhouettes["encoder"] == "ref"].assign(
+def test_correlation_by_supervision(following):
+    without = following[following["encoder"] == "ref"].assign(
         encoder="good", method="DINO", labels=False, silhouette_umap=lambda t: -t["silhouette_umap"]
     )
     tuned = without.assign(encoder="tuned", labels=True, fine_tuned_from="good")
     unknown = without.assign(encoder="any", labels=None)
-    found = analysis.correlation_by_supervision(pd.concat([silhouettes, without, tuned, unknown]))
+    found = silhouettes.correlation_by_supervision(pd.concat([following, without, tuned, unknown]))
     umap = found[found["space"] == "silhouette_umap"].set_index(["trained", "clusterer"])
     assert umap.loc[("without labels", "c0"), ["rho", "n"]].tolist() == pytest.approx([-1, 8])
     # The supervised and the fine-tuned encoder, whose ranks run against each other.
@@ -315,10 +272,10 @@ def test_correlation_by_supervision(silhouettes):
 
 
 def test_sentences_about_encoders(table):
-    text = findings.encoders(
-        analysis.ami_by_group(table),
-        analysis.mean_ranks(table),
-        analysis.group_differences(table, "ref"),
+    text = encoders.say_encoders(
+        encoders.ami_by_group(table),
+        encoders.mean_ranks(table),
+        encoders.group_differences(table, "ref"),
     )
     assert "**Good** ranks best: 1.3 on average among 2 encoders, highest AMI on 2 datasets" in text
     assert "**Near** (2 datasets): highest mean AMI: Good 45.0 %; Reference 20.0 %." in text
@@ -326,10 +283,10 @@ def test_sentences_about_encoders(table):
     assert "**Far** (1 dataset): above Reference on average: none." in text
 
 
-def test_sentences_about_silhouettes(silhouettes):
-    correlation = analysis.silhouette_correlation(silhouettes, resamples=200)
-    split = analysis.correlation_by_supervision(silhouettes)
-    text = findings.silhouettes(correlation, split)
+def test_sentences_about_silhouettes(following):
+    correlation = silhouettes.silhouette_correlation(following, resamples=200)
+    split = silhouettes.correlation_by_supervision(following)
+    text = silhouettes.say_correlation(correlation, split)
     assert "Encoders trained with labels, UMAP space: median ρ = 0.00." in text
     assert "without labels" not in text
     assert "**Silhouette in the UMAP space**: median ρ = 0.00 over 2 clusterers" in text
@@ -340,7 +297,7 @@ def test_where_all_is_absent_the_reasons_are_said():
     rows = pd.DataFrame(
         {"dataset": "digits", "status": "absent", "reason": ["no weights of A", "no weights of B"]}
     )
-    text = findings.cells(rows)
+    text = base.say_cells(rows)
     assert text.startswith("**No results**: all 2 cells are absent.")
     assert "- no weights of A\n- no weights of B" in text
     assert "digits" not in text and "converged" not in text
@@ -350,15 +307,15 @@ def test_undefined_ami_is_no_part_of_means_and_counted(table):
     """Dataset b has one class only: stored results have None for every AMI of it."""
     table.loc[table["dataset"] == "b", "ami"] = np.nan
     table.loc[table["dataset"] == "b", "reason"] = "AMI is undefined: there is one class only"
-    by_group = analysis.ami_by_group(table).set_index(["group", "encoder"])
+    by_group = encoders.ami_by_group(table).set_index(["group", "encoder"])
     near = by_group.loc[("Near", "ref")]
     assert (near["mean"], near["n"], near["asked"]) == (pytest.approx(30), 1, 2)
-    assert analysis.ami_by_encoder(table)["dataset"].unique().tolist() == ["a", "c"]
-    assert analysis.ami_by_clusterer(table).loc["Reference", "C0"] == pytest.approx(100 * 0.8 / 2)
-    lacking = analysis.unscored(table[table["dataset"] == "b"])
+    assert encoders.ami_by_encoder(table)["dataset"].unique().tolist() == ["a", "c"]
+    assert encoders.ami_by_clusterer(table).loc["Reference", "C0"] == pytest.approx(100 * 0.8 / 2)
+    lacking = base.unscored(table[table["dataset"] == "b"])
     assert lacking["status"].tolist() == ["undefined"] * 4
-    assert "2 of c0 (undefined)" in findings.cells(table)
-    alone = findings.few_datasets(by_group.head(0).reset_index(), table[table["dataset"] == "b"])
+    assert "2 of c0 (undefined)" in base.say_cells(table)
+    alone = base.say_few_datasets(by_group.head(0).reset_index(), table[table["dataset"] == "b"])
     assert (
         "**Near**: nothing to compare; none of its 1 datasets has a result (1 of undefined AMI)"
         in alone
@@ -370,15 +327,15 @@ def test_a_level_without_ami_is_empty_and_said(table, seeds):
     levels = [{"kingdom": None, "species": ami, "BIN": 0.5} for ami in table["ami"]]
     table = table.assign(ami_by_level=levels)
     table = pd.concat([table.assign(seed=seed) for seed in range(1, seeds + 1)])
-    means = analysis.ami_by_level(table, "a", ["kingdom", "species", "BIN"])
+    means = taxonomy.ami_by_level(table, "a", ["kingdom", "species", "BIN"])
     found = means.set_index(["encoder", "level"])
     assert found.loc[("ref", "kingdom"), "n"] == 0 and np.isnan(
         found.loc[("ref", "kingdom"), "mean"]
     )
     assert found.loc[("ref", "species"), ["mean", "n"]].tolist() == pytest.approx([30, 2])
-    text = findings.levels({"A": means})
+    text = taxonomy.say_best_levels({"A": means})
     assert "**A**: AMI is undefined at kingdom" in text and "From species to BIN" in text
     nothing = table.assign(ami_by_level=[{"kingdom": None}] * len(table))
-    means = analysis.ami_by_level(nothing, "a", ["kingdom"])
-    assert findings.levels({"A": means}).count("**A**") == 1
-    assert len(plots.ami_levels({"A": means}, plots.encoder_styles(table)).axes) == 1
+    means = taxonomy.ami_by_level(nothing, "a", ["kingdom"])
+    assert taxonomy.say_best_levels({"A": means}).count("**A**") == 1
+    assert len(taxonomy.plot_ami_levels({"A": means}, figures.encoder_styles(table)).axes) == 1

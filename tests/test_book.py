@@ -109,7 +109,7 @@ def test_the_front_page_has_claims_figures_and_every_chapter(book):
 def test_the_figures_of_the_front_page_are_drawn_by_their_notebooks(figure):
     (path,) = (ROOT / "notebooks").glob(f"{figure.chapter}_*.ipynb")
     cells = nbformat.read(path, as_version=4).cells
-    assert any(f'plots.save(figure, "{figure.file}", figures)' in cell.source for cell in cells)
+    assert any(f'save_figure(figure, "{figure.file}", figures)' in cell.source for cell in cells)
     assert f"{figure.file}.png" in (ROOT / "README.md").read_text()
 
 

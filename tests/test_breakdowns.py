@@ -2,10 +2,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from test_analysis import rows
+from made_up import rows
 
-from zsc_utils import analysis, findings, plots
 from zsc_utils.datasets import DatasetFacts, ImageDataset
+from zsc_utils.study import base, label_levels
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def opened(name, **labels):
 def levels():
     """Two datasets with a level beside the class; in each also one that says nothing."""
     kind, scene = list("aabb"), list("xyxy")
-    return analysis.label_levels(
+    return label_levels.label_levels(
         {
             "a": opened("a", kind=kind, scene=scene, serial=list("1234")),
             "b": opened("b", kind=kind, scene=scene, planet=["earth"] * 4),
@@ -59,7 +59,7 @@ def test_levels_that_say_nothing_are_told(levels):
     assert why_not["b", "planet"] == "one class"
     assert why_not["a", "kind"] == why_not["b", "scene"] == ""
     partly = {"serial": ["1", None, "2", "3"], "empty": [None] * 4, "planet": [None, "earth"] * 2}
-    partly = analysis.label_levels({"d": opened("d", **partly)}).set_index("level")["why_not"]
+    partly = label_levels.label_levels({"d": opened("d", **partly)}).set_index("level")["why_not"]
     assert partly.to_dict() == {
         "serial": "unique to each image",
         "empty": "no labels",
@@ -70,14 +70,14 @@ def test_levels_that_say_nothing_are_told(levels):
 def test_levels_of_stored_results_that_are_undefined_do_not_count(table, levels):
     """One of two clusterers has no AMI for the scene: the other is the mean, of one."""
     table.at[0, "ami_by_level"] = table.at[0, "ami_by_level"] | {"scene": None}
-    found = analysis.level_scores(table, levels).set_index(["dataset", "encoder", "level"])
+    found = label_levels.level_scores(table, levels).set_index(["dataset", "encoder", "level"])
     assert found.loc[("a", "ref", "scene"), ["mean", "n"]].tolist() == pytest.approx([10, 1])
     assert found.loc[("a", "ref", "kind"), "n"] == 2
     assert levels.loc[levels["official"], "level"].tolist() == ["kind"] * 3
 
 
 def test_scores_by_hand(table, levels):
-    scores = analysis.level_scores(table, levels)
+    scores = label_levels.level_scores(table, levels)
     # Dataset c has one level; the levels that say nothing are left out.
     assert set(scores["dataset"]) == {"a", "b"} and set(scores["level"]) == {"kind", "scene"}
     found = scores.set_index(["dataset", "encoder", "level"])
@@ -85,40 +85,40 @@ def test_scores_by_hand(table, levels):
         [70, 10, 2]
     )
     assert found.loc[("a", "good", "scene"), "trained"] == "without labels"
-    untrained = analysis.level_scores(table.assign(method="random"), levels)
+    untrained = label_levels.level_scores(table.assign(method="random"), levels)
     assert set(untrained["trained"]) == {"not at all"}
-    unknown = analysis.level_scores(table.assign(labels=None), levels)
+    unknown = label_levels.level_scores(table.assign(labels=None), levels)
     assert set(unknown["trained"]) == {"in a way that is not known"}
 
 
 def test_best_levels(table, levels):
-    scores = analysis.level_scores(table, levels)
-    counts = analysis.best_level_counts(scores).set_index(["dataset_name", "trained"])
+    scores = label_levels.level_scores(table, levels)
+    counts = label_levels.best_level_counts(scores).set_index(["dataset_name", "trained"])
     assert counts.loc[("A", "with labels")].tolist() == ["kind", 1, 1, "kind"]
     assert counts.loc[("B", "without labels")].tolist() == ["kind", 1, 0, "scene"]
 
 
 def test_differences_are_over_datasets(table, levels):
-    differences = analysis.level_differences(analysis.level_scores(table, levels))
+    differences = label_levels.level_differences(label_levels.level_scores(table, levels))
     found = differences.set_index("trained")
     # With labels 70 − 10 and 50 − 20; without 20 − 40 and 40 − 50.
     expected = [45, 30, 60, 0.5, 2]
     columns = ["mean", "low", "high", "p", "n"]
     assert found.loc["with labels", columns].tolist() == pytest.approx(expected)
     assert found.loc["without labels", "mean"] == pytest.approx(-15)
-    one = analysis.level_scores(table[table["dataset"] == "a"], levels)
-    assert analysis.level_differences(one).empty
+    one = label_levels.level_scores(table[table["dataset"] == "a"], levels)
+    assert label_levels.level_differences(one).empty
 
 
 def test_figures(table, levels):
-    scores = analysis.level_scores(table, levels)
-    axes = plots.level_heatmap(scores[scores["dataset"] == "a"]).axes[0]
+    scores = label_levels.level_scores(table, levels)
+    axes = label_levels.plot_level_heatmap(scores[scores["dataset"] == "a"]).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["kind", "scene"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["Reference", "Good"]
     weights = {text.get_text(): text.get_fontweight() for text in axes.texts}
     assert weights == {"70": "bold", "10": "normal", "20": "normal", "40": "bold"}
-    differences = analysis.level_differences(scores)
-    (axes,) = plots.level_differences(differences).axes
+    differences = label_levels.level_differences(scores)
+    (axes,) = label_levels.plot_level_differences(differences).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["scene (2)"]
     ends = [c.lines[2][0].get_segments()[0][:, 0].tolist() for c in axes.containers]
     assert ends[0] == pytest.approx([30, 60]) and ends[1] == pytest.approx([-20, -10])
@@ -130,20 +130,20 @@ def test_long_lists_of_levels_are_cut():
     scores = scores.assign(
         official=scores["level"] == "level 0", encoder_name="E", dataset_name="D"
     )
-    axes = plots.level_heatmap(scores).axes[0]
+    axes = label_levels.plot_level_heatmap(scores).axes[0]
     shown = [label.get_text() for label in axes.get_xticklabels()]
     assert shown[:2] == ["level 0", "level 19"] and len(shown) == 12
 
 
 def test_absent_datasets_are_named():
-    assert findings.absent({}) == "All datasets are there."
-    assert findings.absent({"a": "no a", "b": "no b"}) == "- no a\n- no b"
+    assert base.say_absent({}) == "All datasets are there."
+    assert base.say_absent({"a": "no a", "b": "no b"}) == "- no a\n- no b"
 
 
 def test_findings(table, levels):
-    scores = analysis.level_scores(table, levels)
-    text = findings.breakdowns(
-        analysis.best_level_counts(scores), analysis.level_differences(scores)
+    scores = label_levels.level_scores(table, levels)
+    text = label_levels.say_best_levels(
+        label_levels.best_level_counts(scores), label_levels.level_differences(scores)
     )
     assert "trained **with labels**: clusters agree best with the official level in 2 of 2" in text
     assert "A (scene before kind), B (scene before kind)" in text
@@ -151,16 +151,25 @@ def test_findings(table, levels):
 
 
 def test_no_dataset_is_there(table):
-    scores = analysis.level_scores(table.assign(ami=np.nan), analysis.label_levels({}))
-    counts, differences = analysis.best_level_counts(scores), analysis.level_differences(scores)
+    scores = label_levels.level_scores(table.assign(ami=np.nan), label_levels.label_levels({}))
+    counts, differences = (
+        label_levels.best_level_counts(scores),
+        label_levels.level_differences(scores),
+    )
     assert counts.empty and differences.empty
-    assert findings.breakdowns(counts, differences).startswith("**Nothing**")
+    assert label_levels.say_best_levels(counts, differences).startswith("**Nothing**")
 
 
 def test_nothing_to_compare(table, levels):
-    scores = analysis.level_scores(table[table["dataset"] == "c"], levels)
+    scores = label_levels.level_scores(table[table["dataset"] == "c"], levels)
     assert scores.empty
-    counts, differences = analysis.best_level_counts(scores), analysis.level_differences(scores)
-    assert findings.breakdowns(counts, differences).startswith("**Nothing**")
-    for figure in (plots.level_heatmap(scores), plots.level_differences(differences)):
+    counts, differences = (
+        label_levels.best_level_counts(scores),
+        label_levels.level_differences(scores),
+    )
+    assert label_levels.say_best_levels(counts, differences).startswith("**Nothing**")
+    for figure in (
+        label_levels.plot_level_heatmap(scores),
+        label_levels.plot_level_differences(differences),
+    ):
         assert figure.axes[0].texts[0].get_text().startswith("no ")

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from zsc_utils import cards, findings
 from zsc_utils.miniature.encoders import FOLDER
+from zsc_utils.study import fine_tuning
 
 ENCODERS = ["raw_pixels", "mini_random_resnet", "mini_vicreg_resnet", "mini_vicreg_resnet_ft"]
 
@@ -16,7 +16,7 @@ def card(name):
 
 
 def test_learning_curves():
-    curves = cards.learning_curves(ENCODERS)
+    curves = fine_tuning.learning_curves(ENCODERS)
     # Raw pixels have no card, random weights no curve.
     assert set(curves["encoder"]) == {"mini_vicreg_resnet", "mini_vicreg_resnet_ft"}
     before = curves[curves["encoder"] == "mini_vicreg_resnet"]
@@ -26,16 +26,16 @@ def test_learning_curves():
     assert before["knn"].iloc[-1] == 100 * stored[-1]["knn"]
     assert set(before["stage"]) == {"pretraining"} and set(before["backbone"]) == {"ResNet-10"}
     assert "fine-tuning" in set(curves["stage"])
-    assert cards.learning_curves(["raw_pixels"]).empty
+    assert fine_tuning.learning_curves(["raw_pixels"]).empty
 
 
 def test_one_curve_for_weights_that_are_read_twice():
-    curves = cards.learning_curves(["mini_mae_cls_vit", "mini_mae_avg_vit"])
+    curves = fine_tuning.learning_curves(["mini_mae_cls_vit", "mini_mae_avg_vit"])
     assert set(curves["encoder"]) == {"mini_mae_cls_vit"}
 
 
 def test_source_accuracy_is_that_of_the_reading():
-    found = cards.source_accuracy(["mini_mae_avg_vit", "mini_mae_cls_vit"])
+    found = fine_tuning.source_accuracy(["mini_mae_avg_vit", "mini_mae_cls_vit"])
     found = found.set_index("encoder")
     stored = card("mini_mae_vit")
     assert found.loc["mini_mae_cls_vit", "knn"] == 100 * stored["knn_accuracy"]
@@ -44,20 +44,20 @@ def test_source_accuracy_is_that_of_the_reading():
 
 
 def test_before_and_after():
-    accuracy = cards.source_accuracy(ENCODERS)
-    pairs = cards.before_and_after(accuracy)
+    accuracy = fine_tuning.source_accuracy(ENCODERS)
+    pairs = fine_tuning.accuracy_before_and_after(accuracy)
     assert pairs.index.tolist() == ["VICReg, ResNet-10"]
     before, after = card("mini_vicreg_resnet"), card("mini_vicreg_resnet_ft")
     wanted = [before["knn_accuracy"], after["knn_accuracy"]]
     wanted += [before["linear_accuracy"], after["linear_accuracy"]]
     assert pairs.iloc[0].tolist() == pytest.approx(np.multiply(100, wanted))
-    assert cards.before_and_after(cards.source_accuracy([])).empty
+    assert fine_tuning.accuracy_before_and_after(fine_tuning.source_accuracy([])).empty
 
 
 def test_live_fine_tuning_in_words():
-    accuracy = cards.source_accuracy(ENCODERS)
+    accuracy = fine_tuning.source_accuracy(ENCODERS)
     tuned = card("mini_vicreg_resnet_ft")
-    text = findings.live_fine_tuning(accuracy, "mini_vicreg_resnet", tuned)
+    text = fine_tuning.say_live_fine_tuning(accuracy, "mini_vicreg_resnet", tuned)
     assert "**VICReg, ResNet-10**, 6 epochs on 20000 images" in text
     assert f"to {100 * tuned['knn_accuracy']:.1f} %" in text
-    assert cards.curve_table(tuned).columns.tolist() == ["epoch", "loss", "seconds", "knn"]
+    assert fine_tuning.curve_table(tuned).columns.tolist() == ["epoch", "loss", "seconds", "knn"]

@@ -5,8 +5,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zsc_utils import analysis, findings, plots
-from zsc_utils.analysis.ledger import Estimate, Evidence, Statistic, joint_verdict, verdict
+from zsc_utils.study import claims, tables
+from zsc_utils.study.ledger import (
+    VERDICTS,
+    Estimate,
+    Evidence,
+    Statistic,
+    joint_verdict,
+    verdict,
+)
 
 # method, whether trained with labels, what it was fine-tuned from, backbone
 FACTS = {
@@ -85,7 +92,7 @@ def reductions_of(amis, n_components=50):
 
 
 def judge(table, reductions=NO_REDUCTIONS, knn=NO_KNN):
-    return analysis.claims_ledger(table, reductions, knn).set_index("id")
+    return claims.claims_ledger(table, reductions, knn).set_index("id")
 
 
 def statistic(ledger, id, i=0):
@@ -305,13 +312,13 @@ def test_ceiling_minus_agreement_by_hand():
     # ρ between the halves 0.6; with (1.5, 1.5, 3.5, 3.5) each half has 4 / √(5 · 4).
     ami = np.array([(1.0, 2, 3, 4), (2.0, 1, 4, 3)])
     between = np.array([(1.5, 1.5, 3.5, 3.5)])
-    found = analysis.ceiling_minus_agreement(ami, between)
+    found = claims.ceiling_minus_agreement(ami, between)
     assert found == pytest.approx(0.6 - 4 / np.sqrt(20))
     # Mean over numbers of neighbours: one agrees as above, one is reversed.
     reversed_too = np.vstack([between, 5 - between])
-    assert analysis.ceiling_minus_agreement(ami, reversed_too) == pytest.approx(0.6)
-    assert np.isnan(analysis.ceiling_minus_agreement(ami[:1], between))
-    assert np.isnan(analysis.ceiling_minus_agreement(ami[:, :2], between[:, :2]))
+    assert claims.ceiling_minus_agreement(ami, reversed_too) == pytest.approx(0.6)
+    assert np.isnan(claims.ceiling_minus_agreement(ami[:1], between))
+    assert np.isnan(claims.ceiling_minus_agreement(ami[:, :2], between[:, :2]))
 
 
 def test_halves_of_the_clusterers():
@@ -319,13 +326,13 @@ def test_halves_of_the_clusterers():
     ami = np.array([(1.0, 2, 3), (3.0, 2, 1), (1.0, 2, 3), (3.1, 2, 1)])
     # Means: 0+1 tie (2, 2, 2) has no ranks, so neither has ρ.
     with np.errstate(invalid="ignore"):
-        assert np.isnan(analysis.ceiling_minus_agreement(ami, ami[:1]))
+        assert np.isnan(claims.ceiling_minus_agreement(ami, ami[:1]))
     ami = np.array([(1.0, 2, 3), (1.0, 3, 2), (2.0, 1, 3), (1.0, 2, 4)])
     # 01|23: (2, 5, 5) with (3, 3, 7): ½; 02|13: (3, 3, 6) with (2, 5, 6): √¾; 03|12: (2, 4, 7)
     # with (3, 4, 5): 1. The accuracy 1, 2, 3: √¾ with a tie of two, else 1.
     ceiling = np.mean([0.5, np.sqrt(0.75), 1])
     agreement = np.mean([np.sqrt(0.75), np.sqrt(0.75), np.sqrt(0.75), 1, 1, 1])
-    found = analysis.ceiling_minus_agreement(ami, np.array([(1.0, 2, 3)]))
+    found = claims.ceiling_minus_agreement(ami, np.array([(1.0, 2, 3)]))
     assert found == pytest.approx(ceiling - agreement)
 
 
@@ -370,7 +377,7 @@ def test_the_rule():
     assert verdict(-3, -0.1, 1) == verdict(0.1, 3, -1) == "contradicted"
     for interval in ((-1, 1), (0, 1), (-1, 0), (np.nan, np.nan)):
         assert verdict(*interval, 1) == verdict(*interval, -1) == "undecided"
-    yes, no, open_ = analysis.VERDICTS
+    yes, no, open_ = VERDICTS
     assert joint_verdict(pd.Series([yes, yes])) == yes
     assert joint_verdict(pd.Series([yes, no])) == joint_verdict(pd.Series([open_, no])) == no
     assert joint_verdict(pd.Series([yes, open_])) == joint_verdict(pd.Series([open_])) == open_
@@ -402,12 +409,12 @@ BAD_TABLES = {
 
 @pytest.mark.parametrize("name", BAD_TABLES)
 def test_bad_profiles_are_undecided_with_the_reason(name):
-    ledger = analysis.claims_ledger(BAD_TABLES[name], NO_REDUCTIONS, NO_KNN)
+    ledger = claims.claims_ledger(BAD_TABLES[name], NO_REDUCTIONS, NO_KNN)
     assert list(dict.fromkeys(ledger["id"])) == [f"C{i}" for i in range(1, 9)]
     computed = ledger["n"] > 1
     assert (ledger.loc[~computed, "verdict"] == "undecided").all()
     assert (ledger.loc[~computed, "reason"] != "").all() and (~computed).sum() >= 9
-    text = findings.claims(ledger, "bad", "")
+    text = claims.say_verdicts(ledger, "bad", "")
     assert "nan" not in text
 
 
@@ -426,11 +433,11 @@ def ledger():
     """C1 supported; C6 half, half not; C8 on one dataset; all else without results."""
     amis = {d: {"xent": 50 + v, "dino": 50} for d, v in zip(NEAR, (10, 12, 14), strict=True)}
     reductions = reductions_of({d: {"umap": 60 + i, "none": 50} for i, d in enumerate(NEAR)})
-    return analysis.claims_ledger(table_of(amis), reductions, NO_KNN)
+    return claims.claims_ledger(table_of(amis), reductions, NO_KNN)
 
 
 def test_written_claims(ledger):
-    written = analysis.written_claims(ledger)
+    written = claims.written_claims(ledger)
     assert written.index.tolist() == [f"C{i}" for i in range(1, 9)]
     assert written.loc["C1", "statistic"] == (
         "AMI, supervised − self-supervised, In-domain (points, > 0)"
@@ -450,12 +457,12 @@ def test_written_numbers_have_the_decimals_of_their_unit_and_a_true_minus(ledger
     ledger = ledger.copy()
     ledger.loc[ledger["key"] == "C8", ["estimate", "low", "high"]] = -0.125, -0.5, 0.25
     ledger.loc[ledger["key"] == "C2", "estimate"] = -1.25
-    written = analysis.written_claims(ledger)["estimate [95 % interval]"]
+    written = claims.written_claims(ledger)["estimate [95 % interval]"]
     assert written["C8"] == "−0.12 [−0.50, 0.25]" and written["C2"] == "−1.2"
 
 
 def test_findings(ledger):
-    text = findings.claims(ledger, "tiny", "Three datasets.")
+    text = claims.say_verdicts(ledger, "tiny", "Three datasets.")
     assert text.startswith("On the profile `tiny` (Three datasets):")
     assert "- **supported**: 1 of 8 claims (C1)." in text
     assert "- **contradicted**: 0 of 8 claims.\n" in text
@@ -467,7 +474,7 @@ KEYS = ["C1", "C2", "C3", "C4", "C5a", "C5b", "C6a", "C6b", "C7a", "C7b", "C8"]
 
 @pytest.fixture
 def figure(ledger):
-    yield plots.claims_ledger(ledger)
+    yield claims.plot_claims_ledger(ledger)
     plt.close("all")
 
 
@@ -519,7 +526,7 @@ def test_figure_says_the_verdict_in_words_and_by_marker(figure):
     assert max(len(line) for text in texts for line in text.splitlines()) <= 48
     faces = {
         verdict: style.get("markerfacecolor", style["color"])
-        for verdict, style in plots.VERDICT_STYLES.items()
+        for verdict, style in claims.VERDICT_STYLES.items()
     }
     assert len(set(map(str, faces.values()))) == 3
     marker = points.containers[0].lines[0]
@@ -527,24 +534,24 @@ def test_figure_says_the_verdict_in_words_and_by_marker(figure):
 
 
 def test_figure_of_one_dataset_has_no_interval():
-    ledger = analysis.claims_ledger(table_of({"in": {"xent": 60, "dino": 50}}), *[NO_KNN] * 2)
-    axes = plots.claims_ledger(ledger).axes[0]
+    ledger = claims.claims_ledger(table_of({"in": {"xent": 60, "dino": 50}}), *[NO_KNN] * 2)
+    axes = claims.plot_claims_ledger(ledger).axes[0]
     assert intervals(axes) == [pytest.approx((0, 10, 10, 10))]
     assert axes.texts[0].get_text() == "undecided\n1 of 1 dataset"
     plt.close("all")
 
 
 def test_table_of_claims(ledger):
-    html = plots.claims_table(analysis.written_claims(ledger)).as_raw_html()
+    html = claims.show_claims(claims.written_claims(ledger)).as_raw_html()
     assert html.count("<tr") == 9 and "12.0 [7.0, 17.0]" in html
     assert html.count("font-weight: bold") >= 8
 
 
 def test_files_of_the_ledger(ledger, tmp_path):
-    plots.save_table(analysis.written_claims(ledger), "11_claims", tmp_path)
+    tables.save(claims.written_claims(ledger), "11_claims", tmp_path)
     markdown = (tmp_path / "11_claims.md").read_text()
     assert len(markdown.splitlines()) == 2 + 8 and "12.0 [7.0, 17.0]" in markdown
-    plots.save_table(analysis.claim_numbers(ledger), "11_statistics", tmp_path)
+    tables.save(claims.claim_numbers(ledger), "11_statistics", tmp_path)
     numbers = pd.read_csv(tmp_path / "11_statistics.csv")
     assert numbers["key"].tolist() == KEYS
     assert numbers.loc[0, "estimate"] == pytest.approx(12)
@@ -552,14 +559,14 @@ def test_files_of_the_ledger(ledger, tmp_path):
 
 
 def test_values_by_dataset(ledger):
-    values = analysis.claim_values(ledger)
+    values = claims.claim_values(ledger)
     assert values.index.tolist() == ["IN", "INV2", "CIFAR"]
     assert values.columns.tolist()[:2] == ["C1", "C6a"] and len(values.columns) == 2
     assert values["C1"].tolist() == pytest.approx([10, 12, 14])
     # In the order of the statistic with most datasets, whatever stands first in the ledger.
     amis = {d: {"dino": 50, "dino_ft": 60} for d in ("dtd", "in", "svhn")}
     reductions = reductions_of({d: {"umap": 60, "none": 50} for d in amis})
-    values = analysis.claim_values(analysis.claims_ledger(table_of(amis), reductions, NO_KNN))
+    values = claims.claim_values(claims.claims_ledger(table_of(amis), reductions, NO_KNN))
     assert values.index.tolist() == ["DTD", "IN", "SVHN"]
     assert values.columns.tolist() == ["C3", "C4", "C6a"]
     assert values["C3"].isna().tolist() == [True, False, True]

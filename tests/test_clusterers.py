@@ -4,10 +4,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import rows
 from PIL import Image
-from test_analysis import rows
 
-from zsc_utils import analysis, findings, plots
+from zsc_utils.study import clusterers, samples
 from zsc_utils.sweep.cells import plan, results_folder
 from zsc_utils.sweep.profile import load_profile
 from zsc_utils.sweep.results import results
@@ -90,23 +90,23 @@ def clusterings():
 
 def test_agreement_is_of_the_same_embedding(clusterings):
     """Names of clusters do not count; neither do seeds of different cells."""
-    pairs = analysis.clusterer_agreement(clusterings)
+    pairs = clusterers.pair_agreement(clusterings)
     assert len(pairs) == 4
     at = pairs.set_index(["dataset", "first", "second"])["agreement"]
     assert at["a", "kmeans", "ac_without_c"] == pytest.approx(100)
     # Four samples in crossed halves share less than chance would give.
     assert at["a", "kmeans", "hdbscan"] == pytest.approx(-50)
-    means = analysis.mean_agreement(pairs)
+    means = clusterers.mean_agreement(pairs)
     row = means.set_index(["first", "second"]).loc[("kmeans", "ac_without_c")]
     assert row[["mean", "low", "high", "n"]].tolist() == pytest.approx([50, 0, 100, 2])
-    square = analysis.square(means, "mean", 100, list(DISPLAY.values()))
+    square = clusterers.square(means, "mean", 100, list(DISPLAY.values()))
     assert np.diag(square).tolist() == [100] * 3
     pd.testing.assert_frame_equal(square, square.T)
     assert square.loc["AC w/o C", "K-means"] == pytest.approx(50)
 
 
 def test_correlation_within_datasets_leaves_their_difficulty_out(table):
-    found = analysis.clusterer_correlation(table).set_index(["first", "second"])
+    found = clusterers.clusterer_correlation(table).set_index(["first", "second"])
     both = found.loc[("kmeans", "ac_without_c")]
     # Ranks 4 3 2 1 against 3 4 1 2: hard datasets are hard for both …
     assert both["rho"] == pytest.approx(0.6) and both["n"] == 4
@@ -116,32 +116,34 @@ def test_correlation_within_datasets_leaves_their_difficulty_out(table):
     # Whatever datasets are drawn, ρ within them is the same; of one drawn twice it is, too.
     assert both[["low_within", "high_within"]].tolist() == pytest.approx([-1, -1])
     one = table[table["clusterer"] == "kmeans"]
-    assert analysis.clusterer_correlation(one).empty
+    assert clusterers.clusterer_correlation(one).empty
 
 
 def test_pairs_are_written_with_their_intervals(table, clusterings):
-    agreement = analysis.mean_agreement(analysis.clusterer_agreement(clusterings))
-    written = analysis.written_pairs(agreement, analysis.clusterer_correlation(table))
+    agreement = clusterers.mean_agreement(clusterers.pair_agreement(clusterings))
+    written = clusterers.written_pairs(agreement, clusterers.clusterer_correlation(table))
     row = written.loc[("K-means", "AC w/o C")]
     assert row["agreement"] == "50.0 [0.0, 100.0]"
     assert row["ρ of AMI"].startswith("0.60 [")
     assert row["ρ within datasets"] == "−1.00 [−1.00, −1.00]"
-    lacking = analysis.written_pairs(agreement, analysis.clusterer_correlation(table.iloc[:0]))
+    lacking = clusterers.written_pairs(agreement, clusterers.clusterer_correlation(table.iloc[:0]))
     assert lacking["ρ of AMI"].isna().all() and len(lacking) == len(written)
 
 
 def test_a_pair_stands_the_same_way_round_where_a_first_result_failed(table):
     first = (table["clusterer"] == "kmeans") & (table["dataset"] == table["dataset"].iloc[0])
     without = table.assign(ami=table["ami"].mask(first))
-    pairs = analysis.clusterer_correlation(without)[["first", "second"]]
-    pd.testing.assert_frame_equal(pairs, analysis.clusterer_correlation(table)[["first", "second"]])
+    pairs = clusterers.clusterer_correlation(without)[["first", "second"]]
+    pd.testing.assert_frame_equal(
+        pairs, clusterers.clusterer_correlation(table)[["first", "second"]]
+    )
 
 
 def test_clusters_found_against_classes(table):
-    found = analysis.clusters_found(table)
+    found = clusterers.clusters_found(table)
     # K-means is told.
     assert set(found["clusterer"]) == {"ac_without_c", "hdbscan"}
-    factors = analysis.cluster_factors(found).set_index("clusterer_name")
+    factors = clusterers.cluster_factors(found).set_index("clusterer_name")
     # Factors 4 and 1 on a, 2 and 8 on b: geometric means 2 and 4.
     ac = factors.loc["AC w/o C"]
     assert ac["factor"] == pytest.approx(np.sqrt(8))
@@ -154,33 +156,33 @@ def test_clusters_found_against_classes(table):
 
 
 def test_left_out(table):
-    out = analysis.left_out(table)
+    out = clusterers.left_out(table)
     assert set(out["clusterer_name"]) == {"HDBSCAN"} and len(out) == 4
     assert out["left_out"].tolist() == pytest.approx([50, 30, 10, 100])
     assert out["ami_clustered"].iloc[0] == pytest.approx(70) and out["ami"].iloc[0] == 50
-    assert analysis.left_out(table[table["clusterer"] == "kmeans"]).empty
+    assert clusterers.left_out(table[table["clusterer"] == "kmeans"]).empty
 
 
 def test_noise_may_come_from_some_classes():
     y = ["x"] * 20 + ["y"] * 20
     only_x = clustering("a", "hdbscan", [-1] * 20 + [0] * 20, y)
     # χ² of a 2 × 2 table with all on the diagonal is n.
-    found = analysis.noise_unevenness([only_x]).iloc[0]
+    found = clusterers.noise_unevenness([only_x]).iloc[0]
     assert found["unevenness"] == pytest.approx(40) and found["p"] < 1e-6
     assert found[["most", "least"]].tolist() == ["x", "y"]
     assert found[["most_left_out", "least_left_out"]].tolist() == pytest.approx([100, 0])
     both = clustering("a", "hdbscan", ([-1] * 5 + [0] * 15) * 2, y)
     none = clustering("a", "kmeans", [0, 1] * 20, y)
     unlabelled = clustering("a", "hdbscan", [-1, 0], [None, None])
-    found = analysis.noise_unevenness([both, none, unlabelled])
+    found = clusterers.noise_unevenness([both, none, unlabelled])
     assert len(found) == 1
     assert found["unevenness"].iloc[0] == pytest.approx(0) and found["p"].iloc[0] == 1
 
 
 def test_left_out_by_dataset(table):
     y = ["x"] * 20 + ["y"] * 20
-    uneven = analysis.noise_unevenness([clustering("a", "hdbscan", [-1] * 20 + [0] * 20, y)])
-    by_dataset = analysis.left_out_by_dataset(analysis.left_out(table), uneven)
+    uneven = clusterers.noise_unevenness([clustering("a", "hdbscan", [-1] * 20 + [0] * 20, y)])
+    by_dataset = clusterers.left_out_by_dataset(clusterers.left_out(table), uneven)
     a, b = (row for _, row in by_dataset.iterrows())
     assert a[["dataset_name", "most"]].tolist() == ["A", "x"]
     assert a[["left_out", "ami", "ami_clustered", "unevenness"]].tolist() == pytest.approx(
@@ -190,26 +192,26 @@ def test_left_out_by_dataset(table):
 
 
 def test_times(table):
-    times = analysis.clusterer_times(table)
+    times = clusterers.clusterer_times(table)
     assert times.loc["K-means"].tolist() == pytest.approx([1, 1, 4, 4])
-    assert analysis.clusterer_times(table.drop(columns="seconds")).empty
+    assert clusterers.clusterer_times(table.drop(columns="seconds")).empty
 
 
 def test_matrices_are_drawn():
     names = ["A", "B"]
     percent = pd.DataFrame([[100, 40], [40, 100]], names, names)
-    figure = plots.clusterer_matrices({"agreement": percent, "ρ": percent / 100})
+    figure = clusterers.plot_clusterer_matrices({"agreement": percent, "ρ": percent / 100})
     assert [axes.get_title() for axes in figure.axes] == ["agreement", "ρ"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == names
     assert [label.get_text() for label in figure.axes[1].get_xticklabels()] == names
     assert [text.get_text() for text in figure.axes[0].texts] == ["100", "40", "40", "100"]
     assert [text.get_text() for text in figure.axes[1].texts] == ["1.00", "0.40", "0.40", "1.00"]
-    alone = plots.clusterer_matrices({"agreement": percent.iloc[:1, :1]})
+    alone = clusterers.plot_clusterer_matrices({"agreement": percent.iloc[:1, :1]})
     assert "no two clusterers" in alone.axes[0].texts[0].get_text()
 
 
 def test_clusters_found_are_drawn(table):
-    figure = plots.clusters_found(analysis.clusters_found(table))
+    figure = clusterers.plot_clusters_found(clusterers.clusters_found(table))
     assert [axes.get_title() for axes in figure.axes] == ["AC w/o C", "HDBSCAN"]
     axes = figure.axes[1]
     assert axes.get_xscale() == axes.get_yscale() == "log"
@@ -220,12 +222,12 @@ def test_clusters_found_are_drawn(table):
     # The result without clusters has no place.
     assert sorted(dots[:, 1]) == [5, 20, 40] and set(dots[:, 0]) == {10}
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["Near", "Far"]
-    told = analysis.clusters_found(table[table["clusterer"] == "kmeans"])
-    assert "told" in plots.clusters_found(told).axes[0].texts[0].get_text()
+    told = clusterers.clusters_found(table[table["clusterer"] == "kmeans"])
+    assert "told" in clusterers.plot_clusters_found(told).axes[0].texts[0].get_text()
 
 
 def test_left_out_is_drawn(table):
-    axes, bar = plots.left_out(analysis.left_out(table)).axes
+    axes, bar = clusterers.plot_left_out(clusterers.left_out(table)).axes
     dots = axes.collections[0]
     assert dots.get_offsets().tolist() == [
         pytest.approx(point) for point in ([50, 70], [40, 60], [20, 30])
@@ -235,15 +237,15 @@ def test_left_out_is_drawn(table):
 
 
 def test_findings(table, clusterings):
-    uneven = analysis.noise_unevenness(
+    uneven = clusterers.noise_unevenness(
         [clustering("a", "hdbscan", [-1] * 20 + [0] * 20, ["x"] * 20 + ["y"] * 20)]
     )
-    agreement = analysis.mean_agreement(analysis.clusterer_agreement(clusterings))
-    text = findings.clusterers(
+    agreement = clusterers.mean_agreement(clusterers.pair_agreement(clusterings))
+    text = clusterers.say_clusterers(
         agreement,
-        analysis.clusterer_correlation(table),
-        analysis.cluster_factors(analysis.clusters_found(table)),
-        analysis.left_out(table),
+        clusterers.clusterer_correlation(table),
+        clusterers.cluster_factors(clusterers.clusters_found(table)),
+        clusterers.left_out(table),
         uneven,
     )
     assert (
@@ -258,14 +260,14 @@ def test_findings(table, clusterings):
 
 
 def test_findings_say_for_how_many_pairs_the_interval_is_off_zero(table):
-    pairs = analysis.clusterer_correlation(table[table["clusterer"] != "hdbscan"])
-    (sentence,) = findings.clusterers(
-        analysis.mean_agreement(analysis.clusterer_agreement([]))
+    pairs = clusterers.clusterer_correlation(table[table["clusterer"] != "hdbscan"])
+    (sentence,) = clusterers.say_clusterers(
+        clusterers.mean_agreement(clusterers.pair_agreement([]))
         .reindex([0])
         .assign(mean=50.0, n=2, first_name="K-means", second_name="AC w/o C"),
         pairs,
-        *(analysis.cluster_factors(analysis.clusters_found(table.iloc[:0])),),
-        *(analysis.left_out(table.iloc[:0]), analysis.noise_unevenness([])),
+        *(clusterers.cluster_factors(clusterers.clusters_found(table.iloc[:0])),),
+        *(clusterers.left_out(table.iloc[:0]), clusterers.noise_unevenness([])),
     ).splitlines()[2:3]
     assert "within datasets, from -1.00 to -1.00" in sentence
     assert "the 95 % interval lies above zero for 0 of 1 pairs" in sentence
@@ -273,12 +275,12 @@ def test_findings_say_for_how_many_pairs_the_interval_is_off_zero(table):
 
 def test_findings_of_one_clusterer_that_is_told(table):
     told = table[table["clusterer"] == "kmeans"]
-    text = findings.clusterers(
-        analysis.mean_agreement(analysis.clusterer_agreement([])),
-        analysis.clusterer_correlation(told),
-        analysis.cluster_factors(analysis.clusters_found(told)),
-        analysis.left_out(told),
-        analysis.noise_unevenness([]),
+    text = clusterers.say_clusterers(
+        clusterers.mean_agreement(clusterers.pair_agreement([])),
+        clusterers.clusterer_correlation(told),
+        clusterers.cluster_factors(clusterers.clusters_found(told)),
+        clusterers.left_out(told),
+        clusterers.noise_unevenness([]),
     )
     assert "**Agreement** is undecided" in text and "**Left out**: nothing by any" in text
 
@@ -290,7 +292,7 @@ CLASSES = ["p"] * 6 + ["q", "q", "q", "q", "p", "p"] + ["r", None] + ["q"]
 
 
 def test_clusters_are_described():
-    found = analysis.cluster_profile(np.array(CLUSTERS), pd.Series(CLASSES, dtype=object), LINE)
+    found = samples.cluster_profile(np.array(CLUSTERS), pd.Series(CLASSES, dtype=object), LINE)
     found = found.set_index("cluster")
     assert found["size"].to_dict() == {-1: 1, 0: 6, 1: 6, 2: 2}
     assert found["main_class"].to_dict() == {-1: "q", 0: "p", 1: "q", 2: "r"}
@@ -298,14 +300,14 @@ def test_clusters_are_described():
     assert found["purity"].to_dict() == pytest.approx({-1: 1, 0: 1, 1: 4 / 6, 2: 1})
     assert found["silhouette"].idxmax() == 2 and found.loc[0, "silhouette"] > 0.9
     unlabelled = pd.Series([None] * 15, dtype=object)
-    found = analysis.cluster_profile(np.zeros(15, int), unlabelled, LINE)
+    found = samples.cluster_profile(np.zeros(15, int), unlabelled, LINE)
     assert found["purity"].isna().all() and found["silhouette"].isna().all()
     assert found["main_class"].tolist() == [""]
 
 
 def test_best_and_worst_clusters_and_noise_are_picked():
     one = clustering("a", "hdbscan", CLUSTERS, CLASSES, X=LINE)
-    picked = analysis.pick_clusters(one, "purity").clusters
+    picked = samples.pick_clusters(one, "purity").clusters
     # The cluster of two is too small to be judged.
     assert picked[["role", "cluster"]].to_numpy().tolist() == [
         ["best", 0],
@@ -313,15 +315,15 @@ def test_best_and_worst_clusters_and_noise_are_picked():
         ["left out", -1],
     ]
     small = clustering("a", "kmeans", [0, 0, 1], ["p", "q", "p"], X=LINE[:3])
-    picked = analysis.pick_clusters(small, "purity", n=2).clusters
+    picked = samples.pick_clusters(small, "purity", n=2).clusters
     assert picked[["role", "cluster"]].to_numpy().tolist() == [["best", 1], ["best", 0]]
-    assert analysis.pick_clusters(None) is None
+    assert samples.pick_clusters(None) is None
 
 
 def test_images_of_clusters_are_drawn():
     one = clustering("a", "hdbscan", CLUSTERS, CLASSES, X=LINE)
-    picked = analysis.pick_clusters(one, "purity")
-    figure = plots.cluster_images(picked, columns=4, seed=0)
+    picked = samples.pick_clusters(one, "purity")
+    figure = samples.plot_images(picked, columns=4, seed=0)
     lines = np.array(figure.axes).reshape(3, 4)
     texts = [line[0].get_ylabel() for line in lines]
     assert texts[0] == "best: 6 images\nmostly p (100%)"
@@ -337,17 +339,17 @@ def test_images_of_clusters_are_drawn():
     drawn = shown(figure)
     assert [CLUSTERS[i] for i in drawn] == [0] * 4 + [1] * 4 + [-1]
     assert len(set(drawn)) == 9
-    assert shown(plots.cluster_images(picked, columns=4, seed=0)) == drawn
-    assert shown(plots.cluster_images(picked, columns=4, seed=1)) != drawn
-    by_silhouette = analysis.pick_clusters(one, "silhouette")
-    label = plots.cluster_images(by_silhouette, columns=2).axes[0].get_ylabel()
+    assert shown(samples.plot_images(picked, columns=4, seed=0)) == drawn
+    assert shown(samples.plot_images(picked, columns=4, seed=1)) != drawn
+    by_silhouette = samples.pick_clusters(one, "silhouette")
+    label = samples.plot_images(by_silhouette, columns=2).axes[0].get_ylabel()
     assert label.startswith("best: 6 images, S = 0.9")
-    assert "no clustering" in plots.cluster_images(None).axes[0].texts[0].get_text()
+    assert "no clustering" in samples.plot_images(None).axes[0].texts[0].get_text()
 
 
 def test_typical_dataset(table):
-    assert analysis.typical_dataset(table) == "a"
-    assert analysis.typical_dataset(table[:0]) is None
+    assert samples.typical_dataset(table) == "a"
+    assert samples.typical_dataset(table[:0]) is None
 
 
 def test_best_clustering_is_read(class_folders, tmp_path, monkeypatch):
@@ -365,12 +367,12 @@ def test_best_clustering_is_read(class_folders, tmp_path, monkeypatch):
         row |= {"seed": cell.seed, "ami": ami, "status": "ok", "reason": ""}
         write_result(cell, results_folder(tmp_path), row, clusters)
     table = results(planned, tmp_path)
-    best = analysis.best_clustering(chosen, table, name)
+    best = samples.best_clustering(chosen, table, name)
     assert (best.cell.clusterer, best.cell.seed, best.row["ami"]) == ("kmeans", 2, 0.5)
     assert best.clusters.tolist() == [2] * 12 and len(best.images) == 12
-    assert analysis.best_clustering(chosen, table, name, "hdbscan").row["ami"] == 0.4
-    assert analysis.best_clustering(chosen, table, "another") is None
-    assert analysis.best_clustering(chosen, table, None) is None
+    assert samples.best_clustering(chosen, table, name, "hdbscan").row["ami"] == 0.4
+    assert samples.best_clustering(chosen, table, "another") is None
+    assert samples.best_clustering(chosen, table, None) is None
 
 
 def test_partitions_that_part_nothing_agree_neither_way():
@@ -379,9 +381,9 @@ def test_partitions_that_part_nothing_agree_neither_way():
         clustering("a", name, [c] * 4, list("xxyy")) for name, c in (("hdbscan", -1), ("kmeans", 0))
     ]
     b = [clustering("b", name, [0, 0, 1, 1], list("xxyy")) for name in ("hdbscan", "kmeans")]
-    pairs = analysis.clusterer_agreement([*a, *b])
+    pairs = clusterers.pair_agreement([*a, *b])
     assert np.isnan(pairs["agreement"][0]) and pairs["agreement"][1] == pytest.approx(100)
-    (mean,) = analysis.mean_agreement(pairs).to_dict("records")
+    (mean,) = clusterers.mean_agreement(pairs).to_dict("records")
     assert (mean["mean"], mean["n"]) == (pytest.approx(100), 1)
-    (empty,) = analysis.mean_agreement(pairs[:1]).to_dict("records")
+    (empty,) = clusterers.mean_agreement(pairs[:1]).to_dict("records")
     assert np.isnan(empty["mean"]) and empty["n"] == 0

@@ -17,7 +17,6 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from zsc_utils import findings, plots
 from zsc_utils.cache import data_folder, readable
 from zsc_utils.datasets import load_dataset, open_folder
 from zsc_utils.datasets.decoding import FORMATS, read_image
@@ -26,6 +25,7 @@ from zsc_utils.embedding import embed
 from zsc_utils.encoders import load_encoder
 from zsc_utils.encoders.transforms import cut_ends, image_transform
 from zsc_utils.errors import ImageFolderError, UnreadableImageError
+from zsc_utils.study import base, encoders, figures, tables
 from zsc_utils.sweep.own import open_images
 from zsc_utils.sweep.profile import load_profile
 from zsc_utils.sweep.run import sweep
@@ -726,19 +726,19 @@ def test_names_are_neither_html_nor_borders_nor_formulas(oddly_named, tmp_path):
         {"<i>kind</i>": ["<script>alert(1)</script>", "a|b", "p < 0.05"], "n": [1.0, 2.0, 3.0]},
         index=pd.Index(["<b>", "c|d", "e"], name="class"),
     )
-    _, markdown, _ = plots.save_table(table, "table", tmp_path)
+    _, markdown, _ = tables.save(table, "table", tmp_path)
     rows = markdown.read_text().splitlines()
     assert all(len(re.findall(r"(?<!\\)\|", row)) == 4 for row in rows)
     assert re.findall(r"(?<!\\)<\S", "\n".join(rows)) == [] and "p < 0.05" in rows[-1]
-    assert findings.bullets(["no <script>, p < 0.05"]) == "- no \\<script>, p < 0.05"
-    shown = plots.show_table(table).as_raw_html()
+    assert base.bullets(["no <script>, p < 0.05"]) == "- no \\<script>, p < 0.05"
+    shown = tables.show(table).as_raw_html()
     assert "<script>" not in shown and "<i>" not in shown and "<b>" not in shown
     dataset = open_folder(oddly_named)
-    figure = plots.contact_sheet(dataset, columns=len(dataset), rows=1, level="class")
+    figure = figures.contact_sheet(dataset, columns=len(dataset), rows=1, level="class")
     figure.savefig(tmp_path / "sheet.png")
     assert r"\$x_{1" in {axes.get_title() for axes in figure.axes}
     heat = pd.DataFrame(
         [[50.0]], pd.MultiIndex.from_tuples([("Own", "$x_{1$")], names=["group", "d"]), ["a"]
     )
-    plots.ami_heatmap(heat).savefig(tmp_path / "heat.png")
+    encoders.plot_ami_heatmap(heat).savefig(tmp_path / "heat.png")
     plt.close("all")

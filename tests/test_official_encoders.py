@@ -16,7 +16,6 @@ from PIL import Image
 from skimage import data
 from typer.testing import CliRunner
 
-from zsc_utils import findings
 from zsc_utils.cli import app
 from zsc_utils.encoders import (
     ENCODERS,
@@ -28,8 +27,9 @@ from zsc_utils.encoders import (
     with_published_weights,
 )
 from zsc_utils.errors import CheckpointError, WeightsMissingError
-from zsc_utils.plots import METHOD_COLORS
 from zsc_utils.recipes import encoders_with_recipes
+from zsc_utils.study import base
+from zsc_utils.study.figures import METHOD_COLORS
 from zsc_utils.sweep.cells import plan
 from zsc_utils.sweep.profile import load_profile
 from zsc_utils.sweep.results import progress_report
@@ -461,7 +461,7 @@ def test_a_sweep_goes_on_without_an_encoder(places, tmp_path):
     report = progress_report(plan(profile), tmp_path)
     assert list(report["encoders_absent"]) == ["dino_resnet50", "dino_resnet50_ft"]
     assert report["datasets_absent"] == {} and report["missing"] == 0
-    assert "2 of 3 encoders are absent: DINO, ResNet-50, DINO [FT]" in findings.cells(table)
+    assert "2 of 3 encoders are absent: DINO, ResNet-50, DINO [FT]" in base.say_cells(table)
 
 
 def test_loading_without_network_names_url_and_place(places, class_folders):

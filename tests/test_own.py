@@ -12,9 +12,9 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from zsc_utils import analysis, findings, plots
 from zsc_utils.embedding import Precision
 from zsc_utils.errors import ImageFolderError, ProfileError, UnknownNameError
+from zsc_utils.study import own_images
 from zsc_utils.sweep.own import (
     FEWEST,
     assignments,
@@ -79,8 +79,8 @@ def test_who_must_be_told_is_passed_over_and_memory_is_heeded(
     table, found = cluster_own(planned, build=tmp_path, progress=False)
     assert found == [] and table["status"].tolist() == ["skipped", "skipped"]
     assert save_assignments(found, "00_clusters", tmp_path) is None
-    ranked = analysis.rank_by_silhouette(table)
-    text = findings.own_images(ranked, analysis.sizes([]))
+    ranked = own_images.rank_by_silhouette(table)
+    text = own_images.say_ranking(ranked, own_images.sizes([]))
     assert "**Undecided**" in text and "MB are there" in text
     monkeypatch.undo()
     table, _ = cluster_own(planned, build=tmp_path, progress=False)
@@ -170,10 +170,10 @@ def test_few_images_get_clusters_by_the_nearest_recipes(photos, n, tmp_path):
         rows.loc["kmeans", "reason"] == f"UMAP to 50 dimensions needs 52 samples or more, not {n}"
     )
     assert rows.loc["ac_with_c", "status"] == "ok"
-    ranked = analysis.rank_by_silhouette(table)
+    ranked = own_images.rank_by_silhouette(table)
     assert ranked["silhouette_original"].dropna().is_monotonic_decreasing
     assert ranked["clusterer"].iloc[0] in ("spectral", "ac_with_c", "ac_without_c")
-    text = findings.own_images(ranked, analysis.sizes([]))
+    text = own_images.say_ranking(ranked, own_images.sizes([]))
     assert "**Undecided**: no clustering has a silhouette in UMAP space." in text
 
 
@@ -211,22 +211,22 @@ def test_ranking_sizes_and_typical_images_by_hand():
             "reason": ["", "", "it broke"],
         }
     )
-    ranked = analysis.rank_by_silhouette(table)
+    ranked = own_images.rank_by_silhouette(table)
     assert ranked["clusterer"].tolist() == ["b", "a", "c"]
     assert ranked["left_out"].tolist()[:2] == [25, 0]
     assert ranked["ami"].tolist()[:2] == pytest.approx([30, 90])
-    assert "ami" not in analysis.rank_by_silhouette(table.drop(columns="ami"))
+    assert "ami" not in own_images.rank_by_silhouette(table.drop(columns="ami"))
 
     clusters = np.array([0, 1, 1, 1, -1, -1, 0, 1])
-    counts = analysis.sizes(clusters)
+    counts = own_images.sizes(clusters)
     assert counts.to_dict() == {"1": 4, "0": 2, "left out": 2}
     assert list(counts.index) == ["1", "0", "left out"]
     X = np.array([[0.0], [0], [1], [5], [0], [9], [1], [2]])
     # Cluster 1 holds 0, 1, 5 and 2, of mean 2.
-    chosen = analysis.typical_rows(X, clusters, each=2)
+    chosen = own_images.typical_rows(X, clusters, each=2)
     assert chosen["1"].tolist() == [7, 2] and chosen["left out"].tolist() == [4, 5]
 
-    text = findings.own_images(ranked, counts)
+    text = own_images.say_ranking(ranked, counts)
     assert "**B** has the highest silhouette in UMAP space, S = 0.50" in text
     assert "2 clusters of 2 to 4 images; 25 % of the images are left out" in text
     assert "AMI is 30.0 %; the highest is that of A, 90.0 %" in text
@@ -235,19 +235,22 @@ def test_ranking_sizes_and_typical_images_by_hand():
 
 def test_figures_of_clusters_have_a_bar_and_a_row_each():
     counts = pd.Series({"1": 4, "0": 2, "left out": 3})
-    (axes,) = plots.cluster_sizes(counts).axes
+    (axes,) = own_images.plot_cluster_sizes(counts).axes
     assert [bar.get_height() for bar in axes.patches] == [4, 2, 3]
     assert axes.patches[0].get_facecolor() == axes.patches[1].get_facecolor()
     assert axes.patches[2].get_facecolor() != axes.patches[0].get_facecolor()
     images = [Image.new("RGB", (8, 8), (i, 0, 0)) for i in range(5)]
     chosen = {"1": np.array([2, 0]), "0": np.array([1]), "left out": np.array([4])}
-    figure = plots.image_rows(images, chosen, counts, most=2)
+    figure = own_images.plot_image_rows(images, chosen, counts, most=2)
     shown = [axes.images[0].get_array()[0, 0, 0] for axes in figure.axes if axes.images]
     assert shown == [2, 0, 4], "the largest, and what was left out"
     assert [axes.texts[0].get_text() for axes in figure.axes if axes.texts] == [
         "1\n4",
         "left out\n3",
     ]
-    for empty in (plots.cluster_sizes(analysis.sizes([])), plots.image_rows((), {}, counts)):
+    for empty in (
+        own_images.plot_cluster_sizes(own_images.sizes([])),
+        own_images.plot_image_rows((), {}, counts),
+    ):
         assert empty.axes[0].texts[0].get_text() == "no clusters"
     plt.close("all")

@@ -3,12 +3,12 @@ import itertools
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from made_up import NAMES
 from PIL import Image
-from test_analysis import NAMES, silhouettes, table  # noqa: F401  (fixtures)
 
-from zsc_utils import analysis, plots
 from zsc_utils.datasets import load_dataset
-from zsc_utils.plots.style import OTHER_METHOD
+from zsc_utils.study import encoders, figures, fine_tuning, silhouettes, tables, taxonomy, variance
+from zsc_utils.study.figures import OTHER_METHOD
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def test_styles_are_by_method_and_backbone():
     ]
     columns = ["encoder", "encoder_name", "backbone", "method", "fine_tuned_from"]
     frame = pd.DataFrame(facts, columns=columns)
-    styles = plots.encoder_styles(frame)
+    styles = figures.encoder_styles(frame)
     assert styles["a"]["color"] == styles["b"]["color"] != styles["c"]["color"]
     assert styles["b"]["marker"] == styles["c"]["marker"] != styles["a"]["marker"]
     assert styles["a"]["linestyle"] != styles["b"]["linestyle"]
@@ -50,8 +50,8 @@ def test_styles_are_by_method_and_backbone():
     assert styles["a"]["face"] == styles["a"]["color"] and styles["b"]["face"] == "white"
 
 
-def test_ami_heatmap(table):  # noqa: F811
-    figure = plots.ami_heatmap(analysis.ami_matrix(table))
+def test_ami_heatmap(table):
+    figure = encoders.plot_ami_heatmap(encoders.ami_matrix(table))
     axes, bar = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["A", "B", "C"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["Reference", "Good"]
@@ -65,36 +65,36 @@ def test_ami_heatmap(table):  # noqa: F811
     assert "AMI (%)" in bar.get_ylabel()
 
 
-def test_ami_heatmap_writes_no_negative_zero(table):  # noqa: F811
-    matrix = analysis.ami_matrix(table)
+def test_ami_heatmap_writes_no_negative_zero(table):
+    matrix = encoders.ami_matrix(table)
     matrix.iloc[0, 0] = -0.4
-    texts = [text.get_text() for text in plots.ami_heatmap(matrix).axes[0].texts]
+    texts = [text.get_text() for text in encoders.plot_ami_heatmap(matrix).axes[0].texts]
     assert "0" in texts and "-0" not in texts
 
 
-def test_names_below_the_axis_have_room(table):  # noqa: F811
+def test_names_below_the_axis_have_room(table):
     """However few the groups, and with datasets absent, which makes the names longer."""
     table = table[table["group"] == "Near"].assign(group="Domain-shift")
     table = table.assign(encoder_name=table["encoder_name"] + " [FT], ViT-B/16")
     groups = [table.assign(group=name) for name in ("In-domain", "Domain-shift", "Far-OOD")]
-    differences = analysis.group_differences(pd.concat(groups), "ref").assign(asked=9)
-    figure = plots.difference_by_group(differences, plots.encoder_styles(table))
+    differences = encoders.group_differences(pd.concat(groups), "ref").assign(asked=9)
+    figure = encoders.plot_difference_by_group(differences, figures.encoder_styles(table))
     figure.draw_without_rendering()
     boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
-def test_ami_heatmap_with_a_hole(table):  # noqa: F811
+def test_ami_heatmap_with_a_hole(table):
     hole = (table["dataset"] == "a") & (table["encoder"] == "ref")
-    axes = plots.ami_heatmap(analysis.ami_matrix(table[~hole])).axes[0]
+    axes = encoders.plot_ami_heatmap(encoders.ami_matrix(table[~hole])).axes[0]
     # Good is the only column, and so the best, in the first row.
     found = [(text.get_text(), text.get_fontweight()) for text in axes.texts[:5]]
     assert ("40", "bold") in found and ("50", "bold") in found and ("20", "normal") in found
 
 
-def test_difference_by_group(table):  # noqa: F811
-    found = analysis.group_differences(table, "ref")
-    figure = plots.difference_by_group(found, plots.encoder_styles(table))
+def test_difference_by_group(table):
+    found = encoders.group_differences(table, "ref")
+    figure = encoders.plot_difference_by_group(found, figures.encoder_styles(table))
     (axes,) = figure.axes
     labels = [label.get_text() for label in axes.get_xticklabels()]
     assert labels == ["Near\n(2 datasets)", "Far\n(1 dataset)"]
@@ -103,36 +103,41 @@ def test_difference_by_group(table):  # noqa: F811
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["Good"]
 
 
-def test_difference_by_group_has_a_panel_for_each_reference(table):  # noqa: F811
-    found = analysis.group_differences(table, "ref")
+def test_difference_by_group_has_a_panel_for_each_reference(table):
+    found = encoders.group_differences(table, "ref")
     both = pd.concat([found, found.assign(reference="good", encoder="ref", mean=-found["mean"])])
-    figure = plots.difference_by_group(both, plots.encoder_styles(table))
+    figure = encoders.plot_difference_by_group(both, figures.encoder_styles(table))
     assert len(figure.axes) == 2
     assert "Reference" in figure.axes[0].get_ylabel() and "Good" in figure.axes[1].get_ylabel()
     assert bars(figure.axes[1])[0] == pytest.approx((-25, 15))
 
 
-def test_a_group_without_one_reference_keeps_its_place(table):  # noqa: F811
-    found = analysis.group_differences(table, "ref")
+def test_a_group_without_one_reference_keeps_its_place(table):
+    found = encoders.group_differences(table, "ref")
     only_far = found[found["group"] == "Far"].assign(reference="good", encoder="ref")
-    figure = plots.difference_by_group(pd.concat([found, only_far]), plots.encoder_styles(table))
+    figure = encoders.plot_difference_by_group(
+        pd.concat([found, only_far]), figures.encoder_styles(table)
+    )
     top, bottom = figure.axes
     assert [label.get_text()[:3] for label in bottom.get_xticklabels()] == ["Nea", "Far"]
     assert bottom.containers[0].lines[0].get_xdata()[0] == pytest.approx(1, abs=0.2)
     assert top.get_xlim() == bottom.get_xlim() == (-0.5, 1.5)
 
 
-def test_nothing_to_compare(table):  # noqa: F811
-    styles = plots.encoder_styles(table)
-    none = analysis.group_differences(table, "absent")
-    for figure in (plots.difference_by_group(none, styles), plots.gains_by_group(none, styles)):
+def test_nothing_to_compare(table):
+    styles = figures.encoder_styles(table)
+    none = encoders.group_differences(table, "absent")
+    for figure in (
+        encoders.plot_difference_by_group(none, styles),
+        fine_tuning.plot_gains_by_group(none, styles),
+    ):
         assert "no encoder" in figure.axes[0].texts[0].get_text()
 
 
-def test_gains_by_group(table):  # noqa: F811
+def test_gains_by_group(table):
     table.loc[table["encoder"] == "good", "fine_tuned_from"] = "ref"
-    gains = analysis.fine_tuning_gains(table)
-    figure = plots.gains_by_group(gains, plots.encoder_styles(table))
+    gains = fine_tuning.fine_tuning_gains(table)
+    figure = fine_tuning.plot_gains_by_group(gains, figures.encoder_styles(table))
     assert bars(figure.axes[0]) == [pytest.approx((25, 15)), pytest.approx((-40, 0))]
     assert "after − before" in figure.axes[0].get_ylabel()
 
@@ -148,12 +153,12 @@ STYLES = {
 
 
 def test_rows_by_backbone():
-    assert plots.rows_by_backbone(STYLES) == {
+    assert figures.rows_by_backbone(STYLES) == {
         "net": ["ref", "tuned", "raw"],
         "other net": ["raw", "other", "last"],
     }
     alone = {name: STYLES[name] for name in ("ref", "raw")}
-    assert plots.rows_by_backbone(alone) == {"": ["ref", "raw"]}
+    assert figures.rows_by_backbone(alone) == {"": ["ref", "raw"]}
 
 
 def test_ami_levels():
@@ -169,7 +174,7 @@ def test_ami_levels():
         "Tree": means(["coarse", "fine"], *STYLES),
         "Deep tree": means(["a", "b", "c"], *STYLES),
     }
-    figure = plots.ami_levels(both, STYLES)
+    figure = taxonomy.plot_ami_levels(both, STYLES)
     top_left, top_right, bottom_left, _ = figure.axes
     assert [axes.get_title() for axes in (top_left, top_right)] == ["Tree", "Deep tree"]
     assert "net" in top_left.get_ylabel() and "± 1 SE" in top_left.get_ylabel()
@@ -178,18 +183,20 @@ def test_ami_levels():
     assert len(bars(top_right)) == 3 * 3
     legend = [text.get_text() for text in top_right.get_legend().get_texts()]
     assert legend == ["Reference", "Tuned", "Raw"]
-    assert "no dataset" in plots.ami_levels({}, STYLES).axes[0].texts[0].get_text()
+    assert "no dataset" in taxonomy.plot_ami_levels({}, STYLES).axes[0].texts[0].get_text()
 
 
 def test_variance_curves():
-    curve = analysis.variance_curve([0.6, 0.3, 0.1], 6)
+    curve = variance.variance_curve([0.6, 0.3, 0.1], 6)
     curves = [
         curve.assign(dataset_name=name, encoder=encoder)
         for name in ("A", "B")
         for encoder in ("ref", "tuned")
     ]
-    typical = analysis.typical_curves(pd.concat(curves, ignore_index=True))
-    figure = plots.variance_curves(typical, {name: STYLES[name] for name in ("ref", "tuned")})
+    typical = variance.typical_curves(pd.concat(curves, ignore_index=True))
+    figure = variance.plot_variance_curves(
+        typical, {name: STYLES[name] for name in ("ref", "tuned")}
+    )
     absolute, relative = figure.axes
     assert absolute.get_xscale() == relative.get_xscale() == "log"
     assert relative.lines[0].get_xdata()[-1] == pytest.approx(0.5)
@@ -205,20 +212,25 @@ def test_learning_curves():
         ("tuned", "net", "fine-tuning", 1, 1.0, 60.0),
     ]
     names = ["encoder", "backbone", "stage", "epoch", "relative_loss", "knn"]
-    figure = plots.learning_curves(pd.DataFrame(rows, columns=names), STYLES)
+    figure = fine_tuning.plot_learning_curves(pd.DataFrame(rows, columns=names), STYLES)
     loss, tuned_loss, knn, tuned_knn = figure.axes
     assert loss.get_title() == "pretraining,\nnet" and tuned_loss.get_title().startswith("fine")
     assert loss.lines[0].get_ydata().tolist() == [1.0, 0.5]
     assert knn.lines[0].get_xdata().tolist() == [2] and "kNN" in knn.get_ylabel()
     assert tuned_knn.lines[0].get_markerfacecolor() == "white"
     assert legend_texts(figure) == ["Reference", "Tuned"]
-    assert "no encoder" in plots.learning_curves(pd.DataFrame(), {}).axes[0].texts[0].get_text()
+    assert (
+        "no encoder"
+        in fine_tuning.plot_learning_curves(pd.DataFrame(), {}).axes[0].texts[0].get_text()
+    )
 
 
-def test_silhouette_ranks(silhouettes):  # noqa: F811
-    correlation = analysis.silhouette_correlation(silhouettes, resamples=50)
-    ranks = analysis.silhouette_ranks(silhouettes)
-    figure = plots.silhouette_ranks(ranks, correlation, plots.encoder_styles(silhouettes))
+def test_silhouette_ranks(following):
+    correlation = silhouettes.silhouette_correlation(following, resamples=50)
+    ranks = silhouettes.silhouette_ranks(following)
+    figure = silhouettes.plot_silhouette_ranks(
+        ranks, correlation, figures.encoder_styles(following)
+    )
     assert len(figure.axes) == 4
     assert figure.axes[2].get_title().startswith("ρ = 1.00")
     assert figure.axes[3].get_title().startswith("ρ = -1.00")
@@ -228,13 +240,13 @@ def test_silhouette_ranks(silhouettes):  # noqa: F811
 
 
 def test_contact_sheet():
-    figure = plots.contact_sheet(load_dataset("digits").subset(60), 5, 2, "digit")
+    figure = figures.contact_sheet(load_dataset("digits").subset(60), 5, 2, "digit")
     titles = [axes.get_title() for axes in figure.axes]
     assert len(titles) == 10 and titles == sorted(titles) and len(set(titles)) > 5
 
 
 def test_contact_sheet_without_titles():
-    figure = plots.contact_sheet(load_dataset("digits").subset(60), 5, 2, "digit", titles=False)
+    figure = figures.contact_sheet(load_dataset("digits").subset(60), 5, 2, "digit", titles=False)
     assert not any(axes.get_title() for axes in figure.axes)
 
 
@@ -242,7 +254,7 @@ def test_saved_figures_are_the_same_bytes_each_time(tmp_path):
     def draw(folder):
         figure, axes = plt.subplots()
         axes.plot([1, 2])
-        return plots.save(figure, "01_line", tmp_path / folder)
+        return figures.save_figure(figure, "01_line", tmp_path / folder)
 
     first, second = draw("one"), draw("two")
     assert [path.suffix for path in first] == [".pdf", ".png"]
@@ -254,7 +266,7 @@ def test_saved_figures_are_the_same_bytes_each_time(tmp_path):
 
 def test_saved_table(tmp_path):
     frame = pd.DataFrame({"A": [12.345]}, index=pd.Index(["x"], name="name"))
-    csv, markdown, latex = plots.save_table(frame, "01_t", tmp_path)
+    csv, markdown, latex = tables.save(frame, "01_t", tmp_path)
     assert pd.read_csv(csv).loc[0, "A"] == 12.345
     assert markdown.read_text().splitlines()[-1].split() == ["|", "x", "|", "12.3", "|"]
     assert r"x & 12.3 \\" in latex.read_text()

@@ -18,26 +18,63 @@ from zsc_utils import ROOMS
 from zsc_utils.datasets import DATASETS
 from zsc_utils.encoders import ENCODERS
 from zsc_utils.recipes import encoders_with_recipes, recipe_for
+from zsc_utils.study import COMMON, SECTIONS
 from zsc_utils.sweep.profile import load_profile, profile_names
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-def imported_rooms(path):
+PACKAGE = ROOT / "zsc_utils"
+FILES = pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
+WINGS = {"miniature", "finetuning"}
+
+
+def imported(path):
+    """Names below `zsc_utils` of what a file imports from it, such as `study.base.is_best`."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("zsc_utils"):
-            parts = node.module.split(".")
-            yield from [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}".removeprefix("zsc_utils.")
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("zsc_utils."):
+                    yield alias.name.removeprefix("zsc_utils.")
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "zsc_utils").rglob("*.py")), ids=lambda p: p.name)
+def imported_rooms(path):
+    return {name.split(".")[0] for name in imported(path)}
+
+
+@FILES
 def test_rooms_import_only_rooms_above(path):
-    room = path.relative_to(ROOT / "zsc_utils").parts[0].removesuffix(".py")
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     if room == "__init__":
         return
     assert room in ROOMS, f"{room} has no place in the order of rooms"
     below = [other for other in imported_rooms(path) if ROOMS.index(other) > ROOMS.index(room)]
     assert not below
+
+
+@FILES
+def test_wings_are_entered_by_the_command_line_and_their_cards_read_by_one_section(path):
+    place = path.relative_to(PACKAGE)
+    if place.parts[0] in {*WINGS, "cli"}:
+        return
+    entered = [name for name in imported(path) if name.split(".")[0] in WINGS]
+    if place.as_posix() == "study/fine_tuning.py":
+        entered = [name for name in entered if not name.startswith("miniature.encoders.")]
+    assert not entered
+
+
+def test_sections_import_only_what_stands_before_them():
+    order = [*COMMON, *SECTIONS]
+    files = {path.stem: path for path in (PACKAGE / "study").glob("*.py")}
+    assert set(files) - {"__init__"} == set(order)
+    for place, section in enumerate(order):
+        others = {n.split(".")[1] for n in imported(files[section]) if n.startswith("study.")}
+        assert others <= set(order[:place]), f"{section} imports what stands after it"
 
 
 def requirement_names(requirements):
@@ -81,7 +118,7 @@ def test_notebooks_have_parameters_and_no_outputs(path):
     assert len(tagged) == 1
     assert any(line.startswith("profile = ") for line in tagged[0]["source"])
     # A last cell that says what was found, from numbers.
-    assert "findings." in "".join(code[-1]["source"])
+    assert ".say_" in "".join(code[-1]["source"])
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

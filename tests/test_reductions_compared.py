@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zsc_utils import analysis, findings, plots
 from zsc_utils.encoders.base import EncoderFacts
 from zsc_utils.errors import EmbeddingsError, RecipeError
 from zsc_utils.recipes import Recipe, Reduction
 from zsc_utils.reduction import reduce
+from zsc_utils.study import reductions
 from zsc_utils.sweep.cells import plan
 from zsc_utils.sweep.comparison import (
     COLUMNS,
@@ -18,7 +18,9 @@ from zsc_utils.sweep.comparison import (
     compare_one,
     compare_reductions,
     compared_encoders,
-    reductions,
+)
+from zsc_utils.sweep.comparison import (
+    reductions as asked,
 )
 from zsc_utils.sweep.profile import load_profile
 from zsc_utils.sweep.run import embed_jobs
@@ -84,7 +86,7 @@ def test_pacmap_does_not_depend_on_threads(blobs):
 def test_one_embedding(blobs):
     """Eight dimensions: all reductions find the blobs, and none gives more dimensions than that."""
     X, y = blobs
-    setting = Setting(reductions({"pca": (2, 9), "pacmap": (2,)}), ("kmeans", "ac_with_c"), (1, 2))
+    setting = Setting(asked({"pca": (2, 9), "pacmap": (2,)}), ("kmeans", "ac_with_c"), (1, 2))
     rows = compare_one(X, pd.Series(y), 5, setting, {})
     assert len(rows) == 2 * 4 * 2
     failed = rows[rows["n_components"] == 9]
@@ -105,7 +107,7 @@ def test_comparison_is_complete(compared, small):
     assert table.loc[failed, "ami"].isna().all()
     assert table.loc[~failed, "ami"].between(-0.5, 1).all()
     assert table.loc[~failed, "reason"].eq("").all()
-    assert "6 of them have no AMI" in findings.comparison(table)
+    assert "6 of them have no AMI" in reductions.say_comparison(table)
 
 
 def test_comparison_is_read_again_and_resumed(compared, small):
@@ -193,7 +195,7 @@ def comparison():
 
 
 def test_curves(comparison):
-    curves = analysis.reduction_curves(comparison)
+    curves = reductions.reduction_curves(comparison)
     at = curves.set_index(["clusterer", "reduction", "n_components"])["mean"]
     assert at["k", "umap", 50] == pytest.approx(45) and at["h", "umap", 50] == pytest.approx(55)
     assert at["all", "umap", 50] == pytest.approx(50)
@@ -202,7 +204,7 @@ def test_curves(comparison):
     assert none[["mean", "low", "high", "n"]].tolist() == pytest.approx([30, 20, 40, 2])
     # Where one dataset has no AMI, the mean is over the other.
     assert set(curves.loc[curves["reduction"] == "pacmap", "n"]) == {1}
-    written = analysis.written_curves(curves)
+    written = reductions.written_curves(curves)
     assert written.index.tolist() == ["none", "PCA 2", "PCA 50", "UMAP 50", "PaCMAP 50"]
     assert written.loc["UMAP 50", "K"] == "45.0 [40.0, 50.0]"
     assert written.loc["PaCMAP 50", "all clusterers"] == "25.0"
@@ -212,17 +214,17 @@ def test_a_dataset_counts_only_where_all_its_embeddings_do(comparison):
     other = comparison.assign(encoder="f", ami=comparison["ami"] + 0.2)
     lost = (other["reduction"] == "umap") & (other["dataset"] == "b")
     both = pd.concat([comparison, other[~lost]], ignore_index=True)
-    curves = analysis.reduction_curves(both).set_index(["clusterer", "reduction", "n_components"])
+    curves = reductions.reduction_curves(both).set_index(["clusterer", "reduction", "n_components"])
     # Mean of 40 and 60 on dataset a; b would compare one encoder with two.
     assert curves.loc[("k", "umap", 50), ["mean", "n"]].tolist() == pytest.approx([50, 1])
 
 
 def test_differences(comparison):
-    differences = analysis.dataset_differences(comparison)
+    differences = reductions.dataset_differences(comparison)
     one = differences[differences["clusterer"] == "k"].set_index(["pair", "dataset"])["difference"]
     assert one["UMAP 50 − none", "a"] == pytest.approx(20)
     assert one["UMAP 50 − PCA 50", "b"] == pytest.approx(15)
-    means = analysis.reduction_differences(differences)
+    means = reductions.reduction_differences(differences)
     row = means[(means["pair"] == "UMAP 50 − none") & (means["clusterer"] == "all")].iloc[0]
     assert row[["mean", "low", "high", "n", "above"]].tolist() == pytest.approx([15, 10, 20, 2, 2])
     # Of four ways to flip two signs, two lie as far from zero.
@@ -230,11 +232,11 @@ def test_differences(comparison):
     pacmap = means[means["pair"] == "PaCMAP 50 − none"]
     assert set(pacmap["n"]) == {1} and pacmap["p"].isna().all()
     assert "t-SNE 2 − none" not in set(means["pair"])
-    assert analysis.dataset_differences(comparison.iloc[:0]).empty
+    assert reductions.dataset_differences(comparison.iloc[:0]).empty
 
 
 def test_curves_are_drawn(comparison):
-    figure = plots.reduction_curves(analysis.reduction_curves(comparison))
+    figure = reductions.plot_reduction_curves(reductions.reduction_curves(comparison))
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == ["K", "H", "all clusterers"]
     assert [t.get_text() for t in figure.legends[0].get_texts()] == [
@@ -251,9 +253,9 @@ def test_curves_are_drawn(comparison):
 
 
 def test_differences_are_drawn(comparison):
-    differences = analysis.dataset_differences(comparison)
-    means = analysis.reduction_differences(differences)
-    figure = plots.reduction_differences(differences, means)
+    differences = reductions.dataset_differences(comparison)
+    means = reductions.reduction_differences(differences)
+    figure = reductions.plot_reduction_differences(differences, means)
     axes = figure.axes[0]
     pairs = [label.get_text() for label in axes.get_yticklabels()]
     assert pairs[::-1] == [
@@ -286,22 +288,22 @@ def recipe_jobs():
 
 
 def test_recipes_are_listed_counted_and_drawn():
-    choices = analysis.recipe_choices(recipe_jobs() * 2)
+    choices = reductions.recipe_choices(recipe_jobs() * 2)
     assert len(choices) == 6
     row = choices.set_index(["encoder", "clusterer"]).loc[("one", "ac_with_c")]
     assert row[["kind", "reduction", "settings"]].tolist() == ["PCA", "PCA 80%", "linkage ward"]
-    counts = analysis.count_choices(choices)
+    counts = reductions.count_choices(choices)
     assert counts.columns.tolist() == ["z-score", "PCA", "UMAP"]
     assert counts.loc["K-means"].tolist() == [0, 0, 2]
     assert counts.loc["all clusterers"].tolist() == [2, 2, 2]
-    figure = plots.recipe_grid(choices)
+    figure = reductions.plot_recipe_grid(choices)
     assert [t.get_text() for t in figure.axes[0].texts[:3]] == ["UMAP 50", "PCA 80%", "z-score"]
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["One", "Two"]
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["z-score", "PCA", "UMAP"]
 
 
 def test_trials_are_read_and_averaged(tmp_path):
-    assert analysis.read_trials(tmp_path / "no.csv") is None
+    assert reductions.read_trials(tmp_path / "no.csv") is None
     reducers = [("none", None, None, False), ("pca", None, 0.8, True), ("umap", 50, None, False)]
     rows = [
         ("kmeans", encoder, *reducer, step, ami)
@@ -313,17 +315,17 @@ def test_trials_are_read_and_averaged(tmp_path):
     frame = pd.DataFrame(rows, columns=[*columns, "step", "ami"])
     frame.loc[frame["step"] == "settings", "ami"] = 0
     frame.to_csv(tmp_path / "trials.csv", index=False)
-    means = analysis.search_curves(analysis.read_trials(tmp_path / "trials.csv"))
+    means = reductions.search_curves(reductions.read_trials(tmp_path / "trials.csv"))
     assert means["K-means"].to_dict() == pytest.approx({"none": 20, "PCA 80%": 40, "UMAP 50": 30})
-    bold = [t.get_fontweight() for t in plots.search_heatmap(means).axes[0].texts]
+    bold = [t.get_fontweight() for t in reductions.plot_search_heatmap(means).axes[0].texts]
     assert bold == ["normal", "bold", "normal"]
 
 
 def test_findings(comparison):
-    curves = analysis.reduction_curves(comparison)
-    means = analysis.reduction_differences(analysis.dataset_differences(comparison))
-    counts = analysis.count_choices(analysis.recipe_choices(recipe_jobs()))
-    text = findings.reductions(curves, means, counts)
+    curves = reductions.reduction_curves(comparison)
+    means = reductions.reduction_differences(reductions.dataset_differences(comparison))
+    counts = reductions.count_choices(reductions.recipe_choices(recipe_jobs()))
+    text = reductions.say_reductions(curves, means, counts)
     assert (
         "**UMAP 50 − none**: +15.0 points on average over 2 datasets, 95 % interval [10.0, 20.0], "
         "p = 0.5; above zero on 2 of them; the interval lies above zero, "
@@ -333,19 +335,22 @@ def test_findings(comparison):
     assert "one dataset tells nothing about others" in text and "nan" not in text
     assert "Dimensions, PCA: mean AMI from 15.0 % (at 2) to 35.0 % (at 50)." in text
     assert "Of 6 recipes of this profile, by reduction: 2 z-score, 2 PCA, 2 UMAP." in text
-    nothing = findings.reductions(curves.iloc[:0], means.iloc[:0], counts)
+    nothing = reductions.say_reductions(curves.iloc[:0], means.iloc[:0], counts)
     assert "**Undecided**" in nothing
-    assert "**Nothing** was compared" in findings.comparison(comparison.iloc[:0])
+    assert "**Nothing** was compared" in reductions.say_comparison(comparison.iloc[:0])
 
 
 def test_nothing_to_compare_is_drawn_as_such(comparison):
     empty = comparison.iloc[:0]
-    curves = analysis.reduction_curves(empty)
-    differences = analysis.dataset_differences(empty)
-    means = analysis.reduction_differences(differences)
-    for figure in (plots.reduction_curves(curves), plots.reduction_differences(differences, means)):
+    curves = reductions.reduction_curves(empty)
+    differences = reductions.dataset_differences(empty)
+    means = reductions.reduction_differences(differences)
+    for figure in (
+        reductions.plot_reduction_curves(curves),
+        reductions.plot_reduction_differences(differences, means),
+    ):
         assert figure.axes[0].texts[0].get_text().startswith("no ")
-    assert analysis.written_curves(curves).empty
+    assert reductions.written_curves(curves).empty
 
 
 @pytest.mark.parametrize(
@@ -358,7 +363,7 @@ def test_nothing_to_compare_is_drawn_as_such(comparison):
 def test_what_no_number_is_right_for_has_none_and_says_why(blobs, same, classes, status, reason):
     X, y = blobs
     truth = pd.Series([classes[i % len(classes)] for i in y])
-    setting = Setting(reductions({"pca": [2]}), ("kmeans", "hdbscan"), (1,))
+    setting = Setting(asked({"pca": [2]}), ("kmeans", "hdbscan"), (1,))
     found = compare_one(np.ones_like(X) if same else X, truth, 5, setting, {})
     assert found["ami"].isna().all() and len(found) == 4
     assert set(found["status"]) == {status} and set(found["reason"]) == {reason}

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from zsc_utils import analysis, datasets, plots
+from zsc_utils import datasets
+from zsc_utils.study import base, figures, samples, silhouettes, variance
 
 SECTIONS = sorted((ROOT / "notebooks").glob("0[1-5]_*.ipynb"))
 ENCODERS = {
@@ -50,7 +51,7 @@ def results(seeds=(1,)):
                             "reason": "",
                             "ami": ami,
                             "ami_by_level": dict.fromkeys(levels, ami),
-                            **dict(zip(analysis.SPACES, rng.uniform(-1, 1, 2), strict=True)),
+                            **dict(zip(base.SPACES, rng.uniform(-1, 1, 2), strict=True)),
                         }
                     )
     return pd.DataFrame(rows)
@@ -59,7 +60,7 @@ def results(seeds=(1,)):
 def failed(table, chosen):
     """The table with some cells failed."""
     table = table.copy()
-    table.loc[chosen, ["ami", *analysis.SPACES]] = np.nan
+    table.loc[chosen, ["ami", *base.SPACES]] = np.nan
     table.loc[chosen, ["status", "reason"]] = ["failed", "it broke"]
     table.loc[chosen, "ami_by_level"] = None
     return table
@@ -67,11 +68,11 @@ def failed(table, chosen):
 
 def curves(table):
     """Variance curves of what has results."""
-    curve = analysis.variance_curve(np.array([0.6, 0.3, 0.1]), 6)
+    curve = variance.variance_curve(np.array([0.6, 0.3, 0.1]), 6)
     names = ["encoder", "encoder_name", "dataset_name"]
-    scored = analysis.with_score(table).drop_duplicates(names)[names]
+    scored = base.with_score(table).drop_duplicates(names)[names]
     parts = [curve.assign(**row) for row in scored.to_dict("records")]
-    return pd.concat(parts, ignore_index=True) if parts else analysis.variance_curves([])
+    return pd.concat(parts, ignore_index=True) if parts else variance.variance_curves([])
 
 
 @pytest.fixture
@@ -82,12 +83,12 @@ def run(monkeypatch, tmp_path):
         said = [[]]
         monkeypatch.setattr("zsc_utils.sweep.run.sweep", lambda *args, **kwargs: table)
         drawn = curves(table)
-        monkeypatch.setattr(analysis, "variance_curves", lambda *args: drawn)
+        monkeypatch.setattr(variance, "variance_curves", lambda *args: drawn)
         # There are no clusters behind a made-up table.
-        monkeypatch.setattr(analysis, "best_clustering", lambda *args: None)
-        monkeypatch.setattr(plots, "save", lambda *args: plt.close("all"))
+        monkeypatch.setattr(samples, "best_clustering", lambda *args: None)
+        monkeypatch.setattr(figures, "save_figure", lambda *args: plt.close("all"))
         few = {"resamples": 20, "seed": 0}
-        monkeypatch.setattr(analysis.silhouette_correlation, "__kwdefaults__", few)
+        monkeypatch.setattr(silhouettes.silhouette_correlation, "__kwdefaults__", few)
         monkeypatch.setattr(
             IPython.display, "display", lambda shown: said[-1].append(getattr(shown, "data", ""))
         )

@@ -10,25 +10,17 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import run_zsc
+from made_up import quick, result_files
 
 from zsc_utils.embedding import Precision, embeddings_key
 from zsc_utils.errors import ProfileError, UnknownNameError
 from zsc_utils.recipes import STUDY_TABLE
+from zsc_utils.study import base, encoders
 from zsc_utils.sweep.cells import embeddings_size, plan, side_by_side, taxonomies
 from zsc_utils.sweep.profile import PROFILES, load_profile, profile_names
 from zsc_utils.sweep.results import progress_report, read_embeddings
 from zsc_utils.sweep.run import sweep
 from zsc_utils.sweep.store import Cell, pack_clusters, read_result, unpack_clusters, write_result
-
-
-def quick(**changes):
-    """A profile of few cells: digits by raw pixels, K-means and AC."""
-    changes = {"datasets": ["digits"], "encoders": ["raw_pixels"]} | changes
-    return load_profile("smoke", **({"clusterers": ["kmeans", "ac_with_c"]} | changes))
-
-
-def result_files(build):
-    return sorted((build / "results").rglob("*.json"))
 
 
 def test_profiles_that_come_with_the_project():
@@ -374,18 +366,14 @@ def test_a_killed_worker_is_reported_without_a_traceback(tmp_path):
 
 
 def test_all_cells_failed(class_folders, tmp_path):
-    from zsc_utils import analysis, findings
-
     profile = quick(datasets=[f"folder:{class_folders}"], clusterers=["hdbscan"])
     table = sweep(profile, build=tmp_path, progress=False)
     assert table["status"].tolist() == ["failed"] and "52 samples" in table["reason"][0]
-    assert analysis.with_score(table).empty and len(analysis.unscored(table)) == 1
-    assert "1 of hdbscan (failed)" in findings.cells(table)
+    assert base.with_score(table).empty and len(base.unscored(table)) == 1
+    assert "1 of hdbscan (failed)" in base.say_cells(table)
 
 
 def test_a_dataset_that_is_absent_has_rows_that_say_so(tmp_path):
-    from zsc_utils import analysis
-
     profile = quick(datasets=["dtd", "digits"])
     places = {"build": tmp_path / "build", "data_root": tmp_path, "progress": False}
     table = sweep(profile, **places)
@@ -394,7 +382,7 @@ def test_a_dataset_that_is_absent_has_rows_that_say_so(tmp_path):
     assert absent[["ami", "ami_by_level", "silhouette_umap", "n_clusters"]].isna().all(axis=None)
     assert absent["reason"].str.contains("dataset dtd is absent").all()
     assert set(absent["group"]) == {"Far-OOD"} and set(absent["dataset_name"]) == {"DTD"}
-    assert set(analysis.ami_by_encoder(table)["dataset"]) == {"digits"}
+    assert set(encoders.ami_by_encoder(table)["dataset"]) == {"digits"}
     planned = plan(profile, tmp_path)
     report = progress_report(planned, places["build"])
     counts = ("total", "ok", "absent", "failed", "missing", "embeddings_missing")
@@ -440,8 +428,6 @@ def needs(monkeypatch):
 
 
 def test_what_cannot_fit_into_memory_is_skipped_and_computed_where_it_fits(tmp_path, needs):
-    from zsc_utils import findings
-
     needs(2e9, kmeans=1e9, ac_with_c=5e9)
     table = sweep(quick(), build=tmp_path, progress=False)
     assert table["clusterer"].tolist() == ["kmeans", "ac_with_c"]
@@ -449,7 +435,7 @@ def test_what_cannot_fit_into_memory_is_skipped_and_computed_where_it_fits(tmp_p
     assert table["reason"][1] == "needs about 5.0 GB of memory; 2.0 GB are there"
     assert table.loc[1, ["ami", "silhouette_umap", "n_clusters"]].isna().all()
     assert table["dataset_name"].tolist() == ["Digits"] * 2
-    assert "1 of ac_with_c (skipped)" in findings.cells(table)
+    assert "1 of ac_with_c (skipped)" in base.say_cells(table)
     report = progress_report(plan(quick()), tmp_path)
     counts = ("total", "ok", "skipped", "missing", "failed", "embeddings_missing")
     assert [report[what] for what in counts] == [2, 1, 1, 0, 0, 0]

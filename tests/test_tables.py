@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zsc_utils import analysis, plots
-from zsc_utils.plots.saving import as_latex
+from zsc_utils.study import base, tables
+from zsc_utils.study.tables import as_latex
 
 
 @pytest.fixture
@@ -41,29 +41,29 @@ class Cells(HTMLParser):
 
 
 def test_is_best(matrix):
-    assert analysis.is_best(matrix).to_numpy().tolist() == [[0, 1], [0, 1], [1, 0]]
-    assert analysis.is_best(matrix, 0).to_numpy().tolist() == [[1, 0], [0, 1], [0, 0]]
-    lowest = analysis.is_best(matrix, 0, lowest=True)
+    assert base.is_best(matrix).to_numpy().tolist() == [[0, 1], [0, 1], [1, 0]]
+    assert base.is_best(matrix, 0).to_numpy().tolist() == [[1, 0], [0, 1], [0, 0]]
+    lowest = base.is_best(matrix, 0, lowest=True)
     assert lowest.to_numpy().tolist() == [[0, 1], [0, 0], [1, 0]]
-    assert not analysis.is_best(matrix * np.nan).to_numpy().any()
+    assert not base.is_best(matrix * np.nan).to_numpy().any()
 
 
 def test_a_number_and_its_interval_become_one_column():
     numbers = pd.DataFrame(
         {"gap": [-1.25, 3.0], "n": [2, 1], "low": [-2.0, np.nan], "high": [0.5, np.nan]}
     )
-    joined = analysis.join_interval(numbers, "gap", decimals=1)
+    joined = tables.join_interval(numbers, "gap", decimals=1)
     assert joined.columns.tolist() == ["gap [95 %]", "n"]
     assert joined["gap [95 %]"].tolist() == ["−1.2 [−2.0, 0.5]", "3.0"]
 
 
 def test_plus_minus():
-    texts = analysis.plus_minus(pd.Series([1.25, 3, np.nan]), pd.Series([0.5, np.nan, 1]), 2)
+    texts = tables.plus_minus(pd.Series([1.25, 3, np.nan]), pd.Series([0.5, np.nan, 1]), 2)
     assert texts.tolist() == ["1.25 ± 0.50", "3.00", None]
 
 
 def test_shown_table_has_blocks_and_bold(matrix):
-    page = plots.show_table(matrix, bold=analysis.is_best(matrix), title="AMI").as_raw_html()
+    page = tables.show(matrix, bold=base.is_best(matrix), title="AMI").as_raw_html()
     found = Cells(page)
     assert found.rows == [
         ["AMI"],
@@ -80,20 +80,20 @@ def test_shown_table_has_blocks_and_bold(matrix):
 
 
 def test_shown_table_is_the_same_each_time(matrix):
-    first, second = (plots.show_table(matrix).as_raw_html() for _ in range(2))
+    first, second = (tables.show(matrix).as_raw_html() for _ in range(2))
     assert first == second
-    assert first[:40] != plots.show_table(-matrix).as_raw_html()[:40]
+    assert first[:40] != tables.show(-matrix).as_raw_html()[:40]
 
 
 def test_shown_table_of_two_column_levels_and_decimals():
     columns = pd.MultiIndex.from_tuples([("X", "a"), ("X", "b"), ("Y", "a")])
     table = pd.DataFrame([[0.125, 3, "1 ± 2"]], index=["row"], columns=columns)
-    found = Cells(plots.show_table(table, decimals={("X", "a"): 3}).as_raw_html())
+    found = Cells(tables.show(table, decimals={("X", "a"): 3}).as_raw_html())
     assert found.rows == [["X", "Y"], ["a", "b", "a"], ["row", "0.125", "3", "1 ± 2"]]
 
 
 def test_latex_has_rules_blocks_and_bold(matrix):
-    lines = as_latex(matrix, analysis.is_best(matrix), 1).splitlines()
+    lines = as_latex(matrix, base.is_best(matrix), 1).splitlines()
     assert lines == [
         r"\begin{tabular}{llrr}",
         r"\toprule",
@@ -125,7 +125,7 @@ def test_latex_of_texts_and_many_columns():
 
 
 def test_kept_table_is_shown_and_written(matrix, tmp_path):
-    shown = plots.keep_table(matrix, "01_t", tmp_path, bold=matrix > 35, decimals=2)
+    shown = tables.keep(matrix, "01_t", tmp_path, bold=matrix > 35, decimals=2)
     assert "30.04" in shown.as_raw_html()
     files = {path.suffix: path.read_text() for path in tmp_path.iterdir()}
     assert set(files) == {".csv", ".md", ".tex"}
@@ -135,6 +135,6 @@ def test_kept_table_is_shown_and_written(matrix, tmp_path):
 
 def test_a_long_table_is_data_alone(tmp_path):
     long = pd.DataFrame({"x": np.arange(501)})
-    assert [path.suffix for path in plots.save_table(long, "09_x", tmp_path)] == [".csv"]
+    assert [path.suffix for path in tables.save(long, "09_x", tmp_path)] == [".csv"]
     assert len(pd.read_csv(tmp_path / "09_x.csv")) == 501
-    assert len(plots.save_table(long.head(500), "09_y", tmp_path)) == 3
+    assert len(tables.save(long.head(500), "09_y", tmp_path)) == 3

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import bootstrap, sem
 
-from zsc_utils.analysis import cluster_bootstrap_se, mean_interval, sign_flip_p, student_interval
+from zsc_utils.study.stats import cluster_bootstrap_se, mean_interval, sign_flip_p, student_interval
 
 
 def test_sign_flips_by_hand():

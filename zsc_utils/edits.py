@@ -15,7 +15,7 @@ from zsc_utils.errors import CodeChangedError
 
 PACKAGE = Path(__file__).resolve().parent
 # What only reads results can be edited while they are computed.
-READERS = {"analysis", "plots", "findings", "cli", "book.py", "cards.py", "explorer.py"}
+READERS = {"study", "cli", "book.py"}
 
 
 def times_of_change() -> dict[str, int]:

@@ -77,9 +77,9 @@ def sheet(
     if out.suffix.lower() not in PICTURES:
         raise UnknownNameError("kind of picture", out.suffix, PICTURES)
     opened = datasets.load_dataset(dataset, data_root)
-    from zsc_utils import plots
+    from zsc_utils.study.figures import contact_sheet
 
-    figure = plots.contact_sheet(opened, columns, rows, opened.facts.label, titles)
+    figure = contact_sheet(opened, columns, rows, opened.facts.label, titles)
     figure.savefig(out, dpi=110, bbox_inches="tight")
 
 

@@ -1,0 +1,374 @@
+"""How well each encoder's clusters agree with the classes: figure 1 of the study."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from zsc_utils.study.base import (
+    NO_RESULT,
+    bullets,
+    datasets_of_group,
+    is_best,
+    mean_by,
+    on_shared_clusterers,
+    say_intervals,
+    say_points,
+    with_asked,
+    with_score,
+)
+from zsc_utils.study.figures import ami_cells, as_text, dodged, nothing, reference_panels
+from zsc_utils.study.stats import mean_interval, sure_mean_by
+from zsc_utils.study.tables import plus_minus, with_interval
+
+
+def ami_by_encoder(table: pd.DataFrame) -> pd.DataFrame:
+    """Average AMI over clusterers, for each dataset and encoder.
+
+    Only clusterers count that have a result for every encoder on the dataset.
+
+    Returns
+    -------
+    DataFrame
+        Columns dataset, encoder (and their facts), `mean` and `se` in percent, `n` results. The
+        standard error shows how much the clusterers differ; they are no random sample.
+    """
+    rows = on_shared_clusterers(with_score(table)).assign(ami=lambda t: 100 * t["ami"])
+    keys = ["group", "dataset", "dataset_name", "encoder", "encoder_name"]
+    return mean_by(rows, keys, "ami")
+
+
+def ami_matrix(table: pd.DataFrame) -> pd.DataFrame:
+    """AMI in percent, mean over clusterers: a row for each dataset, a column for each encoder."""
+    means = ami_by_encoder(table)
+    matrix = means.pivot(index=["group", "dataset_name"], columns="encoder_name", values="mean")
+    return matrix.reindex(
+        index=means.set_index(["group", "dataset_name"]).index.unique(),
+        columns=means["encoder_name"].unique(),
+    )
+
+
+def ami_matrices(table: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+    """Give an `ami_matrix` for each clusterer alone, by its name and its name to print."""
+    scored = table[table["ami"].notna()]
+    by = scored.groupby(["clusterer", "clusterer_name"], sort=False)
+    return {names: ami_matrix(rows) for names, rows in by}
+
+
+def ami_by_group(table: pd.DataFrame) -> pd.DataFrame:
+    """AMI of each encoder in each group: the mean over clusterers, then over datasets.
+
+    Returns
+    -------
+    DataFrame
+        Columns group, encoder, encoder_name, `mean` and `se` over datasets in percent (`se` NaN
+        where a group has one dataset), `n` datasets, `asked`: how many the profile names.
+    """
+    means = mean_by(ami_by_encoder(table), ["group", "encoder", "encoder_name"], "mean")
+    return with_asked(means, table)
+
+
+def written_by_group(by_group: pd.DataFrame) -> pd.DataFrame:
+    """Write `ami_by_group` as text, mean ± SE: a row for each encoder, a column for each group."""
+    texts = plus_minus(by_group["mean"], by_group["se"])
+    columns = by_group["group"].map(
+        {group: f"{group} ({count})" for group, count in datasets_of_group(by_group).items()}
+    )
+    cells = by_group.assign(text=texts, column=columns)
+    wide = cells.pivot(index="encoder_name", columns="column", values="text")
+    return wide.reindex(
+        index=by_group["encoder_name"].unique(), columns=columns.unique()
+    ).rename_axis(columns=None)
+
+
+def best_by_group(by_group: pd.DataFrame) -> pd.DataFrame:
+    """Mark what is best of each column of `written_by_group`."""
+    written = written_by_group(by_group)
+    numbers = by_group.pivot(index="encoder_name", columns="group", values="mean")
+    marks = is_best(numbers.reindex(index=written.index, columns=by_group["group"].unique()), 0)
+    return marks.set_axis(written.columns, axis=1)
+
+
+def ami_by_clusterer(table: pd.DataFrame) -> pd.DataFrame:
+    """AMI in percent, mean over datasets: a row for each encoder, a column for each clusterer."""
+    means = with_score(table).pivot_table(
+        index="encoder_name", columns="clusterer_name", values="ami", sort=False
+    )
+    return 100 * means
+
+
+def best_by_dataset(table: pd.DataFrame) -> pd.DataFrame:
+    """Find the clustering of highest AMI of each dataset, of all encoders and clusterers.
+
+    Returns
+    -------
+    DataFrame
+        A row for each dataset: group, dataset_name, encoder_name, clusterer_name, `ami` in percent.
+    """
+    rows = with_score(table).assign(ami=lambda t: 100 * t["ami"])
+    best = rows.loc[rows.groupby("dataset", sort=False)["ami"].idxmax()]
+    columns = ["group", "dataset_name", "encoder_name", "clusterer_name", "ami"]
+    return best[columns].reset_index(drop=True)
+
+
+def mean_ranks(table: pd.DataFrame) -> pd.DataFrame:
+    """Rank the encoders on each dataset by AMI (mean over clusterers), 1 for the best.
+
+    Returns
+    -------
+    DataFrame
+        A row for each encoder, best first: `mean rank` over the datasets, its standard error `se`
+        and 95 % bootstrap interval `low` to `high`, and `best on` how many of the datasets (ties
+        count for each).
+    """
+    matrix = ami_matrix(table)
+    ranks = matrix.rank(axis=1, ascending=False, method="min")
+    sure = [mean_interval(ranks[name].dropna()) for name in ranks]
+    low, high = np.array(sure, float).reshape(-1, 2).T
+    columns = {"mean rank": ranks.mean(), "se": ranks.sem(), "low": low, "high": high}
+    found = pd.DataFrame(columns | {"best on": (ranks == 1).sum()})
+    return found.sort_values("mean rank", kind="stable")
+
+
+def paired_differences(table: pd.DataFrame, other: pd.Series) -> pd.DataFrame:
+    """AMI of each encoder minus AMI of another, clusterer by clusterer, then averaged.
+
+    Parameters
+    ----------
+    table
+        Results.
+    other
+        For each row of the table the encoder to compare with; missing where there is none.
+
+    Returns
+    -------
+    DataFrame
+        One row for each dataset and encoder: their facts, `reference` (the other encoder) and
+        `difference` in percentage points. Only clusterers that have a result for both count.
+    """
+    keys = ["dataset", "clusterer"]
+    rows = with_score(table.assign(reference=other))
+    rows = rows[rows["reference"].notna() & (rows["reference"] != rows["encoder"])]
+    base = with_score(table)[[*keys, "encoder", "ami"]]
+    base = base.rename(columns={"encoder": "reference", "ami": "base"})
+    rows = rows.merge(base, on=[*keys, "reference"])
+    rows = rows.assign(difference=100 * (rows["ami"] - rows["base"]))
+    facts = ["group", "dataset", "dataset_name", "encoder", "encoder_name", "reference"]
+    return rows.groupby(facts, sort=False)["difference"].mean().reset_index()
+
+
+def average_by_group(differences: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Average differences over the datasets of each group.
+
+    Returns
+    -------
+    DataFrame
+        Columns group, encoder, encoder_name, reference, `mean` and `se` over datasets in percentage
+        points (`se` NaN where a group has one dataset), `n` datasets, `low` and `high` (95 %
+        bootstrap over the datasets), `p` (sign flips of the datasets' differences), `asked`: how
+        many datasets the profile names.
+    """
+    keys = ["group", "encoder", "encoder_name", "reference"]
+    return with_asked(sure_mean_by(differences, keys, "difference"), table)
+
+
+def references(reference: str | dict[str, str] | None) -> list[str]:
+    """List the encoders that a profile compares with."""
+    if isinstance(reference, dict):
+        return list(dict.fromkeys(reference.values()))
+    return [reference] if reference else []
+
+
+def group_differences(table: pd.DataFrame, reference: str | dict[str, str]) -> pd.DataFrame:
+    """Compare every encoder with a supervised one, group by group (figure 1 of the study).
+
+    Parameters
+    ----------
+    table
+        Results.
+    reference
+        The encoder to compare with, or one for each backbone: encoders on other backbones are left
+        out.
+
+    Returns
+    -------
+    DataFrame
+        As `average_by_group` gives it.
+    """
+    if isinstance(reference, str):
+        other = pd.Series(reference, index=table.index)
+    else:
+        other = table["backbone"].map(reference)
+    return average_by_group(paired_differences(table, other), table)
+
+
+def written_differences(differences: pd.DataFrame) -> pd.DataFrame:
+    """Write differences by group for a table.
+
+    Parameters
+    ----------
+    differences
+        As `average_by_group` gives it.
+
+    Returns
+    -------
+    DataFrame
+        A row for each group and encoder, group by group: `difference` (mean ± SE) and its `95 %
+        interval`, both texts in points, `p`, and `datasets`. What one dataset cannot tell is
+        missing.
+    """
+    groups = list(dict.fromkeys(differences["group"]))
+    index = [differences["group"].rename("group"), differences["encoder_name"].rename("encoder")]
+    intervals = with_interval(differences["mean"], differences["low"], differences["high"])
+    columns = {
+        "difference": plus_minus(differences["mean"], differences["se"]),
+        "95 % interval": intervals.str.extract(r"(\[.*\])", expand=False),
+        "p": differences["p"],
+        "datasets": differences["n"],
+    }
+    found = pd.DataFrame(columns)
+    found.index = pd.MultiIndex.from_arrays(index)
+    return found.iloc[differences["group"].map(groups.index).argsort(kind="stable")]
+
+
+def plot_ami_heatmap(matrix: pd.DataFrame) -> Figure:
+    """Draw AMI of each dataset (row) and encoder (column); the best of a row is bold.
+
+    Parameters
+    ----------
+    matrix
+        As `ami_matrix` gives it: rows of one group stand together.
+    """
+    if matrix.empty:
+        return nothing("no cell has an AMI")
+    n_rows, n_columns = matrix.shape
+    size = (2.6 + 0.38 * n_columns, max(3.6, 1.6 + 0.26 * n_rows))
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    plain = matrix.reset_index(level="group", drop=True).rename(index=as_text)
+    ami_cells(axes, plain, shrink=0.7)
+    groups = matrix.index.get_level_values("group")
+    for edge in [i for i in range(1, n_rows) if groups[i] != groups[i - 1]]:
+        axes.axhline(edge, color="white", linewidth=3)
+    axes.set_yticklabels([f"{name}" for name in plain.index], rotation=0)
+    for group in dict.fromkeys(groups):
+        middle = np.flatnonzero(groups == group).mean() + 0.5
+        axes.annotate(
+            *(group, (1, middle)),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+            fontweight="bold",
+        )
+    return figure
+
+
+def plot_difference_by_group(differences: pd.DataFrame, styles: dict[str, dict]) -> Figure:
+    """Draw differences in AMI, mean over the datasets of a group ± 1 SE, and 95 % intervals.
+
+    Parameters
+    ----------
+    differences
+        As `group_differences` gives it: a panel for each reference. A group of one dataset
+        has no error bar. Thin lines are the intervals from `low` to `high`.
+    styles
+        As `encoder_styles` gives it.
+    """
+    if differences.empty:
+        return nothing("no encoder but the reference has results")
+    figure, panels, names = reference_panels(differences, styles)
+    for reference, axes in panels.items():
+        rows = differences[differences["reference"] == reference]
+        rows = rows.assign(group=rows["group"].map(names))
+        dodged(rows, "group", list(names.values()), styles, axes)
+        axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+def plot_rank_intervals(ranks: pd.DataFrame, styles: dict[str, dict]) -> Figure:
+    """Draw the mean rank of each encoder ± 1 SE over the datasets, and its 95 % interval.
+
+    Parameters
+    ----------
+    ranks
+        As `mean_ranks` gives it.
+    styles
+        As `encoder_styles` gives it.
+    """
+    if ranks.empty:
+        return nothing("no cell has an AMI: there is nothing to rank")
+    by_name = {style["label"]: style for style in styles.values()}
+    size = (4.5, 0.8 + 0.2 * len(ranks))
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    for y, (name, row) in enumerate(ranks.iterrows()):
+        style = by_name[name]
+        axes.hlines(y, row["low"], row["high"], color=style["color"], linewidth=0.6)
+        axes.errorbar(
+            *(row["mean rank"], y),
+            xerr=np.nan_to_num(row["se"]),
+            color=style["color"],
+            markerfacecolor=style["face"],
+            marker=style["marker"],
+            markersize=4.5,
+            elinewidth=2,
+        )
+    axes.set_yticks(range(len(ranks)), ranks.index)
+    axes.invert_yaxis()
+    axes.set_xlabel("mean rank of AMI, 1 is best")
+    sns.despine(figure)
+    return figure
+
+
+def say_encoders(means: pd.DataFrame, ranks: pd.DataFrame, differences: pd.DataFrame) -> str:
+    """Say which encoders are best, and how the groups compare with the reference.
+
+    Parameters
+    ----------
+    means
+        As `ami_by_group` gives it.
+    ranks
+        As `mean_ranks` gives it.
+    differences
+        As `group_differences` gives it.
+    """
+    if ranks.empty:
+        return NO_RESULT
+    first = ranks.index[0]
+    sentences = [
+        f"Over all datasets **{first}** ranks best: {ranks['mean rank'].iloc[0]:.1f} on average "
+        f"among {len(ranks)} encoders, highest AMI on {ranks['best on'].iloc[0]} datasets."
+        + _not_told_apart(ranks)
+    ]
+    count = datasets_of_group(means)
+    for group, rows in means.groupby("group", sort=False):
+        ranked = rows.sort_values("mean", ascending=False)
+        best = "; ".join(
+            f"{row.encoder_name} {row.mean:.1f} %"
+            for row in ranked[["encoder_name", "mean"]].head(3).itertuples(name="Row", index=False)
+        )
+        sentences.append(f"**{group}** ({count[group]}): highest mean AMI: {best}.")
+    display = means.drop_duplicates("encoder").set_index("encoder")["encoder_name"]
+    for (group, reference), rows in differences.groupby(["group", "reference"], sort=False):
+        sentences.append(
+            f"**{group}** ({count[group]}): above {display[reference]} "
+            f"on average: {say_points(rows[rows['mean'] > 0])}{say_intervals(rows)}"
+        )
+    return bullets(sentences)
+
+
+def _not_told_apart(ranks: pd.DataFrame) -> str:
+    """Say how many encoders' intervals of the mean rank reach that of the first."""
+    if len(ranks) < 2:
+        return " There is no other encoder to compare it with."
+    if ranks["high"].isna().iloc[0]:
+        return " That is one dataset: how sure the order is cannot be told."
+    reach = int((ranks["low"].iloc[1:] <= ranks["high"].iloc[0]).sum())
+    return (
+        f" Of the {len(ranks) - 1} others, {reach} have a mean rank whose 95 % interval overlaps "
+        "with its own."
+    )

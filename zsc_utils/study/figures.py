@@ -1,0 +1,291 @@
+"""The house style: colours, markers, legends, groups, images, and figures as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from zsc_utils.datasets import ImageDataset
+from zsc_utils.study.base import datasets_of_group, is_best
+
+sns.set_theme(context="paper", style="ticks", palette="colorblind")
+
+COLORS = sns.color_palette("colorblind")
+
+METHOD_COLORS = {
+    "none": (0.0, 0.0, 0.0),
+    "random": COLORS[7],
+    "X-Ent": COLORS[0],
+    "MoCo-v3": COLORS[1],
+    "DINO": COLORS[2],
+    "VICReg": COLORS[3],
+    "MAE (CLS)": COLORS[4],
+    "MAE (avg)": COLORS[5],
+}
+
+OTHER_METHOD = COLORS[8]
+
+MARKERS = "os^Dvp*Xh"
+
+DASHES = ["-", "--", ":", "-."]
+
+
+def as_text(name: str) -> str:
+    """Write a name so that matplotlib takes the dollar signs in it for no formula."""
+    return name.replace("$", r"\$")
+
+
+def categorical_colors() -> list[str]:
+    """Write the colours of the palette as HTML does; its grey is left out, which marks absence."""
+    return [color for i, color in enumerate(COLORS.as_hex()) if i != 7]
+
+
+def encoder_styles(table: pd.DataFrame) -> dict[str, dict]:
+    """Give each encoder its look: colour for the pretraining, marker and line for the backbone.
+
+    The markers of fine-tuned encoders are hollow.
+
+    Parameters
+    ----------
+    table
+        Results.
+
+    Returns
+    -------
+    dict
+        `color`, `face`, `marker`, `linestyle`, `label`, `backbone` and `method` of each encoder.
+    """
+    facts = table.drop_duplicates("encoder")
+    backbones = list(dict.fromkeys(facts["backbone"]))
+    colors = {method: METHOD_COLORS.get(method, OTHER_METHOD) for method in facts["method"]}
+    return {
+        row.encoder: {
+            "color": colors[row.method],
+            "face": "white" if pd.notna(row.fine_tuned_from) else colors[row.method],
+            "marker": MARKERS[backbones.index(row.backbone) % len(MARKERS)],
+            "linestyle": DASHES[backbones.index(row.backbone) % len(DASHES)],
+            "label": row.encoder_name,
+            "backbone": row.backbone,
+            "method": row.method,
+        }
+        for row in facts.itertuples()
+    }
+
+
+def rows_by_backbone(styles: dict[str, dict]) -> dict[str, list[str]]:
+    """Give each backbone that several encoders share a row of panels.
+
+    Encoders that are alone on their backbone, as raw pixels are, are drawn in every row. Where no
+    backbone is shared, all stand in one row without name.
+    """
+    backbones = [style["backbone"] for style in styles.values()]
+    shared = [name for name in dict.fromkeys(backbones) if backbones.count(name) > 1]
+    return {
+        row: [
+            n
+            for n, style in styles.items()
+            if style["backbone"] not in shared or style["backbone"] == row
+        ]
+        for row in shared or [""]
+    }
+
+
+def dashes_in_row(style: dict, backbone: str) -> str:
+    """Give the line of an encoder in a row of panels that is for one backbone.
+
+    Dashes tell fine-tuned encoders, and dots those of other backbones.
+    """
+    if backbone and style["backbone"] != backbone:
+        return ":"
+    return "--" if style["face"] == "white" else "-"
+
+
+def points(axes, x, rows: pd.DataFrame, style: dict, linestyle: str = "none") -> None:
+    """Draw means with a bar of one standard error on both sides.
+
+    A thin line is drawn from `low` to `high` where the rows have an interval.
+    """
+    interval = {"low", "high"} <= set(rows.columns)
+    if interval:
+        axes.vlines(x, rows["low"], rows["high"], color=style["color"], linewidth=0.6, zorder=1.5)
+    axes.errorbar(
+        x,
+        rows["mean"],
+        yerr=rows["se"].fillna(0),
+        color=style["color"],
+        markerfacecolor=style["face"],
+        marker=style["marker"],
+        label=style["label"],
+        linestyle=linestyle,
+        linewidth=1,
+        markersize=4.5,
+        elinewidth=2 if interval else 1,
+        capsize=0,
+    )
+
+
+def dodge(i: int, n: int) -> float:
+    """Where the i-th of n things stands beside the middle of its category."""
+    return 0.7 * ((i + 0.5) / n - 0.5)
+
+
+def dodged(means: pd.DataFrame, by: str, categories: list, styles: dict, axes) -> None:
+    """Draw the encoders of each category side by side."""
+    encoders = [name for name in styles if name in set(means["encoder"])]
+    for i, name in enumerate(encoders):
+        rows = means[means["encoder"] == name]
+        shift = dodge(i, len(encoders))
+        x = np.array([categories.index(category) for category in rows[by]]) + shift
+        points(axes, x, rows, styles[name])
+    axes.set_xticks(range(len(categories)), categories)
+    for edge in np.arange(0.5, len(categories) - 1):
+        axes.axvline(edge, color="0.85", linewidth=0.8, zorder=0)
+    axes.set_xlim(-0.5, len(categories) - 0.5)
+
+
+def reference_panels(
+    differences: pd.DataFrame, styles: dict[str, dict]
+) -> tuple[Figure, dict[str, plt.Axes], dict[str, str]]:
+    """Make a panel for each reference encoder, below each other, all with the same groups.
+
+    Parameters
+    ----------
+    differences
+        As `encoders.group_differences` gives it.
+    styles
+        As `encoder_styles` gives it.
+
+    Returns
+    -------
+    figure
+        With a line at zero in each panel.
+    panels
+        The axes of each reference.
+    names
+        What to write below the axis for each group: over how many datasets it is.
+    """
+    references = list(dict.fromkeys(differences["reference"]))
+    names = {g: f"{g}\n({count})" for g, count in datasets_of_group(differences).items()}
+    figure, axes = plt.subplots(
+        len(references),
+        1,
+        figsize=(2.4 + 1.3 * len(names), 0.6 + 2.4 * len(references)),
+        sharex=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    panels = dict(zip(references, axes[:, 0], strict=True))
+    for reference, panel in panels.items():
+        panel.axhline(0, color="0.4", linewidth=0.8, zorder=0)
+        panel.set_ylabel(f"AMI − AMI of {styles[reference]['label']}\n(points, mean ± 1 SE)")
+    return figure, panels, names
+
+
+def ami_cells(axes, wide: pd.DataFrame, *, bold: bool = True, shrink: float = 0.8) -> None:
+    """Draw a table of AMI in percent as a heat map with its numbers.
+
+    Parameters
+    ----------
+    axes
+        Where to.
+    wide
+        AMI in percent; NaN stays empty.
+    bold
+        Whether the best of each row is bold.
+    shrink
+        Height of the colour bar in that of the axes.
+    """
+    look = {"cmap": "mako", "vmin": 0, "vmax": 100, "annot_kws": {"fontsize": 7}}
+    bar = {"label": "AMI (%), mean over clusterers", "shrink": shrink}
+    # Adding zero makes -0 a plain 0.
+    sns.heatmap(wide, ax=axes, annot=wide.round() + 0.0, fmt=".0f", cbar_kws=bar, **look)
+    best = is_best(wide).to_numpy() & bold
+    # The heat map writes a text for each cell that has a number, row by row.
+    for text, chosen in zip(axes.texts, best[wide.notna().to_numpy()], strict=True):
+        text.set_fontweight("bold" if chosen else "normal")
+    axes.set(xlabel="", ylabel="")
+    axes.tick_params(length=0)
+
+
+def nothing(why: str) -> Figure:
+    """Draw a figure that says why there is nothing to see."""
+    figure, axes = plt.subplots(figsize=(4, 1))
+    axes.text(0.5, 0.5, why, ha="center", va="center")
+    axes.set_axis_off()
+    return figure
+
+
+def legend_outside(figure: Figure, *all_axes) -> None:
+    """Write one legend for several axes; what stands in more than one is named once."""
+    handles = {}
+    for axes in all_axes:
+        handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(
+        handles.values(), handles.keys(), loc="center left", bbox_to_anchor=(1, 0.5), frameon=False
+    )
+
+
+def group_colors(groups: Iterable[str]) -> dict[str, tuple]:
+    """Give each group its colour, in the order in which they come."""
+    names = list(dict.fromkeys(groups))
+    return dict(zip(names, sns.color_palette("viridis", len(names)), strict=True))
+
+
+def contact_sheet(
+    dataset: ImageDataset, columns: int, rows: int, level: str, titles: bool = True
+) -> Figure:
+    """Show images of a dataset, evenly spaced over its sorted classes.
+
+    Parameters
+    ----------
+    dataset
+        The images.
+    columns, rows
+        How many images to show.
+    level
+        Label level that names the class.
+    titles
+        Whether each image stands under its class.
+    """
+    order = dataset.labels[level].argsort(kind="stable").to_numpy()
+    chosen = order[np.linspace(0, len(order) - 1, columns * rows).round().astype(int)]
+    figure, all_axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(0.65 * columns, (0.85 if titles else 0.65) * rows),
+        squeeze=False,
+        layout="constrained",
+    )
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01)
+    for axes, index in zip(all_axes.flat, chosen, strict=True):
+        axes.imshow(dataset.images[index].convert("RGB"))
+        if titles:
+            axes.set_title(as_text(dataset.labels[level].iloc[index]), fontsize=7, pad=2)
+        axes.set_axis_off()
+    return figure
+
+
+def save_figure(figure: Figure, name: str, folder: str | Path) -> list[Path]:
+    """Write a figure as PDF and as PNG (200 dots an inch), without dates: same figure, same bytes.
+
+    Parameters
+    ----------
+    figure
+        What to write.
+    name
+        File name without suffix; starts with the number of its notebook.
+    folder
+        Where to; made if it is not there.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.pdf", folder / f"{name}.png"]
+    figure.savefig(paths[0], bbox_inches="tight", metadata={"CreationDate": None})
+    figure.savefig(paths[1], bbox_inches="tight", dpi=200)
+    return paths

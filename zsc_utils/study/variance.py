@@ -1,0 +1,203 @@
+"""Variance of embeddings by leading dimensions: figure 5 of the study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, StrMethodFormatter
+
+from zsc_utils.reduction import pca_scores
+from zsc_utils.study.base import NO_RESULT, bullets
+from zsc_utils.study.figures import dashes_in_row, nothing, rows_by_backbone
+from zsc_utils.study.tables import with_interval
+from zsc_utils.sweep.cells import Job
+from zsc_utils.sweep.results import read_embeddings
+
+
+def variance_curve(ratio: np.ndarray, n_dims: int) -> pd.DataFrame:
+    """Cumulative fraction of the variance against leading dimensions.
+
+    Parameters
+    ----------
+    ratio
+        Fraction of the variance that each principal component explains, falling.
+    n_dims
+        Dimensions of the embedding; more than components where there are fewer samples.
+
+    Returns
+    -------
+    DataFrame
+        `dims` from 1, `relative` = dims / n_dims, `variance` up to 1.
+    """
+    dims = np.arange(1, len(ratio) + 1)
+    return pd.DataFrame({"dims": dims, "relative": dims / n_dims, "variance": np.cumsum(ratio)})
+
+
+def variance_curves(planned: list[Job], build: Path | None = None) -> pd.DataFrame:
+    """Cumulative variance of the z-scored embeddings of a plan (figure 5 of the study).
+
+    Parameters
+    ----------
+    planned
+        As `sweep.cells.plan` gives it; its embeddings must have been computed.
+    build
+        Folder of caches and results.
+
+    Returns
+    -------
+    DataFrame
+        A `variance_curve` for each job, told apart by `encoder`, `encoder_name`, `dataset_name`.
+    """
+    parts = []
+    for job, embeddings, memo in read_embeddings(planned, build):
+        _, ratio = pca_scores(embeddings.array, zscored=True, memo=memo)
+        curve = variance_curve(ratio, embeddings.array.shape[1])
+        facts = {"encoder": job.encoder.name, "encoder_name": job.encoder.display}
+        parts.append(curve.assign(**facts, dataset_name=job.dataset.facts.display))
+    columns = ["dims", "relative", "variance", "encoder", "encoder_name", "dataset_name"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def typical_curves(curves: pd.DataFrame) -> pd.DataFrame:
+    """Bring the `variance_curves` of each encoder together, dimension by dimension.
+
+    Returns
+    -------
+    DataFrame
+        Columns encoder, dims, relative; `median`, `low` and `high` (quartiles) of the variance over
+        the datasets. A curve that has reached 1 stays there: a dataset with few images has few
+        principal components.
+    """
+    columns = ["dims", "relative", "median", "low", "high", "encoder"]
+    parts = [pd.DataFrame(columns=columns)] if curves.empty else []
+    for encoder, rows in curves.groupby("encoder", sort=False):
+        wide = rows.pivot(index="dims", columns="dataset_name", values="variance").fillna(1.0)
+        low, median, high = wide.quantile([0.25, 0.5, 0.75], axis=1).to_numpy()
+        n_dims = (rows["dims"] / rows["relative"]).max()
+        dims = wide.index.to_numpy()
+        columns = {"dims": dims, "relative": dims / n_dims, "median": median}
+        parts.append(pd.DataFrame(columns | {"low": low, "high": high}).assign(encoder=encoder))
+    return pd.concat(parts, ignore_index=True)
+
+
+def dims_for_variance(curves: pd.DataFrame, fractions=(0.5, 0.8, 0.9, 0.95)) -> pd.DataFrame:
+    """Count the leading dimensions that hold a fraction of the variance.
+
+    Parameters
+    ----------
+    curves
+        `variance_curve`s of several encoders and datasets, told apart by the columns `encoder`,
+        `encoder_name` and `dataset_name`.
+    fractions
+        Of the variance.
+
+    Returns
+    -------
+    DataFrame
+        Columns encoder, encoder_name, dataset_name, fraction, dims.
+    """
+    keys = ["encoder", "encoder_name", "dataset_name"]
+    parts = [
+        curves[curves["variance"] >= fraction - 1e-6]
+        .groupby(keys, sort=False)["dims"]
+        .min()
+        .reset_index()
+        .assign(fraction=fraction)
+        for fraction in fractions
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def median_dims(dims: pd.DataFrame) -> pd.DataFrame:
+    """Median over datasets of `dims_for_variance`: a row an encoder, a column a fraction."""
+    return dims.pivot_table(
+        index="encoder_name", columns="fraction", values="dims", aggfunc="median", sort=False
+    )
+
+
+def written_dims(dims: pd.DataFrame) -> pd.DataFrame:
+    """Write `dims_for_variance` as text, median [fewest, most] over datasets, as `median_dims`."""
+    by = dims.groupby(["encoder_name", "fraction"], sort=False)["dims"]
+    spans = by.agg(["median", "min", "max"])
+    texts = with_interval(spans["median"], spans["min"], spans["max"], decimals=0)
+    wide = texts.unstack("fraction").reindex(dims["encoder_name"].unique())
+    return wide.set_axis([f"{fraction:.0%}" for fraction in wide.columns], axis=1)
+
+
+def plot_variance_curves(curves: pd.DataFrame, styles: dict[str, dict]) -> Figure:
+    """Draw the fraction of variance against leading PCA dimensions: absolute, and relative to all.
+
+    Parameters
+    ----------
+    curves
+        As `typical_curves` gives it: medians are lines, quartiles bands. A backbone that
+        encoders share has a row of panels, both axes are logarithmic, and a grey line marks 90 %.
+    styles
+        As `encoder_styles` gives it.
+    """
+    if curves.empty:
+        return nothing("no dataset has embeddings by any encoder")
+    known = set(curves["encoder"])
+    rows = rows_by_backbone({name: style for name, style in styles.items() if name in known})
+    figure, all_axes = plt.subplots(
+        len(rows),
+        2,
+        figsize=(8, 0.6 + 2.3 * len(rows)),
+        sharey=True,
+        sharex="col",
+        squeeze=False,
+        layout="constrained",
+    )
+    for line, (backbone, encoders) in zip(all_axes, rows.items(), strict=True):
+        for name in encoders:
+            curve, style = curves[curves["encoder"] == name], styles[name]
+            dashes = dashes_in_row(style, backbone)
+            for axes, dims in zip(line, ("dims", "relative"), strict=True):
+                look = {"color": style["color"], "linestyle": dashes, "label": style["label"]}
+                axes.plot(curve[dims], curve["median"], **look)
+                axes.fill_between(
+                    *(curve[dims], curve["low"], curve["high"]),
+                    color=style["color"],
+                    alpha=0.1,
+                    linewidth=0,
+                )
+        for axes in line:
+            axes.set(xscale="log", ylim=(0, 1.02))
+            axes.axhline(0.9, color="0.6", linewidth=0.6, zorder=0)
+        line[0].set_ylabel(f"{backbone}\nfraction of variance".strip())
+        line[1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    all_axes[-1, 0].xaxis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
+    all_axes[-1, 1].xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:g} %"))
+    all_axes[-1, 0].set_xlabel("leading dimensions")
+    all_axes[-1, 1].set_xlabel("leading dimensions / dimensions")
+    sns.despine(figure)
+    return figure
+
+
+def say_dims(dims: pd.DataFrame, fraction: float = 0.9) -> str:
+    """Say how many dimensions hold a fraction of each encoder's variance, over the datasets.
+
+    Parameters
+    ----------
+    dims
+        As `dims_for_variance` gives it.
+    fraction
+        One of its fractions.
+    """
+    if dims.empty:
+        return NO_RESULT
+    at = dims[dims["fraction"] == fraction]
+    spans = at.groupby("encoder_name", sort=False)["dims"].agg(["min", "median", "max"])
+    spans = spans.sort_values("median")
+    return bullets(
+        [
+            f"**{name}**: {fraction:.0%} of the variance in {row['median']:.0f} dimensions "
+            f"(median over datasets; {row['min']:.0f} to {row['max']:.0f})."
+            for name, row in spans.iterrows()
+        ]
+    )
