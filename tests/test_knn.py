@@ -157,7 +157,8 @@ def test_results_are_read_and_test_embeddings_not_computed_again(smoke, monkeypa
     embedded = {p.name for p in (smoke / "cache" / "embeddings" / "mini-inat").glob("raw_*")}
     # The sweep's, and those of 40 and (from the other test, if it ran) 80 train images.
     assert len(embedded) in (2, 3)
-    monkeypatch.setattr("zsc_utils.sweep.cells.embed", lambda *a, **k: pytest.fail("computed again"))
+    again = lambda *args, **settings: pytest.fail("computed again")  # noqa: E731
+    monkeypatch.setattr("zsc_utils.sweep.cells.embed", again)
     assert knn_accuracies(one, build=smoke, n_train=40, progress=False).equals(first)
 
 
