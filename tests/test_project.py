@@ -199,7 +199,8 @@ def test_few_datasets_of_the_miniature_are_too_hard_or_too_easy():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/miniature.md", "docs/datasets.md", "docs/costs.md"]
+    "page",
+    ["README.md", *(f"docs/{page}.md" for page in ("miniature", "datasets", "costs", "design"))],
 )
 def test_links_and_pictures_exist(page):
     page = ROOT / page
@@ -207,6 +208,14 @@ def test_links_and_pictures_exist(page):
     local = [target for target in targets if "://" not in target]
     assert local
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_the_drawing_of_the_rooms_is_of_these_rooms(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import rooms
+
+    drawn = (ROOT / "docs" / "rooms.svg").read_text()
+    assert rooms.fingerprint(rooms.imports()) in drawn, "draw it anew: python docs/rooms.py"
 
 
 def test_every_dataset_of_the_miniature_has_its_sheet():
