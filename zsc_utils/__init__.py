@@ -7,7 +7,7 @@ ROOMS = (
     *("reduction", "clustering", "metrics"),
     *("miniature", "finetuning"),  # wings: only by name, by the command line, and by notebook 2
     "sweep",
-    *("analysis", "cards", "findings", "plots"),
+    *("analysis", "cards", "findings", "plots", "study"),
     *("explorer", "engine", "book"),
     "cli",
 )

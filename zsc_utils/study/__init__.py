@@ -1,0 +1,1 @@
+"""What the study asks of its results, a file a question."""
