@@ -26,11 +26,11 @@ number     = $(firstword $(subst _, ,$*))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env all book browser pretrain finetune sheets test lab data status lint format lock clean FORCE $(NUMBERS)
+.PHONY: help env all compare reference book browser pretrain finetune sheets test lab data status lint format lock clean FORCE $(NUMBERS)
 
 help: ## say what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
-	@printf '  make %-8s execute one notebook\n' $(NUMBERS)
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@printf '  make %-9s execute one notebook\n' $(NUMBERS)
 	@echo 'variables: PROFILE=$(PROFILE) (of $(basename $(notdir $(wildcard profiles/*.yaml)))), JOBS=$(JOBS),'
 	@echo '           SEED= (in place of the profile'"'"'s), DATA_ROOT= (datasets that were downloaded),'
 	@echo '           WEIGHTS_ROOT= (weights of the study'"'"'s encoders)'
@@ -42,6 +42,12 @@ all: $(BUILD)/.sweep ## compute what is missing and execute every notebook
 		$(filter-out $(COMPUTING),$(EXECUTED))
 	@$(MAKE) --silent --no-print-directory --jobs=1 $(EXECUTED)
 	@echo 'up to date: $(BUILD)/*.ipynb, $(FIGURES)/'
+
+compare: $(ENV) ## say how far what make all gave is from the reference run; fail where verdicts differ
+	@$(BIN)/zsc compare --profile $(PROFILE) $(if $(SEED),--seed $(SEED))
+
+reference: $(ENV) ## keep what make all gave as the reference run, in docs/reference/
+	@$(BIN)/zsc reference --profile $(PROFILE)
 
 book: $(BUILD)/book/index.html ## make a site of the executed notebooks, to be read without running
 	@echo 'open $<'

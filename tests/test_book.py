@@ -103,6 +103,8 @@ def test_the_front_page_has_claims_figures_and_every_chapter(book):
     for caption in ("Your own images", "The five sections", "Background"):
         assert f">{caption}<" in text
     assert ">Appendix<" not in text
+    # The reference run's numbers are no pages of a book of another run.
+    assert not (book / "docs" / "reference").exists()
 
 
 @pytest.mark.parametrize("figure", STUDY_FIGURES, ids=lambda figure: str(figure.number))

@@ -216,8 +216,10 @@ def write_sources(profile: Profile, executed: Path, figures: Path, out: Path) ->
     shutil.rmtree(out, ignore_errors=True)
     for folder in ("notebooks", "figures"):
         (out / folder).mkdir(parents=True)
-    shutil.copytree(DOCS, out / "docs")
-    pictures = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*") if path.is_file()}
+    # Numbers of the reference run are no pages: those of this run stand in the chapters.
+    shutil.copytree(DOCS, out / "docs", ignore=shutil.ignore_patterns("reference"))
+    copied = (path for path in (out / "docs").rglob("*") if path.is_file())
+    pictures = {path.relative_to(out / "docs").as_posix() for path in copied}
     names = {path.name for path in notebooks}
     known = pictures | names | {f"../docs/{name}" for name in pictures}
     known |= {f"../notebooks/{name}" for name in names}

@@ -12,4 +12,5 @@ SECTIONS = (
     *("own_images", "samples", "encoders", "fine_tuning", "taxonomy", "variance", "silhouettes"),
     *("reductions", "clusterers", "label_levels", "backgrounds", "neighbours"),
     *("ledger", "claims", "maps"),
+    *("published", "reference", "quotes"),
 )
