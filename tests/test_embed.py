@@ -15,9 +15,9 @@ from zsc_utils.embedding import (
     Precision,
     choose_device,
     compute,
-    embed,
     embeddings_key,
     file_name,
+    stored_embeddings,
 )
 from zsc_utils.encoders import describe_encoder, load_encoder
 from zsc_utils.errors import DeviceError, EmbeddingsError, UnreadableImageError
@@ -36,7 +36,7 @@ def cached(tmp_path):
 
     dataset = load_dataset("digits").subset(40)
     _, settings = describe_encoder("raw_pixels")
-    run = partial(embed, dataset, settings, make, cache=tmp_path, progress=False)
+    run = partial(stored_embeddings, dataset, settings, make, cache=tmp_path, progress=False)
     return run, calls, dataset, tmp_path
 
 
@@ -138,7 +138,7 @@ def test_unreadable_images_stop_or_are_left_out(class_folders, tmp_path):
     dataset = open_folder(class_folders)
     _, settings = describe_encoder("raw_pixels")
     run = partial(
-        embed,
+        stored_embeddings,
         dataset,
         settings,
         lambda: load_encoder("raw_pixels"),
@@ -255,7 +255,7 @@ def test_labels_survive_the_cache_as_strings(tmp_path):
         Image.new("RGB", (8, 8)).save(folder / name / "x.png")
     dataset = open_folder(folder)
     _, settings = describe_encoder("raw_pixels")
-    found = embed(
+    found = stored_embeddings(
         dataset, settings, lambda: load_encoder("raw_pixels"), cache=tmp_path, progress=False
     )
     assert found.labels["class"].to_list() == sorted(filter(None, names))

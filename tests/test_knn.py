@@ -157,7 +157,7 @@ def test_results_are_read_and_test_embeddings_not_computed_again(smoke, monkeypa
     embedded = {p.name for p in (smoke / "cache" / "embeddings" / "mini-inat").glob("raw_*")}
     # The sweep's, and those of 40 and (from the other test, if it ran) 80 train images.
     assert len(embedded) in (2, 3)
-    monkeypatch.setattr(knn, "embed", lambda *a, **k: pytest.fail("computed again"))
+    monkeypatch.setattr(knn, "stored_embeddings", lambda *a, **k: pytest.fail("computed again"))
     assert knn_accuracies(one, build=smoke, n_train=40, progress=False).equals(first)
 
 
@@ -173,6 +173,6 @@ def test_damaged_results_are_measured_again_and_failures_are_rows(smoke, monkeyp
     def broken(*args, **settings):
         raise EmbeddingsError("NaN in row 3")
 
-    monkeypatch.setattr(knn, "embed", broken)
+    monkeypatch.setattr(knn, "stored_embeddings", broken)
     failed = knn_accuracies(one, build=smoke, n_train=20, progress=False)
     assert set(failed["status"]) == {"failed"} and set(failed["reason"]) == {"NaN in row 3"}

@@ -12,7 +12,7 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from zsc_utils.cache import atomic_path, build_folder, fingerprint, load_table
-from zsc_utils.clustering import CLUSTERERS, Task, cluster, clusterer_settings, degeneracy
+from zsc_utils.clustering import CLUSTERERS, Task, clusterer_settings, degeneracy, run_clusterer
 from zsc_utils.datasets import DatasetFacts
 from zsc_utils.edits import LOADED, check_code, guarded
 from zsc_utils.embedding import file_name, read
@@ -145,7 +145,7 @@ def score(
                 f"{reduction.n_components}"
             )
         reduced = reduce(X, reduction, seed=task.seed, memo=memo)
-        found = cluster(reduced, clusterer, task, COMMON[clusterer])
+        found = run_clusterer(reduced, clusterer, task, COMMON[clusterer])
     # As in the sweep: one failure, of whatever kind, ends nothing, and its row keeps it.
     except Exception as error:
         kind = "" if isinstance(error, ZscError) else f"{type(error).__name__}: "

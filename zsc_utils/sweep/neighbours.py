@@ -15,7 +15,13 @@ from tqdm.auto import tqdm
 from zsc_utils.cache import atomic_path, build_folder, fingerprint, versions
 from zsc_utils.datasets import ImageDataset, load_dataset
 from zsc_utils.edits import check_code
-from zsc_utils.embedding import Embeddings, choose_device, embed, embeddings_key, file_name
+from zsc_utils.embedding import (
+    Embeddings,
+    choose_device,
+    embeddings_key,
+    file_name,
+    stored_embeddings,
+)
 from zsc_utils.encoders import Encoder, load_encoder
 from zsc_utils.errors import DatasetAbsentError, ZscError
 from zsc_utils.metrics import KS, NEIGHBOURS_VERSION, accuracy_by_k
@@ -127,7 +133,7 @@ def measured(
         log.warning("%s is damaged (%s): measuring it again", file, error)
     check_code()
     train, test = (
-        embed(
+        stored_embeddings(
             images,
             job.encoder_settings,
             lambda: make_encoder(job.encoder.name),

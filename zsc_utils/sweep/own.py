@@ -12,7 +12,7 @@ from zsc_utils.cache import atomic_path, build_folder, fingerprint
 from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.datasets import FileImages, ImageDataset, load_dataset, open_folder
 from zsc_utils.edits import check_code
-from zsc_utils.embedding import Embeddings, embed
+from zsc_utils.embedding import Embeddings, stored_embeddings
 from zsc_utils.encoders import describe_encoder, load_encoder
 from zsc_utils.errors import ImageFolderError, ProfileError
 from zsc_utils.recipes import too_few_samples
@@ -164,7 +164,7 @@ def cluster_own(
     """
     build = build or build_folder()
     forget_mended([job], build)
-    embeddings = embed(
+    embeddings = stored_embeddings(
         job.dataset,
         job.encoder_settings,
         lambda: load_encoder(job.encoder.name),

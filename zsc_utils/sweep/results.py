@@ -10,7 +10,7 @@ import pandas as pd
 
 from zsc_utils.cache import ArrayFolder, build_folder
 from zsc_utils.clustering import CLUSTERERS
-from zsc_utils.embedding import Embeddings, embed
+from zsc_utils.embedding import Embeddings, stored_embeddings
 from zsc_utils.encoders import load_encoder
 from zsc_utils.errors import EmbeddingsError
 from zsc_utils.recipes import Recipe
@@ -122,7 +122,7 @@ def read_embeddings(
                 f"no embeddings of {job.dataset.facts.name} by {job.encoder.name}: sweep first"
             )
         # Which reads what is there, and computes it again where it is damaged.
-        embeddings = embed(
+        embeddings = stored_embeddings(
             job.dataset,
             job.encoder_settings,
             lambda name=job.encoder.name: load_encoder(name),

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from zsc_utils.cache import build_folder
 from zsc_utils.datasets import DatasetFacts
 from zsc_utils.edits import LOADED, check_code, guarded, older_than_code
-from zsc_utils.embedding import embed, left_some_out, mended, read
+from zsc_utils.embedding import left_some_out, mended, read, stored_embeddings
 from zsc_utils.encoders import fetch_weights, load_encoder
 from zsc_utils.errors import CacheDamagedError, CheckpointError, WorkerError
 from zsc_utils.recipes import too_few_samples
@@ -93,7 +93,7 @@ def sweep(
         There is something to compute, and the code was edited since this process loaded it.
     WorkerError
         The system ended a process. Other errors of the input are those of `fetch_weights`, `plan`
-        and `embed`; a clusterer that fails is none.
+        and `stored_embeddings`; a clusterer that fails is none.
     """
     build = build or build_folder()
     fetch_what_is_published(profile.encoders)
@@ -193,7 +193,7 @@ def embed_jobs(
                 remember(lambda j=job: load_encoder(j.encoder.name)),
             )
             gc.collect()
-        embed(
+        stored_embeddings(
             job.dataset,
             job.encoder_settings,
             make_encoder,

@@ -20,10 +20,16 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from zsc_utils.cache import ArrayFolder, atomic_path, build_folder, fingerprint, load_table
-from zsc_utils.clustering import ClusteringError, Task, cluster, clusterer_settings, degeneracy
+from zsc_utils.clustering import (
+    ClusteringError,
+    Task,
+    clusterer_settings,
+    degeneracy,
+    run_clusterer,
+)
 from zsc_utils.datasets import load_dataset
 from zsc_utils.edits import LOADED, check_code, guarded
-from zsc_utils.embedding import Embeddings, embed
+from zsc_utils.embedding import Embeddings, stored_embeddings
 from zsc_utils.encoders import load_encoder
 from zsc_utils.errors import ProfileError, RecipeError
 from zsc_utils.metrics import adjusted_mutual_information, scores_settings, why_undefined
@@ -126,7 +132,7 @@ class SearchSet:
             return float("nan")
         try:
             reduced = reduce(X, recipe.reduction, seed=SEARCH_SEED, memo=self.memo)
-            found = cluster(reduced, recipe.clusterer, task, dict(recipe.settings))
+            found = run_clusterer(reduced, recipe.clusterer, task, dict(recipe.settings))
         # Some settings suit no embedding of some encoders; they lose, and the search goes on.
         except (
             ReductionError,
@@ -302,7 +308,7 @@ def search_embeddings(
         _, settings = described[name]
         make_encoder = remember(lambda name=name: load_encoder(name))
         found = [
-            embed(
+            stored_embeddings(
                 dataset,
                 settings,
                 make_encoder,
