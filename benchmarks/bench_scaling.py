@@ -28,7 +28,7 @@ import psutil
 import typer
 from tqdm.auto import tqdm
 
-from zsc_utils.clustering import Task, cluster
+from zsc_utils.clustering import Task, run_clusterer
 from zsc_utils.datasets import DatasetFacts, ImageDataset
 from zsc_utils.datasets.base import ArrayImages
 from zsc_utils.encoders import ENCODERS, load_encoder
@@ -61,7 +61,7 @@ def clusterer(name: str, **settings) -> Step:
     """Make a step of a clusterer, told how many classes there are."""
 
     def run(X: np.ndarray, y: np.ndarray):
-        return cluster(X, name, Task(len(X), len(np.unique(y))), settings)
+        return run_clusterer(X, name, Task(len(X), len(np.unique(y))), settings)
 
     return run
 

@@ -3,7 +3,13 @@ import pytest
 from sklearn.cluster import HDBSCAN as SklearnHDBSCAN
 from sklearn.metrics import adjusted_rand_score
 
-from zsc_utils.clustering import CLUSTERERS, Task, cluster, make_clusterer, scale_for_threshold
+from zsc_utils.clustering import (
+    CLUSTERERS,
+    Task,
+    make_clusterer,
+    run_clusterer,
+    scale_for_threshold,
+)
 from zsc_utils.errors import UnknownNameError
 from zsc_utils.recipes import recipe_for
 
@@ -111,14 +117,14 @@ def test_ac_without_c_finds_the_classes(blobs):
     X, y = blobs
     settings = {"linkage": "ward", "metric": "euclidean", "distance_threshold": 2.0}
     for factor in (0.01, 1, 100):
-        labels = cluster(factor * X, "ac_without_c", TASK, settings).labels
+        labels = run_clusterer(factor * X, "ac_without_c", TASK, settings).labels
         assert adjusted_rand_score(y, labels) == 1
 
 
 @pytest.mark.parametrize("name", ["kmeans", "spectral", "ac_with_c", "affinity_propagation"])
 def test_clusterers_find_separated_classes(blobs, name):
     X, y = blobs
-    result = cluster(X, name, TASK, {"n_neighbors": 10, "damping": 0.9})
+    result = run_clusterer(X, name, TASK, {"n_neighbors": 10, "damping": 0.9})
     assert adjusted_rand_score(y, result.labels) == 1
     assert result.status == "ok" and result.reason == "" and result.seconds > 0
     assert result.labels.dtype == np.int32
@@ -132,7 +138,7 @@ def test_hdbscan_leaves_outliers_out():
     points = np.concatenate(
         [30 * np.eye(10)[classes] + rng.normal(size=(200, 10)), rng.uniform(500, 5000, (3, 10))]
     )
-    result = cluster(points, "hdbscan", Task(203, 10), {"metric": "euclidean"})
+    result = run_clusterer(points, "hdbscan", Task(203, 10), {"metric": "euclidean"})
     assert (result.labels[-3:] == -1).all()
     clustered = result.labels[:200] >= 0
     assert clustered.mean() > 0.8
@@ -143,7 +149,7 @@ def test_hdbscan_is_scikit_learns_with_the_sample_itself_not_counted():
     from sklearn.datasets import load_digits
 
     X = load_digits().data[:600]
-    ours = cluster(X, "hdbscan", Task(600, 10), {"metric": "euclidean"}).labels
+    ours = run_clusterer(X, "hdbscan", Task(600, 10), {"metric": "euclidean"}).labels
     reference = SklearnHDBSCAN(
         min_cluster_size=5, min_samples=5, max_cluster_size=120, copy=True
     ).fit_predict(X)
@@ -155,8 +161,8 @@ def test_hdbscan_arccos_ignores_length():
     X = rng.normal(size=(200, 6)) + 8 * np.eye(6)[rng.integers(0, 6, 200)]
     lengths = rng.uniform(0.1, 10, (200, 1))
     task = Task(200, 6)
-    one = cluster(X, "hdbscan", task, {"metric": "arccos"}).labels
-    other = cluster(X * lengths, "hdbscan", task, {"metric": "arccos"}).labels
+    one = run_clusterer(X, "hdbscan", task, {"metric": "arccos"}).labels
+    other = run_clusterer(X * lengths, "hdbscan", task, {"metric": "arccos"}).labels
     assert adjusted_rand_score(one, other) > 0.99
     assert len(set(one)) > 3
 
@@ -165,18 +171,18 @@ def test_same_seed_same_clusters(blobs):
     X, _ = blobs
     noise = np.random.default_rng(2).normal(size=X.shape).astype(np.float32)
     for name in ("kmeans", "spectral", "affinity_propagation"):
-        runs = [cluster(noise, name, TASK, {"n_neighbors": 10}).labels for _ in range(2)]
+        runs = [run_clusterer(noise, name, TASK, {"n_neighbors": 10}).labels for _ in range(2)]
         assert np.array_equal(*runs)
 
 
 def test_what_does_not_converge_says_so():
     X = np.random.default_rng(0).normal(size=(60, 5))
     # So much damping that a thousand iterations do not raise one exemplar.
-    result = cluster(X, "affinity_propagation", Task(60, 3), {"damping": 0.999})
+    result = run_clusterer(X, "affinity_propagation", Task(60, 3), {"damping": 0.999})
     assert result.status == "not_converged" and "did not converge" in result.reason
     assert set(result.labels) == {-1}
     twins = np.repeat(np.eye(2), 5, axis=0)
-    result = cluster(twins, "kmeans", Task(10, 3))
+    result = run_clusterer(twins, "kmeans", Task(10, 3))
     assert result.status == "not_converged" and "duplicate points" in result.reason
 
 
@@ -191,7 +197,7 @@ def test_kmeans_that_runs_out_of_iterations(monkeypatch, blobs):
         return labels
 
     monkeypatch.setattr(KMeans, "fit_predict", exhausted)
-    result = cluster(blobs[0], "kmeans", TASK)
+    result = run_clusterer(blobs[0], "kmeans", TASK)
     assert result.status == "not_converged" and "1000 iterations" in result.reason
 
 

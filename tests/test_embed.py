@@ -16,9 +16,9 @@ from zsc_utils.embedding import (
     Precision,
     choose_device,
     compute,
-    embed,
     embeddings_key,
     file_name,
+    stored_embeddings,
 )
 from zsc_utils.encoders import find_encoder, load_encoder
 from zsc_utils.errors import DeviceError, EmbeddingsError, UnreadableImageError
@@ -41,7 +41,7 @@ def cached(tmp_path):
 
     def run(**options):
         """Embed as a process does that has built nothing yet."""
-        return embed(
+        return stored_embeddings(
             dataset, replace(found, builder=build), cache=tmp_path, progress=False, **options
         )
 
@@ -145,7 +145,7 @@ def test_unreadable_images_stop_or_are_left_out(class_folders, tmp_path):
     bad.write_text("not an image")
     dataset = open_folder(class_folders)
     run = partial(
-        embed,
+        stored_embeddings,
         dataset,
         find_encoder("raw_pixels"),
         cache=tmp_path / "cache",
@@ -260,7 +260,7 @@ def test_labels_survive_the_cache_as_strings(tmp_path):
         (folder / name).mkdir(parents=True)
         Image.new("RGB", (8, 8)).save(folder / name / "x.png")
     dataset = open_folder(folder)
-    found = embed(dataset, load_encoder("raw_pixels"), cache=tmp_path, progress=False)
+    found = stored_embeddings(dataset, load_encoder("raw_pixels"), cache=tmp_path, progress=False)
     assert found.labels["class"].to_list() == sorted(filter(None, names))
 
 

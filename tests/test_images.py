@@ -21,7 +21,7 @@ from zsc_utils.cache import data_folder, readable
 from zsc_utils.datasets import load_dataset, open_folder
 from zsc_utils.datasets.decoding import FORMATS, read_image
 from zsc_utils.datasets.folder import find_images
-from zsc_utils.embedding import embed
+from zsc_utils.embedding import stored_embeddings
 from zsc_utils.encoders import load_encoder
 from zsc_utils.encoders.transforms import cut_ends, image_transform
 from zsc_utils.errors import ImageFolderError, UnreadableImageError
@@ -523,7 +523,7 @@ def test_an_image_that_was_mended_is_read_again(class_folders, tmp_path, caplog)
     dataset = open_folder(class_folders)
 
     def run():
-        return embed(
+        return stored_embeddings(
             dataset,
             load_encoder("raw_pixels"),
             cache=tmp_path / "cache",
@@ -607,7 +607,7 @@ def test_any_name_is_embedded_and_can_be_written(oddly_named, tmp_path):
 
     dataset = open_folder(oddly_named)
     assert len(dataset) == len(NAMES)
-    found = embed(dataset, load_encoder("raw_pixels"), cache=tmp_path, progress=False)
+    found = stored_embeddings(dataset, load_encoder("raw_pixels"), cache=tmp_path, progress=False)
     assert found.labels["class"].to_list() == dataset.labels["class"].to_list()
     assert found.labels["class"].nunique() == len(NAMES)
     assert {"caf\\xe9", "new\\nline", "\\x1b[31mred", 'quote"', "猫"} <= set(found.labels["class"])
@@ -626,7 +626,7 @@ def test_a_folder_of_any_name_has_results_and_errors_of_one_line(tmp_path, class
         os.rename(class_folders, folder)
         dataset = open_folder(folder)
         readable(dataset.facts.name + dataset.facts.display).encode()
-        embed(
+        stored_embeddings(
             dataset,
             load_encoder("raw_pixels"),
             cache=tmp_path / "cache",

@@ -158,7 +158,7 @@ def test_results_are_read_and_test_embeddings_not_computed_again(smoke, monkeypa
     # The sweep's, and those of 40 and (from the other test, if it ran) 80 train images.
     assert len(embedded) in (2, 3)
     again = lambda *args, **settings: pytest.fail("computed again")  # noqa: E731
-    monkeypatch.setattr("zsc_utils.sweep.cells.embed", again)
+    monkeypatch.setattr("zsc_utils.sweep.cells.stored_embeddings", again)
     assert knn_accuracies(one, build=smoke, n_train=40, progress=False).equals(first)
 
 
@@ -174,6 +174,6 @@ def test_damaged_results_are_measured_again_and_failures_are_rows(smoke, monkeyp
     def broken(*args, **settings):
         raise EmbeddingsError("NaN in row 3")
 
-    monkeypatch.setattr("zsc_utils.sweep.cells.embed", broken)
+    monkeypatch.setattr("zsc_utils.sweep.cells.stored_embeddings", broken)
     failed = knn_accuracies(one, build=smoke, n_train=20, progress=False)
     assert set(failed["status"]) == {"failed"} and set(failed["reason"]) == {"NaN in row 3"}

@@ -292,8 +292,8 @@ def check_number(name: str, task: Task) -> None:
         )
 
 
-def cluster(X: np.ndarray, name: str, task: Task, settings: dict | None = None) -> Clustering:
-    """Cluster an array.
+def run_clusterer(X: np.ndarray, name: str, task: Task, settings: dict | None = None) -> Clustering:
+    """Cluster an array, and say how it went.
 
     Parameters
     ----------
@@ -330,3 +330,48 @@ def cluster(X: np.ndarray, name: str, task: Task, settings: dict | None = None) 
         reasons.append(f"stopped after {estimator.n_iter_} iterations")
     status = "not_converged" if reasons else "ok"
     return Clustering(labels.astype(np.int32), status, "; ".join(reasons), seconds)
+
+
+def cluster(
+    X: np.ndarray,
+    name: str,
+    n_classes: int | None = None,
+    *,
+    min_cluster_size: int = 5,
+    seed: int = 1,
+    **settings,
+) -> np.ndarray:
+    """Cluster an array.
+
+    Parameters
+    ----------
+    X
+        float32 (n, d).
+    name
+        `kmeans`, `spectral`, `ac_with_c`, `ac_without_c`, `affinity_propagation` or `hdbscan`.
+    n_classes
+        Number of clusters, which the first three must be told; the others find their own.
+    min_cluster_size
+        Smallest cluster that HDBSCAN may make.
+    seed
+        Random state.
+    settings
+        The clusterer's own, as in a table of recipes: `metric`, `linkage`, `distance_threshold`,
+        `damping`, `n_neighbors`.
+
+    Returns
+    -------
+    ndarray
+        int32 (n,): a cluster for each row, −1 for one left out.
+
+    Raises
+    ------
+    UnknownNameError
+        No clusterer has this name.
+    ClusteringError
+        The clusterer must be told the number of clusters and is not, or there are too few rows.
+    """
+    if CLUSTERERS[name].facts.told_n_classes and n_classes is None:
+        raise ClusteringError(f"{name} must be told how many clusters to make: n_classes")
+    task = Task(len(X), n_classes or 0, min_cluster_size, seed)
+    return run_clusterer(X, name, task, settings).labels

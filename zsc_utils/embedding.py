@@ -206,6 +206,38 @@ def compute(
     return check_embeddings(np.concatenate(parts), source), np.array(kept), errors
 
 
+def embed(
+    dataset: ImageDataset, encoder: Encoder, *, device: str = "auto", progress: bool = True
+) -> np.ndarray:
+    """Embed every image of a dataset; nothing is stored.
+
+    Parameters
+    ----------
+    dataset
+        n images.
+    encoder
+        What embeds them.
+    device
+        A torch device, or `auto`: CUDA, Apple's MPS or CPU, whichever is there.
+    progress
+        Show a progress bar.
+
+    Returns
+    -------
+    ndarray
+        float32 (n, d), in the order of the images.
+
+    Raises
+    ------
+    UnreadableImageError
+        An image cannot be decoded.
+    EmbeddingsError
+        There is no image, or the network gave NaN or infinities.
+    """
+    array, _, _ = compute(dataset, encoder, device=device, progress=progress)
+    return array
+
+
 def embeddings_key(
     dataset: ImageDataset, encoder_settings: dict, precision: Precision = Precision.fp32
 ) -> str:
@@ -298,7 +330,7 @@ def write(folder: Path, array: np.ndarray, labels: pd.DataFrame, meta: dict, err
         (draft / "meta.json").write_text(json.dumps(meta | {"skipped": skipped}, indent=1))
 
 
-def embed(
+def stored_embeddings(
     dataset: ImageDataset,
     encoder: Encoder,
     *,

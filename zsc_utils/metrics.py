@@ -162,6 +162,28 @@ def silhouette(X: np.ndarray, y_pred: np.ndarray) -> float:
     return float(silhouette_score(X, y_pred, metric="euclidean"))
 
 
+def scores(y_true, y_pred: np.ndarray, X: np.ndarray | None = None) -> dict[str, float]:
+    """Score clusters: against classes, by their number and, given the samples, by their silhouette.
+
+    Parameters
+    ----------
+    y_true
+        (n,) classes, missing ones None or NaN.
+    y_pred
+        int (n,) clusters, −1 for samples that were left out.
+    X
+        float (n, d): the space in which distances are measured.
+
+    Returns
+    -------
+    dict
+        `TRUTH_SCORES`, `n_clusters`, `fraction_clustered` and, with `X`, `silhouette`. What is
+        undefined is NaN.
+    """
+    found = truth_scores(y_true, y_pred) | cluster_counts(y_pred)
+    return found if X is None else found | {"silhouette": silhouette(X, y_pred)}
+
+
 def nearest(
     train: np.ndarray, test: np.ndarray, k: int, device: str = "cpu", rows: int = TRAIN_ROWS
 ) -> tuple[np.ndarray, np.ndarray]:

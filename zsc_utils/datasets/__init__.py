@@ -39,6 +39,11 @@ def load_dataset(
     skip_unreadable
         Leave folders of `folder:<path>` out that cannot be read.
 
+    Returns
+    -------
+    ImageDataset
+        n `images`, by position, and their `labels`, a table of n rows. `subset(n)` takes fewer.
+
     Raises
     ------
     UnknownNameError

@@ -90,6 +90,11 @@ def load_encoder(name: str, checkpoint: str | Path | None = None) -> Encoder:
     checkpoint
         Weights file to use in place of the encoder's own.
 
+    Returns
+    -------
+    Encoder
+        Its `module` maps float32 images (n, 3, h, w) to embeddings (n, d).
+
     Raises
     ------
     UnknownNameError

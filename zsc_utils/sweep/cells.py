@@ -11,7 +11,13 @@ import pandas as pd
 
 from zsc_utils.cache import ArrayFolder, fingerprint, load_array
 from zsc_utils.datasets import DATASETS, DatasetFacts, ImageDataset, load_dataset
-from zsc_utils.embedding import Embeddings, Precision, embed, embeddings_folder, embeddings_key
+from zsc_utils.embedding import (
+    Embeddings,
+    Precision,
+    embeddings_folder,
+    embeddings_key,
+    stored_embeddings,
+)
 from zsc_utils.encoders import ENCODERS, Encoder, EncoderFacts, find_encoder
 from zsc_utils.errors import (
     CacheDamagedError,
@@ -72,8 +78,8 @@ class Job:
         skip_unreadable: bool = False,
         progress: bool = True,
     ) -> Embeddings:
-        """Embed the images, or read what is there (see `embedding.embed`)."""
-        return embed(
+        """Embed the images, or read what is there (see `embedding.stored_embeddings`)."""
+        return stored_embeddings(
             self.dataset,
             self.source,
             cache=build / "cache",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from zsc_utils.cache import fingerprint
-from zsc_utils.clustering import CLUSTERERS, Task, cluster, clusterer_settings, degeneracy
+from zsc_utils.clustering import CLUSTERERS, Task, clusterer_settings, degeneracy, run_clusterer
 from zsc_utils.errors import ZscError
 from zsc_utils.metrics import (
     adjusted_mutual_information,
@@ -150,7 +150,7 @@ def attempt(
         return {"status": "degenerate", "reason": reason}, None
     try:
         reduced = reduce(X, recipe.reduction, seed=task.seed, memo=memo)
-        found = cluster(reduced, recipe.clusterer, task, dict(recipe.settings))
+        found = run_clusterer(reduced, recipe.clusterer, task, dict(recipe.settings))
     except ZscError as error:
         return {"status": "failed", "reason": str(error)}, None
     # One cell's failure, of whatever kind, must not end the sweep; its row keeps what happened.

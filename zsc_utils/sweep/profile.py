@@ -129,6 +129,11 @@ def load_profile(name: str, **changes: Sequence | None) -> Profile:
     **changes
         Fields to replace (`datasets=["digits"]`, `seeds=[2]`); None leaves a field as it is.
 
+    Returns
+    -------
+    Profile
+        What to run.
+
     Raises
     ------
     UnknownNameError

@@ -95,7 +95,7 @@ def sweep(
         There is something to compute, and the code was edited since this process loaded it.
     WorkerError
         The system ended a process. Other errors of the input are those of `fetch_weights`, `plan`
-        and `embed`; a clusterer that fails is none.
+        and `stored_embeddings`; a clusterer that fails is none.
     """
     build = build or build_folder()
     fetch_what_is_published(profile.encoders)

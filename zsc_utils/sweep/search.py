@@ -21,7 +21,7 @@ from zsc_utils.cache import ArrayFolder, atomic_path, build_folder, fingerprint,
 from zsc_utils.clustering import Task, clusterer_settings
 from zsc_utils.datasets import load_dataset
 from zsc_utils.edits import check_code
-from zsc_utils.embedding import Embeddings, embed
+from zsc_utils.embedding import Embeddings, stored_embeddings
 from zsc_utils.errors import ProfileError, RecipeError
 from zsc_utils.metrics import adjusted_mutual_information, scores_settings, why_undefined
 from zsc_utils.recipes import (
@@ -287,7 +287,7 @@ def search_embeddings(
     names = [name for name in profile.encoders if name not in lacking]
     for name in tqdm(names, desc="embed", unit="encoder", disable=not progress):
         found = [
-            embed(
+            stored_embeddings(
                 *(dataset, sources[name]),
                 cache=build / "cache",
                 device=device,
