@@ -14,7 +14,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from zsc_utils import ROOMS
+from zsc_utils import ROOMS, roster
 from zsc_utils.datasets import DATASETS
 from zsc_utils.encoders import ENCODERS
 from zsc_utils.recipes import encoders_with_recipes, recipe_for
@@ -163,7 +163,11 @@ def test_few_datasets_of_the_miniature_are_too_hard_or_too_easy():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/miniature.md", "docs/datasets.md", "docs/costs.md"]
+    "page",
+    [
+        "README.md",
+        *(f"docs/{name}.md" for name in ("miniature", "datasets", "costs", "roster")),
+    ],
 )
 def test_links_and_pictures_exist(page):
     page = ROOT / page
@@ -171,6 +175,10 @@ def test_links_and_pictures_exist(page):
     local = [target for target in targets if "://" not in target]
     assert local
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_the_page_of_datasets_and_encoders_is_that_of_tables_and_registers():
+    assert roster.PAGE.read_text() == roster.page(), "python -m zsc_utils.roster writes it anew"
 
 
 def test_every_dataset_of_the_miniature_has_its_sheet():

@@ -38,7 +38,7 @@ ROOMS = (
     *("miniature", "finetuning"),  # wings: only by name, by the command line, and by notebook 2
     "sweep",
     *("analysis", "cards", "findings", "plots"),
-    *("explorer", "engine", "book"),
+    *("explorer", "engine", "roster", "book"),
     "cli",
 )
 
