@@ -201,7 +201,13 @@ def test_few_datasets_of_the_miniature_are_too_hard_or_too_easy():
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", *(f"docs/{page}.md" for page in ("miniature", "datasets", "costs", "design"))],
+    [
+        "README.md",
+        *(
+            f"docs/{page}.md"
+            for page in ("miniature", "datasets", "costs", "design", "roster", "paper")
+        ),
+    ],
 )
 def test_links_and_pictures_exist(page):
     page = ROOT / page
@@ -217,6 +223,13 @@ def test_the_drawing_of_the_rooms_is_of_these_rooms(monkeypatch):
 
     drawn = (ROOT / "docs" / "rooms.svg").read_text()
     assert rooms.fingerprint(rooms.imports()) in drawn, "draw it anew: python docs/rooms.py"
+
+
+def test_the_page_of_datasets_and_encoders_is_that_of_tables_and_registers(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import roster
+
+    assert roster.PAGE.read_text() == roster.page(), "write it anew: python docs/roster.py"
 
 
 def test_every_dataset_of_the_miniature_has_its_sheet():
