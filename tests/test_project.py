@@ -200,17 +200,9 @@ def test_few_datasets_of_the_miniature_are_too_hard_or_too_easy():
 
 
 @pytest.mark.parametrize(
-    "page",
-    [
-        "README.md",
-        *(
-            f"docs/{page}.md"
-            for page in ("miniature", "datasets", "costs", "design", "roster", "paper")
-        ),
-    ],
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.stem
 )
 def test_links_and_pictures_exist(page):
-    page = ROOT / page
     targets = re.findall(r"\]\(([^)#]+)\)", page.read_text())
     local = [target for target in targets if "://" not in target]
     assert local
