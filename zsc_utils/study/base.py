@@ -52,6 +52,13 @@ def mean_by(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
     return grouped.agg(mean="mean", se="sem", n="count").reset_index()
 
 
+def pivoted(table: pd.DataFrame, index: str | list[str], columns: str, values: str) -> pd.DataFrame:
+    """Pivot a table; rows and columns stand in the order in which they come."""
+    found = table.pivot(index=index, columns=columns, values=values)
+    rows = table.set_index(index).index.unique()
+    return found.reindex(index=rows, columns=table[columns].unique())
+
+
 def on_shared_clusterers(
     rows: pd.DataFrame, *, within: str = "dataset", compared: str = "encoder"
 ) -> pd.DataFrame:
