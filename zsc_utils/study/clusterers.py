@@ -60,7 +60,7 @@ def mean_agreement(agreement: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row for each pair of clusterers: `mean` in percent, `low` and `high` (95 % bootstrap
+        One row for each pair of clusterers: `mean` in percent, `low` and `high` (95 %
         interval over datasets), `n` datasets.
     """
     rows = []
@@ -175,7 +175,7 @@ def cluster_factors(found: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row for each clusterer: `factor`, the geometric mean of clusters / classes, over encoders
-        and then over datasets; `low` and `high` (95 % bootstrap interval over datasets); `too
+        and then over datasets; `low` and `high` (95 % interval over datasets); `too
         few`, `too many`: percent of the results below and above the truth; `within 2`: percent
         between half and twice of it; `none`: how many results have no cluster at all (they count
         as too few, and not in the mean); `n` results.

@@ -121,7 +121,7 @@ def mean_ranks(table: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row for each encoder, best first: `mean rank` over the datasets, its standard error `se`
-        and 95 % bootstrap interval `low` to `high`, and `best on` how many of the datasets (ties
+        and 95 % interval `low` to `high`, and `best on` how many of the datasets (ties
         count for each).
     """
     matrix = ami_matrix(table)
@@ -168,7 +168,7 @@ def average_by_group(differences: pd.DataFrame, table: pd.DataFrame) -> pd.DataF
     DataFrame
         Columns group, encoder, encoder_name, reference, `mean` and `se` over datasets in percentage
         points (`se` NaN where a group has one dataset), `n` datasets, `low` and `high` (95 %
-        bootstrap over the datasets), `p` (sign flips of the datasets' differences), `asked`: how
+        over the datasets), `p` (sign flips of the datasets' differences), `asked`: how
         many datasets the profile names.
     """
     keys = ["group", "encoder", "encoder_name", "reference"]
@@ -358,7 +358,7 @@ def _not_told_apart(ranks: pd.DataFrame) -> str:
     if len(ranks) < 2:
         return " There is no other encoder to compare it with."
     if ranks["high"].isna().iloc[0]:
-        return " That is one dataset: how sure the order is cannot be told."
+        return " It has one rank on every dataset there is: how sure the order is cannot be told."
     reach = int((ranks["low"].iloc[1:] <= ranks["high"].iloc[0]).sum())
     return (
         f" Of the {len(ranks) - 1} others, {reach} have a mean rank whose 95 % interval overlaps "

@@ -131,7 +131,7 @@ def level_differences(scores: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     -------
     DataFrame
         A row for each level and `trained`: `mean` difference in points, averaged over the encoders
-        of a dataset, then over the `n` datasets; `low` and `high` (95 % bootstrap over datasets)
+        of a dataset, then over the `n` datasets; `low` and `high` (95 % over datasets)
         and `p` (sign flips of datasets). Encoders are no independent units: they see the same
         images.
     """
@@ -188,7 +188,7 @@ def plot_level_differences(differences: pd.DataFrame) -> Figure:
     Parameters
     ----------
     differences
-        As `level_differences` gives it; bars are 95 % bootstrap intervals over datasets.
+        As `level_differences` gives it; bars are 95 % intervals over datasets.
         Raw pixels and random weights are not drawn.
     """
     if differences.empty:

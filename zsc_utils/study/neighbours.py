@@ -109,7 +109,7 @@ def agreement_by_clusterer(agreement: pd.DataFrame, seed: int = 0) -> pd.DataFra
     Returns
     -------
     DataFrame
-        A row for each clusterer and measure: `mean` ρ, `low` and `high` (95 % bootstrap over
+        A row for each clusterer and measure: `mean` ρ, `low` and `high` (95 % over
         datasets; NaN for one), `n` datasets.
     """
     keys = ["clusterer_name", "measure"]
@@ -135,7 +135,7 @@ def ceiling_gap(agreement: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     DataFrame
         A row for each kNN measure: `ceiling` and `rho`, the mean ρ with the other clusterers and
         with kNN accuracy, averaged over clusterers, then over the `n` datasets that have both;
-        `gap` = ceiling − rho, with `low` and `high` (95 % bootstrap over datasets) and `p` (sign
+        `gap` = ceiling − rho, with `low` and `high` (95 % over datasets) and `p` (sign
         flips of whole datasets).
     """
     wide = agreement.pivot_table(index="dataset", columns="measure", values="rho", sort=False)
@@ -185,7 +185,7 @@ def rank_changes(pairs: pd.DataFrame, k: int, seed: int = 0) -> pd.DataFrame:
     DataFrame
         A row for each encoder: `by_ami` and `by_knn`, its mean rank over datasets (1 for the best;
         AMI is the mean over clusterers); `gain` = by_ami − by_knn, ranks won when kNN judges, with
-        `low`, `high` (95 % bootstrap over datasets), `p` (sign flips) and `n` datasets. Largest
+        `low`, `high` (95 % over datasets), `p` (sign flips) and `n` datasets. Largest
         gain first.
     """
     means = mean_ami_and_accuracy(pairs, k)
@@ -272,7 +272,7 @@ def plot_rank_agreement(summary: pd.DataFrame, ceiling: str) -> Figure:
     ----------
     summary
         As `agreement_by_clusterer` gives it: points are mean ρ over datasets, bars 95 %
-        bootstrap intervals.
+        intervals.
     ceiling
         The measure that shows how well clusterers agree with one another.
     """
@@ -312,7 +312,7 @@ def plot_rank_changes(changes: pd.DataFrame, styles: dict[str, dict]) -> Figure:
     Parameters
     ----------
     changes
-        As `rank_changes` gives it; bars are 95 % bootstrap intervals over datasets.
+        As `rank_changes` gives it; bars are 95 % intervals over datasets.
     styles
         As `encoder_styles` gives it.
     """

@@ -16,7 +16,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.recipes import Recipe, Reduction
-from zsc_utils.study.base import FEW, bullets, pivoted
+from zsc_utils.study.base import bullets, pivoted
 from zsc_utils.study.figures import (
     COLORS,
     DASHES,
@@ -92,7 +92,7 @@ def reduction_curves(comparison: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns clusterer, clusterer_name, reduction, n_components (NaN for none), `mean` over
-        datasets in percent, `low` and `high` (95 % bootstrap interval over datasets, NaN for
+        datasets in percent, `low` and `high` (95 % interval over datasets, NaN for
         one), `n` datasets.
     """
     rows = []
@@ -167,7 +167,7 @@ def reduction_differences(differences: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         One row for each pair and clusterer: `mean` in percentage points, `low` and `high` (95 %
-        bootstrap interval over datasets), `p` (sign flips, two-sided), `n` datasets, `above`: on
+        interval over datasets), `p` (sign flips, two-sided), `n` datasets, `above`: on
         how many of them the difference is above zero. Interval and p are NaN for one dataset.
     """
     rows = []
@@ -494,12 +494,11 @@ def say_difference(row: pd.Series) -> str:
     text = f"**{row['pair']}**: {row['mean']:+.1f} points on average over {row['n']} dataset"
     text += "s" if row["n"] != 1 else ""
     if pd.isna(row["low"]):
-        return f"{text}; one dataset tells nothing about others."
+        why = "one dataset tells nothing about others" if row["n"] == 1 else "the same on each"
+        return f"{text}; {why}."
     verdict = "the interval holds zero"
     if row["low"] > 0 or row["high"] < 0:
         verdict = f"the interval lies {'above' if row['low'] > 0 else 'below'} zero"
-    if row["n"] < FEW:
-        verdict += ", and of so few datasets a bootstrap's is too narrow"
     return (
         f"{text}, 95 % interval [{row['low']:.1f}, {row['high']:.1f}], p = {row['p']:.3g}; above "
         f"zero on {row['above']} of them; {verdict}."

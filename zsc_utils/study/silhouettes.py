@@ -205,7 +205,7 @@ def regrets_by_way(by_dataset: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each way, smallest regret first: `way`, `mean`, `se` and 95 % bootstrap interval
+        A row for each way, smallest regret first: `way`, `mean`, `se` and 95 % interval
         `low` to `high` of the regret over `n` datasets, in points; `hits`: how often the best was
         taken, in percent; `saved`: the regret of a random choice on the same datasets minus this
         one, its interval `saved_low` to `saved_high`, and `p` of its sign flips.
