@@ -102,7 +102,8 @@ def test_differences_are_over_datasets(table, levels):
     differences = label_levels.level_differences(label_levels.level_scores(table, levels))
     found = differences.set_index("trained")
     # With labels 70 − 10 and 50 − 20; without 20 − 40 and 40 − 50.
-    expected = [45, 30, 60, 0.5, 2]
+    # A standard error of 15; t of one degree of freedom at 97.5 % is 12.706205.
+    expected = [45, 45 - 190.59307, 45 + 190.59307, 0.5, 2]
     columns = ["mean", "low", "high", "p", "n"]
     assert found.loc["with labels", columns].tolist() == pytest.approx(expected)
     assert found.loc["without labels", "mean"] == pytest.approx(-15)
@@ -121,7 +122,8 @@ def test_figures(table, levels):
     (axes,) = label_levels.plot_level_differences(differences).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["scene (2)"]
     ends = [c.lines[2][0].get_segments()[0][:, 0].tolist() for c in axes.containers]
-    assert ends[0] == pytest.approx([30, 60]) and ends[1] == pytest.approx([-20, -10])
+    assert ends[0] == pytest.approx([45 - 190.59307, 45 + 190.59307])
+    assert ends[1] == pytest.approx([-15 - 63.53102, -15 + 63.53102])
 
 
 def test_long_lists_of_levels_are_cut():

@@ -98,7 +98,10 @@ def test_agreement_is_of_the_same_embedding(clusterings):
     assert at["a", "kmeans", "hdbscan"] == pytest.approx(-50)
     means = clusterers.mean_agreement(pairs)
     row = means.set_index(["first", "second"]).loc[("kmeans", "ac_without_c")]
-    assert row[["mean", "low", "high", "n"]].tolist() == pytest.approx([50, 0, 100, 2])
+    assert row[["mean", "low", "high", "n"]].tolist() == pytest.approx(
+        # 100 and 0: a standard error of 50; t of one degree of freedom at 97.5 % is 12.706205.
+        [50, 50 - 635.31024, 50 + 635.31024, 2]
+    )
     square = clusterers.square(means, "mean", 100, list(DISPLAY.values()))
     assert np.diag(square).tolist() == [100] * 3
     pd.testing.assert_frame_equal(square, square.T)
@@ -123,7 +126,7 @@ def test_pairs_are_written_with_their_intervals(table, clusterings):
     agreement = clusterers.mean_agreement(clusterers.pair_agreement(clusterings))
     written = clusterers.written_pairs(agreement, clusterers.clusterer_correlation(table))
     row = written.loc[("K-means", "AC w/o C")]
-    assert row["agreement"] == "50.0 [0.0, 100.0]"
+    assert row["agreement"] == "50.0 [−585.3, 685.3]"
     assert row["ρ of AMI"].startswith("0.60 [")
     assert row["ρ within datasets"] == "−1.00 [−1.00, −1.00]"
     lacking = clusterers.written_pairs(agreement, clusterers.clusterer_correlation(table.iloc[:0]))
@@ -147,7 +150,9 @@ def test_clusters_found_against_classes(table):
     # Factors 4 and 1 on a, 2 and 8 on b: geometric means 2 and 4.
     ac = factors.loc["AC w/o C"]
     assert ac["factor"] == pytest.approx(np.sqrt(8))
-    assert ac[["low", "high"]].tolist() == pytest.approx([2, 4])
+    # The logarithms of 2 and 4 differ by log 2; t of one degree of freedom at 97.5 % is 12.706205.
+    reach = np.exp(12.706205 * np.log(2) / 2)
+    assert ac[["low", "high"]].tolist() == pytest.approx([np.sqrt(8) / reach, np.sqrt(8) * reach])
     assert ac[["too few", "too many", "within 2", "none", "n"]].tolist() == [0, 75, 50, 0, 4]
     # Half, twice and four times as many, and once none: 1 on a, 4 on b.
     hdbscan = factors.loc["HDBSCAN"]
@@ -249,10 +254,10 @@ def test_findings(table, clusterings):
         uneven,
     )
     assert (
-        "agree most between **K-means** and **AC w/o C**: AMI 50.0 % [0.0, 100.0], mean over 2"
+        "agree most between **K-means** and **AC w/o C**: AMI 50.0 % [-585.3, 685.3], mean over 2"
         in text
     )
-    assert "**AC w/o C**, not told the number of classes, finds 2.83 [2.00, 4.00] times" in text
+    assert "**AC w/o C**, not told the number of classes, finds 2.83 [0.03, 231.22] times" in text
     assert "between half and twice in 50 %. 1 have no cluster at all." in text
     assert "**HDBSCAN** leaves out 47.5 % of the samples on average" in text
     assert "AMI is 36.7 % with them as one more cluster and 53.3 % over the others alone" in text

@@ -69,7 +69,10 @@ def test_agreement_by_hand(table, knn):
     assert found["a", "C0", neighbours.OTHERS] == pytest.approx(-0.1)
     summary = neighbours.agreement_by_clusterer(agreement).set_index(["clusterer_name", "measure"])
     one = summary.loc[("C0", "1 neighbour")]
-    assert one[["mean", "low", "high", "n"]].tolist() == pytest.approx([0, -1, 1, 2])
+    # ρ of 1 and −1: a standard error of 1; t of one degree of freedom at 97.5 % is 12.706205.
+    assert one[["mean", "low", "high", "n"]].tolist() == pytest.approx(
+        [0, -12.706205, 12.706205, 2]
+    )
 
 
 def test_ceiling_gap_is_paired_by_dataset(table, knn):
@@ -83,7 +86,8 @@ def test_ceiling_gap_is_paired_by_dataset(table, knn):
     )
     # In a kNN is 0.8 / 3 = (1 + 0.8 − 1) / 3, in b its negative: the mean is 0.
     assert row["rho"] == pytest.approx(0)
-    assert [row["low"], row["high"]] == pytest.approx(sorted(difference))
+    reach = 12.706205 * abs(difference.iloc[0] - difference.iloc[1]) / 2
+    assert [row["low"], row["high"]] == pytest.approx([row["gap"] - reach, row["gap"] + reach])
     assert row["n"] == 2
 
 
@@ -140,7 +144,7 @@ def test_figures_show_what_was_measured(table, knn):
     assert names == ["1 neighbour", "20 neighbours", neighbours.OTHERS]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["C0", "C1", "C2"]
     (low, high) = axes.containers[0].lines[2][0].get_segments()[0][:, 0]
-    assert (low, high) == pytest.approx((-1, 1))
+    assert (low, high) == pytest.approx((-12.706205, 12.706205))
 
     changes = neighbours.rank_changes(pairs, 20)
     (axes,) = neighbours.plot_rank_changes(changes, styles).axes

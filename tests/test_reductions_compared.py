@@ -200,13 +200,14 @@ def test_curves(comparison):
     assert at["k", "umap", 50] == pytest.approx(45) and at["h", "umap", 50] == pytest.approx(55)
     assert at["all", "umap", 50] == pytest.approx(50)
     none = curves[(curves["reduction"] == "none") & (curves["clusterer"] == "k")].iloc[0]
-    # Resampled, two datasets give means of 20, 30 and 40.
-    assert none[["mean", "low", "high", "n"]].tolist() == pytest.approx([30, 20, 40, 2])
+    # 20 and 40: a standard error of 10; t of one degree of freedom at 97.5 % is 12.706205.
+    expected = [30, 30 - 127.06205, 30 + 127.06205, 2]
+    assert none[["mean", "low", "high", "n"]].tolist() == pytest.approx(expected)
     # Where one dataset has no AMI, the mean is over the other.
     assert set(curves.loc[curves["reduction"] == "pacmap", "n"]) == {1}
     written = reductions.written_curves(curves)
     assert written.index.tolist() == ["none", "PCA 2", "PCA 50", "UMAP 50", "PaCMAP 50"]
-    assert written.loc["UMAP 50", "K"] == "45.0 [40.0, 50.0]"
+    assert written.loc["UMAP 50", "K"] == "45.0 [−18.5, 108.5]"
     assert written.loc["PaCMAP 50", "all clusterers"] == "25.0"
 
 
@@ -226,7 +227,8 @@ def test_differences(comparison):
     assert one["UMAP 50 − PCA 50", "b"] == pytest.approx(15)
     means = reductions.reduction_differences(differences)
     row = means[(means["pair"] == "UMAP 50 − none") & (means["clusterer"] == "all")].iloc[0]
-    assert row[["mean", "low", "high", "n", "above"]].tolist() == pytest.approx([15, 10, 20, 2, 2])
+    expected = [15, 15 - 63.53102, 15 + 63.53102, 2, 2]
+    assert row[["mean", "low", "high", "n", "above"]].tolist() == pytest.approx(expected)
     # Of four ways to flip two signs, two lie as far from zero.
     assert row["p"] == pytest.approx(0.5)
     pacmap = means[means["pair"] == "PaCMAP 50 − none"]
@@ -249,7 +251,7 @@ def test_curves_are_drawn(comparison):
     umap = next(c for c in axes.containers if c.get_label() == "UMAP")
     ((_, low), (_, high)) = umap.lines[2][0].get_segments()[0]
     assert umap.lines[0].get_ydata() == pytest.approx([45])
-    assert (low, high) == pytest.approx((40, 50))
+    assert (low, high) == pytest.approx((45 - 63.53102, 45 + 63.53102))
 
 
 def test_differences_are_drawn(comparison):
@@ -327,9 +329,8 @@ def test_findings(comparison):
     counts = reductions.count_choices(reductions.recipe_choices(recipe_jobs()))
     text = reductions.say_reductions(curves, means, counts)
     assert (
-        "**UMAP 50 − none**: +15.0 points on average over 2 datasets, 95 % interval [10.0, 20.0], "
-        "p = 0.5; above zero on 2 of them; the interval lies above zero, "
-        "and of so few datasets a bootstrap's is too narrow." in text
+        "**UMAP 50 − none**: +15.0 points on average over 2 datasets, 95 % interval [-48.5, 78.5], "
+        "p = 0.5; above zero on 2 of them; the interval holds zero." in text
     )
     assert "**PCA 50 − none**" in text and "the interval holds zero" in text
     assert "one dataset tells nothing about others" in text and "nan" not in text

@@ -11,6 +11,7 @@ from zsc_utils.study import (
     encoders,
     figures,
     fine_tuning,
+    reductions,
     silhouettes,
     tables,
     taxonomy,
@@ -46,8 +47,8 @@ def test_differences_say_how_sure_they_are(table):
     # 10, 20 and 30 points: SD 10; of the eight ways to give them signs two are as far out.
     assert near[["mean", "se", "n"]].tolist() == pytest.approx([20, 10 / np.sqrt(3), 3])
     assert near["p"] == pytest.approx(2 / 8)
-    # A mean of three of them with replacement is 10 or less, 30 or more, in 1 of 27 draws.
-    assert near[["low", "high"]].tolist() == pytest.approx([10, 30])
+    # t of two degrees of freedom at 97.5 % is 4.302653, the standard error 5.773503.
+    assert near[["low", "high"]].tolist() == pytest.approx([20 - 24.84138, 20 + 24.84138])
     assert found.loc["Far", ["se", "low", "high", "p"]].isna().all()
     nothing = encoders.group_differences(table, "absent")
     assert nothing.empty and {"low", "high", "p", "mean"} <= set(nothing)
@@ -56,7 +57,7 @@ def test_differences_say_how_sure_they_are(table):
 def test_written_differences(table):
     written = encoders.written_differences(encoders.group_differences(table, "ref"))
     assert written.index.tolist() == [("Near", "Good"), ("Far", "Good")]
-    assert written.loc[("Near", "Good")].tolist() == ["20.0 ± 5.8", "[10.0, 30.0]", 0.25, 3]
+    assert written.loc[("Near", "Good")].tolist() == ["20.0 ± 5.8", "[−4.8, 44.8]", 0.25, 3]
     assert written.loc[("Far", "Good"), "difference"] == "−10.0"
     assert written.loc[("Far", "Good"), ["95 % interval", "p"]].isna().all()
 
@@ -86,7 +87,8 @@ def test_ranks_have_intervals(table):
     # Good is first on three datasets of four.
     assert ranks.loc["Good", ["mean rank", "best on"]].tolist() == pytest.approx([1.25, 3])
     assert ranks.loc["Good", "se"] == pytest.approx(0.25)
-    assert ranks.loc["Good", ["low", "high"]].tolist() == pytest.approx([1, 1.75])
+    # t of three degrees of freedom at 97.5 % is 3.182446.
+    assert ranks.loc["Good", ["low", "high"]].tolist() == pytest.approx([0.4543884, 2.0456116])
     figure = encoders.plot_rank_intervals(ranks, figures.encoder_styles(table))
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["Good", "Reference"]
@@ -110,7 +112,7 @@ def test_figure_shows_intervals_and_errors(table):
     thin = [c for c in axes.collections if c.get_linewidth()[0] == pytest.approx(0.6)]
     # The group of one dataset has no interval: nothing is drawn there.
     drawn = [s for lines in thin for s in lines.get_segments() if len(s)]
-    assert len(drawn) == 1 and drawn[0][:, 1] == pytest.approx([10, 30])
+    assert len(drawn) == 1 and drawn[0][:, 1] == pytest.approx([-4.84138, 44.84138])
     thick = axes.containers[0].lines[2][0]
     assert thick.get_linewidth()[0] == 2
     half = 10 / np.sqrt(3)
@@ -244,9 +246,6 @@ def test_sentences_about_certainty(table):
     assert "0.25 for Near (3). So 0 of 1 groups could show a difference at the 5 % level" in text
     more = found.assign(n=[6, 2])
     assert "0.0312 for Near (6), 0.5 for Far (2). So 1 of 2" in base.say_few_datasets(more, table)
-    narrow = "Bootstrap intervals over fewer than 10 datasets are too narrow"
-    assert narrow in text and narrow in base.say_few_datasets(more, table)
-    assert narrow not in base.say_few_datasets(found.assign(n=[10, 19]), table)
     none = table.assign(ami=np.nan)
     assert "no cell has a result" in base.say_seeds(none, base.spread_over_seeds(none))
 
@@ -279,8 +278,20 @@ def test_ranks_that_intervals_do_not_tell_apart(table):
         encoders.group_differences(table, "ref"),
     )
     assert "Of the 1 others, 1 have a mean rank whose 95 % interval overlaps with its own." in text
-    assert "The 95 % interval lies above zero for 1 and below for 0 of 1." in text
-    assert "There is no interval, with one dataset." in text
+    assert "The 95 % interval lies above zero for 0 and below for 0 of 1." in text
+    assert (
+        "There is no interval: one dataset, or the same difference on each, has no spread." in text
+    )
+
+
+def test_what_is_the_same_on_every_dataset_has_no_interval_and_that_is_said(table):
+    same = table[table["dataset"].isin(["a", "c"])].assign(ami=[0.1, 0.4, 0.2, 0.5])
+    ranks, found = encoders.mean_ranks(same), encoders.group_differences(same, "ref")
+    assert ranks["low"].isna().all() and found["low"].isna().all() and found["n"].tolist() == [2]
+    text = encoders.say_encoders(encoders.ami_by_group(same), ranks, found)
+    assert "It has one rank on every dataset there is" in text and "nan" not in text
+    row = found.iloc[0].rename({"encoder_name": "pair"})
+    assert "over 2 datasets; the same on each." in reductions.say_difference(row)
 
 
 def test_dimensions_are_written_with_their_span():

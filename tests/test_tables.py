@@ -57,9 +57,14 @@ def test_a_number_and_its_interval_become_one_column():
     assert joined["gap [95 %]"].tolist() == ["−1.2 [−2.0, 0.5]", "3.0"]
 
 
-def test_plus_minus():
-    texts = tables.plus_minus(pd.Series([1.25, 3, np.nan]), pd.Series([0.5, np.nan, 1]), 2)
+def test_numbers_are_written_with_what_is_known_of_them():
+    value, se = pd.Series([1.25, 3, np.nan]), pd.Series([0.5, np.nan, 1])
+    low, high = pd.Series([-1, np.nan, 0]), pd.Series([2, np.nan, 1])
+    texts = tables.number_texts(value, se, decimals=2)
     assert texts.tolist() == ["1.25 ± 0.50", "3.00", None]
+    texts = tables.number_texts(value, se, low, high)
+    assert texts.tolist() == ["1.2 ± 0.5 [−1.0, 2.0]", "3.0", None]
+    assert tables.interval_texts(low, high, 0).tolist() == ["[−1, 2]", None, "[0, 1]"]
 
 
 def test_shown_table_has_blocks_and_bold(matrix):

@@ -36,6 +36,18 @@ def test_interval_covers_as_often_as_it_says():
     assert 0.88 <= np.mean(held) <= 0.98
 
 
+def test_interval_of_few_is_students_and_of_ten_a_bootstrap():
+    # Mean 2.5, standard error 0.6454972; t of three degrees of freedom at 97.5 % is 3.182446.
+    few = np.array([1.0, 2.0, 3.0, 4.0])
+    assert mean_interval(few) == pytest.approx((2.5 - 2.0542600, 2.5 + 2.0542600))
+    assert np.isnan(mean_interval(np.full(9, 3.0))).all()
+    ten = np.eye(10)[0]
+    # Nine zeros and a one: no resample has a mean below zero, where Student's reaches.
+    low, high = mean_interval(ten)
+    assert low == 0 and 0.2 <= high <= 0.4
+    assert student_interval(ten.mean(), sem(ten), 10)[0] < 0
+
+
 def test_one_value_is_not_enough():
     assert np.isnan(mean_interval(np.array([3.0]))).all()
     assert np.isnan(sign_flip_p(np.array([3.0])))

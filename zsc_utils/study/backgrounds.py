@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 from zsc_utils.cache import build_folder
 from zsc_utils.metrics import adjusted_mutual_information
-from zsc_utils.study.base import bullets, on_shared_clusterers
-from zsc_utils.study.figures import ami_cells, nothing
-from zsc_utils.study.tables import with_interval
+from zsc_utils.study.base import bullets, on_shared_clusterers, pivoted
+from zsc_utils.study.figures import ami_cells, encoder_look, intervals, name_rows, nothing
+from zsc_utils.study.tables import number_texts
 from zsc_utils.sweep.cells import Job, results_folder
 from zsc_utils.sweep.results import read_embeddings
 from zsc_utils.sweep.store import read_result
@@ -165,11 +165,11 @@ def background_gaps(scores: pd.DataFrame) -> pd.DataFrame:
         Columns gap, encoder, encoder_name and those of `jackknife`, in points.
     """
     keys = ["encoder", "encoder_name", "left_out"]
-    wide = scores.pivot(index=keys, columns="variant", values="ami")
+    ami = scores.pivot(index=keys, columns="variant", values="ami")
     parts = [
-        (wide[one] - wide[other]).dropna().rename("ami").reset_index().assign(gap=name)
+        (ami[one] - ami[other]).dropna().rename("ami").reset_index().assign(gap=name)
         for name, (one, other) in GAPS.items()
-        if {one, other} <= set(wide)
+        if {one, other} <= set(ami)
     ]
     columns = ["gap", *keys, "ami"]
     rows = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
@@ -180,17 +180,14 @@ def background_gaps(scores: pd.DataFrame) -> pd.DataFrame:
 
 def written_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
     """Write `background_gaps` as text: a row for each encoder, a column for each gap."""
-    cells = gaps.assign(text=with_interval(gaps["value"], gaps["low"], gaps["high"]))
-    wide = cells.pivot(index="encoder_name", columns="gap", values="text")
-    return wide.reindex(index=cells["encoder_name"].unique(), columns=cells["gap"].unique())
+    texts = number_texts(gaps["value"], None, gaps["low"], gaps["high"])
+    return pivoted(gaps.assign(text=texts), "encoder_name", "gap", "text")
 
 
 def _jackknifed(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     if rows.empty:
         return pd.DataFrame(columns=[*keys, "value", "se", "low", "high"])
-    wide = rows.pivot(index=keys, columns="left_out", values="ami")
-    order = pd.MultiIndex.from_frame(rows[keys].drop_duplicates())
-    return jackknife(wide.reindex(order)).reset_index()
+    return jackknife(pivoted(rows, keys, "left_out", "ami")).reset_index()
 
 
 NO_FAMILY = "no dataset of this profile has variants\nwith other backgrounds, or none has results"
@@ -208,12 +205,11 @@ def plot_ami_by_variant(scores: pd.DataFrame, variants: list[str]) -> Figure:
     """
     if scores.empty:
         return nothing(NO_FAMILY)
-    wide = scores.pivot(index="encoder_name", columns="variant", values="value")
-    columns = [name for name in variants if name in wide]
-    wide = wide.reindex(index=scores["encoder_name"].unique(), columns=columns)
-    size = (2.6 + 0.6 * len(columns), 1.4 + 0.24 * len(wide))
+    columns = [name for name in variants if name in set(scores["variant"])]
+    ami = pivoted(scores, "encoder_name", "variant", "value")[columns]
+    size = (2.6 + 0.6 * len(columns), 1.4 + 0.24 * len(ami))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
-    ami_cells(axes, wide, bold=False)
+    ami_cells(axes, ami, bold=False)
     axes.set_xticklabels(columns, rotation=35, ha="right")
     return figure
 
@@ -240,21 +236,12 @@ def plot_background_gaps(gaps: pd.DataFrame, styles: dict[str, dict]) -> Figure:
         layout="constrained",
     )
     for axes, name in zip(all_axes[0], names, strict=True):
-        for row in gaps[gaps["gap"] == name].itertuples():
-            style = styles[row.encoder]
-            axes.errorbar(
-                *(row.value, encoders.index(row.encoder)),
-                xerr=[[row.value - row.low], [row.high - row.value]],
-                color=style["color"],
-                markerfacecolor=style["face"],
-                marker=style["marker"],
-                markersize=4.5,
-            )
-        axes.axvline(0, color="0.4", linewidth=0.8, zorder=0)
+        for encoder, row in gaps[gaps["gap"] == name].groupby("encoder", sort=False):
+            look = encoder_look(styles[encoder])
+            intervals(axes, row, "value", [encoders.index(encoder)], markersize=4.5, **look)
+        name_rows(axes, [styles[name]["label"] for name in encoders])
         axes.set_title(name, fontsize=8)
         axes.set_xlabel("AMI (points)")
-    all_axes[0, 0].set_yticks(range(len(encoders)), [styles[name]["label"] for name in encoders])
-    all_axes[0, 0].set_ylim(len(encoders) - 0.5, -0.5)
     sns.despine(figure)
     return figure
 

@@ -28,7 +28,7 @@ from zsc_utils.study.base import (
     with_score,
     without_baselines,
 )
-from zsc_utils.study.figures import COLORS
+from zsc_utils.study.figures import COLORS, intervals
 from zsc_utils.study.ledger import (
     CLAIMS,
     CONTRADICTED,
@@ -42,7 +42,7 @@ from zsc_utils.study.ledger import (
     joint_verdict,
 )
 from zsc_utils.study.stats import cluster_bootstrap_se, sign_flip_p, spearman
-from zsc_utils.study.tables import with_interval
+from zsc_utils.study.tables import number_texts
 
 if TYPE_CHECKING:
     from great_tables import GT
@@ -417,7 +417,7 @@ def written_claims(ledger: pd.DataFrame) -> pd.DataFrame:
         interval), p, datasets, verdict (with the reason where it is undecided).
     """
     texts = [
-        with_interval(part["estimate"], part["low"], part["high"], DECIMALS[unit]).fillna("–")
+        number_texts(part["estimate"], None, part["low"], part["high"], DECIMALS[unit]).fillna("–")
         for unit, part in ledger.groupby("unit")
     ]
     rows = ledger.assign(written=pd.concat(texts)).groupby("id", sort=False)
@@ -545,16 +545,8 @@ def _draw(axes: Axes, row) -> None:
         linewidth=0,
         zorder=2,
     )
-    axes.errorbar(
-        row.estimate,
-        row.Index,
-        xerr=None if np.isnan(row.low) else [[row.estimate - row.low], [row.high - row.estimate]],
-        **VERDICT_STYLES[row.verdict],
-        markersize=4.5,
-        elinewidth=1.2,
-        capsize=0,
-        zorder=3,
-    )
+    look = VERDICT_STYLES[row.verdict] | {"markersize": 4.5, "elinewidth": 1.2, "zorder": 3}
+    intervals(axes, pd.DataFrame([row]), "estimate", [row.Index], **look)
 
 
 def _label(row) -> str:

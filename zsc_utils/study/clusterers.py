@@ -17,7 +17,7 @@ from zsc_utils.metrics import partition_agreement
 from zsc_utils.study.base import bullets, with_score
 from zsc_utils.study.figures import MARKERS, group_colors, legend_outside, nothing
 from zsc_utils.study.stats import mean_interval, percentile_interval, resampled_clusters, spearman
-from zsc_utils.study.tables import with_interval
+from zsc_utils.study.tables import number_texts
 from zsc_utils.sweep.clusterings import Clustering
 
 PAIR = ("first", "first_name", "second", "second_name")
@@ -60,7 +60,7 @@ def mean_agreement(agreement: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row for each pair of clusterers: `mean` in percent, `low` and `high` (95 % bootstrap
+        One row for each pair of clusterers: `mean` in percent, `low` and `high` (95 %
         interval over datasets), `n` datasets.
     """
     rows = []
@@ -132,10 +132,10 @@ def written_pairs(agreement: pd.DataFrame, correlation: pd.DataFrame) -> pd.Data
     rho = correlation.set_index(names).reindex(pd.MultiIndex.from_frame(agreement[names]))
     clusters = agreement.set_index(names)
     columns = {
-        "agreement": with_interval(clusters["mean"], clusters["low"], clusters["high"]),
-        "ρ of AMI": with_interval(rho["rho"], rho["low"], rho["high"], 2),
-        "ρ within datasets": with_interval(
-            rho["rho_within"], rho["low_within"], rho["high_within"], 2
+        "agreement": number_texts(clusters["mean"], None, clusters["low"], clusters["high"]),
+        "ρ of AMI": number_texts(rho["rho"], None, rho["low"], rho["high"], 2),
+        "ρ within datasets": number_texts(
+            rho["rho_within"], None, rho["low_within"], rho["high_within"], 2
         ),
     }
     return pd.DataFrame(columns)
@@ -175,7 +175,7 @@ def cluster_factors(found: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row for each clusterer: `factor`, the geometric mean of clusters / classes, over encoders
-        and then over datasets; `low` and `high` (95 % bootstrap interval over datasets); `too
+        and then over datasets; `low` and `high` (95 % interval over datasets); `too
         few`, `too many`: percent of the results below and above the truth; `within 2`: percent
         between half and twice of it; `none`: how many results have no cluster at all (they count
         as too few, and not in the mean); `n` results.

@@ -15,14 +15,22 @@ from zsc_utils.study.base import (
     is_best,
     mean_by,
     on_shared_clusterers,
+    pivoted,
     say_intervals,
     say_points,
     with_asked,
     with_score,
 )
-from zsc_utils.study.figures import ami_cells, as_text, dodged, nothing, reference_panels
+from zsc_utils.study.figures import (
+    ami_cells,
+    as_text,
+    dodged,
+    encoder_look,
+    nothing,
+    reference_panels,
+)
 from zsc_utils.study.stats import mean_interval, sure_mean_by
-from zsc_utils.study.tables import plus_minus, with_interval
+from zsc_utils.study.tables import interval_texts, number_texts
 
 
 def ami_by_encoder(table: pd.DataFrame) -> pd.DataFrame:
@@ -44,11 +52,7 @@ def ami_by_encoder(table: pd.DataFrame) -> pd.DataFrame:
 def ami_matrix(table: pd.DataFrame) -> pd.DataFrame:
     """AMI in percent, mean over clusterers: a row for each dataset, a column for each encoder."""
     means = ami_by_encoder(table)
-    matrix = means.pivot(index=["group", "dataset_name"], columns="encoder_name", values="mean")
-    return matrix.reindex(
-        index=means.set_index(["group", "dataset_name"]).index.unique(),
-        columns=means["encoder_name"].unique(),
-    )
+    return pivoted(means, ["group", "dataset_name"], "encoder_name", "mean")
 
 
 def ami_matrices(table: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
@@ -73,22 +77,18 @@ def ami_by_group(table: pd.DataFrame) -> pd.DataFrame:
 
 def written_by_group(by_group: pd.DataFrame) -> pd.DataFrame:
     """Write `ami_by_group` as text, mean ± SE: a row for each encoder, a column for each group."""
-    texts = plus_minus(by_group["mean"], by_group["se"])
+    texts = number_texts(by_group["mean"], by_group["se"])
     columns = by_group["group"].map(
         {group: f"{group} ({count})" for group, count in datasets_of_group(by_group).items()}
     )
     cells = by_group.assign(text=texts, column=columns)
-    wide = cells.pivot(index="encoder_name", columns="column", values="text")
-    return wide.reindex(
-        index=by_group["encoder_name"].unique(), columns=columns.unique()
-    ).rename_axis(columns=None)
+    return pivoted(cells, "encoder_name", "column", "text").rename_axis(columns=None)
 
 
 def best_by_group(by_group: pd.DataFrame) -> pd.DataFrame:
     """Mark what is best of each column of `written_by_group`."""
     written = written_by_group(by_group)
-    numbers = by_group.pivot(index="encoder_name", columns="group", values="mean")
-    marks = is_best(numbers.reindex(index=written.index, columns=by_group["group"].unique()), 0)
+    marks = is_best(pivoted(by_group, "encoder_name", "group", "mean"), axis=0)
     return marks.set_axis(written.columns, axis=1)
 
 
@@ -121,7 +121,7 @@ def mean_ranks(table: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row for each encoder, best first: `mean rank` over the datasets, its standard error `se`
-        and 95 % bootstrap interval `low` to `high`, and `best on` how many of the datasets (ties
+        and 95 % interval `low` to `high`, and `best on` how many of the datasets (ties
         count for each).
     """
     matrix = ami_matrix(table)
@@ -168,7 +168,7 @@ def average_by_group(differences: pd.DataFrame, table: pd.DataFrame) -> pd.DataF
     DataFrame
         Columns group, encoder, encoder_name, reference, `mean` and `se` over datasets in percentage
         points (`se` NaN where a group has one dataset), `n` datasets, `low` and `high` (95 %
-        bootstrap over the datasets), `p` (sign flips of the datasets' differences), `asked`: how
+        over the datasets), `p` (sign flips of the datasets' differences), `asked`: how
         many datasets the profile names.
     """
     keys = ["group", "encoder", "encoder_name", "reference"]
@@ -222,10 +222,9 @@ def written_differences(differences: pd.DataFrame) -> pd.DataFrame:
     """
     groups = list(dict.fromkeys(differences["group"]))
     index = [differences["group"].rename("group"), differences["encoder_name"].rename("encoder")]
-    intervals = with_interval(differences["mean"], differences["low"], differences["high"])
     columns = {
-        "difference": plus_minus(differences["mean"], differences["se"]),
-        "95 % interval": intervals.str.extract(r"(\[.*\])", expand=False),
+        "difference": number_texts(differences["mean"], differences["se"]),
+        "95 % interval": interval_texts(differences["low"], differences["high"]),
         "p": differences["p"],
         "datasets": differences["n"],
     }
@@ -306,17 +305,10 @@ def plot_rank_intervals(ranks: pd.DataFrame, styles: dict[str, dict]) -> Figure:
     size = (4.5, 0.8 + 0.2 * len(ranks))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     for y, (name, row) in enumerate(ranks.iterrows()):
-        style = by_name[name]
-        axes.hlines(y, row["low"], row["high"], color=style["color"], linewidth=0.6)
-        axes.errorbar(
-            *(row["mean rank"], y),
-            xerr=np.nan_to_num(row["se"]),
-            color=style["color"],
-            markerfacecolor=style["face"],
-            marker=style["marker"],
-            markersize=4.5,
-            elinewidth=2,
-        )
+        look = encoder_look(by_name[name])
+        axes.hlines(y, row["low"], row["high"], color=look["color"], linewidth=0.6)
+        se = np.nan_to_num(row["se"])
+        axes.errorbar(row["mean rank"], y, xerr=se, markersize=4.5, elinewidth=2, **look)
     axes.set_yticks(range(len(ranks)), ranks.index)
     axes.invert_yaxis()
     axes.set_xlabel("mean rank of AMI, 1 is best")
@@ -366,7 +358,7 @@ def _not_told_apart(ranks: pd.DataFrame) -> str:
     if len(ranks) < 2:
         return " There is no other encoder to compare it with."
     if ranks["high"].isna().iloc[0]:
-        return " That is one dataset: how sure the order is cannot be told."
+        return " It has one rank on every dataset there is: how sure the order is cannot be told."
     reach = int((ranks["low"].iloc[1:] <= ranks["high"].iloc[0]).sum())
     return (
         f" Of the {len(ranks) - 1} others, {reach} have a mean rank whose 95 % interval overlaps "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from PIL import Image
 
 from zsc_utils.datasets import ImageDataset
 from zsc_utils.study.base import datasets_of_group, is_best
@@ -118,9 +119,7 @@ def points(axes, x, rows: pd.DataFrame, style: dict, linestyle: str = "none") ->
         x,
         rows["mean"],
         yerr=rows["se"].fillna(0),
-        color=style["color"],
-        markerfacecolor=style["face"],
-        marker=style["marker"],
+        **encoder_look(style),
         label=style["label"],
         linestyle=linestyle,
         linewidth=1,
@@ -213,6 +212,44 @@ def ami_cells(axes, wide: pd.DataFrame, *, bold: bool = True, shrink: float = 0.
     axes.tick_params(length=0)
 
 
+def intervals(axes, rows: pd.DataFrame, value: str, y, **look) -> None:
+    """Draw a column of values at places y, each with a bar from its `low` to its `high`, if any."""
+    bars = np.stack([rows[value] - rows["low"], rows["high"] - rows[value]]).astype(float)
+    axes.errorbar(rows[value], y, xerr=np.nan_to_num(bars), linestyle="none", **look)
+
+
+def encoder_look(style: dict) -> dict:
+    """Give what matplotlib calls the look of an encoder's marker and bar."""
+    return {"color": style["color"], "markerfacecolor": style["face"], "marker": style["marker"]}
+
+
+def name_rows(axes, names) -> None:
+    """Name rows from top to bottom, of differences: a line marks zero."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.axvline(0, color="0.4", linewidth=0.8, zorder=0)
+
+
+def image_grid(
+    rows: Sequence[Sequence[Image.Image]], columns: int, size: tuple[float, float]
+) -> tuple[Figure, np.ndarray]:
+    """Show rows of images without ticks or frames; gives the axes of each, (rows, columns).
+
+    Where a row is short its end stays empty. `size` is that of the figure, in inches.
+    """
+    figure, all_axes = plt.subplots(
+        len(rows), columns, figsize=size, squeeze=False, layout="constrained"
+    )
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01)
+    for line, images in zip(all_axes, rows, strict=True):
+        for axes in line:
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        for axes, image in zip(line, images, strict=False):
+            axes.imshow(image.convert("RGB"))
+    return figure, all_axes
+
+
 def nothing(why: str) -> Figure:
     """Draw a figure that says why there is nothing to see."""
     figure, axes = plt.subplots(figsize=(4, 1))
@@ -255,19 +292,12 @@ def contact_sheet(
     """
     order = dataset.labels[level].argsort(kind="stable").to_numpy()
     chosen = order[np.linspace(0, len(order) - 1, columns * rows).round().astype(int)]
-    figure, all_axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(0.65 * columns, (0.85 if titles else 0.65) * rows),
-        squeeze=False,
-        layout="constrained",
-    )
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01)
-    for axes, index in zip(all_axes.flat, chosen, strict=True):
-        axes.imshow(dataset.images[index].convert("RGB"))
+    size = (0.65 * columns, (0.85 if titles else 0.65) * rows)
+    lines = [[dataset.images[i] for i in line] for line in chosen.reshape(rows, columns)]
+    figure, all_axes = image_grid(lines, columns, size)
+    for axes, name in zip(all_axes.flat, dataset.labels[level].iloc[chosen], strict=True):
         if titles:
-            axes.set_title(as_text(dataset.labels[level].iloc[index]), fontsize=7, pad=2)
-        axes.set_axis_off()
+            axes.set_title(as_text(name), fontsize=7, pad=2)
     return figure
 
 

@@ -22,8 +22,16 @@ from zsc_utils.study.encoders import (
     paired_differences,
     written_differences,
 )
-from zsc_utils.study.figures import dodge, dodged, legend_outside, nothing, points, reference_panels
-from zsc_utils.study.tables import plus_minus
+from zsc_utils.study.figures import (
+    dodge,
+    dodged,
+    encoder_look,
+    legend_outside,
+    nothing,
+    points,
+    reference_panels,
+)
+from zsc_utils.study.tables import number_texts
 
 
 def learning_curves(encoders: Iterable[str]) -> pd.DataFrame:
@@ -148,7 +156,7 @@ def written_gains(gains: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     groups = list(dict.fromkeys(gains["group"]))
     gains = gains.sort_values("group", key=lambda names: names.map(groups.index), kind="stable")
     keys = pd.MultiIndex.from_frame(means[["group", "encoder"]])
-    texts = pd.Series(plus_minus(means["mean"], means["se"]).to_numpy(), keys)
+    texts = pd.Series(number_texts(means["mean"], means["se"]).to_numpy(), keys)
     names = means.drop_duplicates("encoder").set_index("encoder")["encoder_name"]
     written = written_differences(gains).rename(columns={"difference": "gain"})
     for column, encoder in (("after", "encoder"), ("before", "reference")):
@@ -197,9 +205,7 @@ def plot_learning_curves(curves: pd.DataFrame, styles: dict[str, dict]) -> Figur
             measured = rows[rows["knn"].notna()]
             knn.plot(
                 *(measured["epoch"], measured["knn"]),
-                color=style["color"],
-                markerfacecolor=style["face"],
-                marker=style["marker"],
+                **encoder_look(style),
                 markersize=4,
                 label=style["label"],
             )

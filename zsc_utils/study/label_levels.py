@@ -10,8 +10,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from zsc_utils.datasets import ImageDataset
-from zsc_utils.study.base import bullets, mean_by, on_shared_clusterers, with_score
-from zsc_utils.study.figures import ami_cells, as_text, nothing
+from zsc_utils.study.base import bullets, mean_by, on_shared_clusterers, pivoted, with_score
+from zsc_utils.study.figures import ami_cells, as_text, intervals, name_rows, nothing
 from zsc_utils.study.stats import mean_interval, sign_flip_p
 
 TRAINED = {True: "with labels", False: "without labels"}
@@ -131,7 +131,7 @@ def level_differences(scores: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     -------
     DataFrame
         A row for each level and `trained`: `mean` difference in points, averaged over the encoders
-        of a dataset, then over the `n` datasets; `low` and `high` (95 % bootstrap over datasets)
+        of a dataset, then over the `n` datasets; `low` and `high` (95 % over datasets)
         and `p` (sign flips of datasets). Encoders are no independent units: they see the same
         images.
     """
@@ -172,11 +172,10 @@ def plot_level_heatmap(scores: pd.DataFrame) -> Figure:
     if scores.empty:
         return nothing("no dataset has both a result and two label levels to compare")
     levels = _levels_of(scores)
-    wide = scores.pivot(index="encoder_name", columns="level", values="mean")
-    wide = wide.reindex(index=scores["encoder_name"].unique(), columns=levels)
-    size = (2.4 + 0.42 * len(levels), 1.3 + 0.22 * len(wide))
+    ami = pivoted(scores, "encoder_name", "level", "mean")[levels]
+    size = (2.4 + 0.42 * len(levels), 1.3 + 0.22 * len(ami))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
-    ami_cells(axes, wide)
+    ami_cells(axes, ami)
     axes.axvline(1, color="white", linewidth=3)
     axes.set_title(as_text(scores["dataset_name"].iloc[0]))
     axes.set_xticklabels(levels, rotation=45, ha="right")
@@ -189,7 +188,7 @@ def plot_level_differences(differences: pd.DataFrame) -> Figure:
     Parameters
     ----------
     differences
-        As `level_differences` gives it; bars are 95 % bootstrap intervals over datasets.
+        As `level_differences` gives it; bars are 95 % intervals over datasets.
         Raw pixels and random weights are not drawn.
     """
     if differences.empty:
@@ -199,21 +198,17 @@ def plot_level_differences(differences: pd.DataFrame) -> Figure:
     looks = {"with labels": ("o", -0.15), "without labels": ("s", 0.15)}
     for (trained, (marker, shift)), color in zip(looks.items(), sns.color_palette(), strict=False):
         rows = differences[differences["trained"] == trained]
-        axes.errorbar(
-            rows["mean"],
+        intervals(
+            *(axes, rows, "mean"),
             [levels.index(level) + shift for level in rows["level"]],
-            xerr=[rows["mean"] - rows["low"], rows["high"] - rows["mean"]],
             color=color,
             marker=marker,
             markersize=4,
             elinewidth=1,
-            linestyle="none",
             label=f"trained {trained}",
         )
     counts = differences.groupby("level")["n"].max()
-    axes.set_yticks(range(len(levels)), [f"{level} ({counts[level]})" for level in levels])
-    axes.set_ylim(len(levels) - 0.5, -0.5)
-    axes.axvline(0, color="0.4", linewidth=0.8, zorder=0)
+    name_rows(axes, [f"{level} ({counts[level]})" for level in levels])
     axes.set_xlabel(
         "AMI at the official level − AMI at this one\n(points, mean over datasets, 95 %)"
     )

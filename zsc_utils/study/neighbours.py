@@ -12,10 +12,18 @@ from zsc_utils.study.base import (
     bullets,
     mean_by,
     on_shared_clusterers,
+    pivoted,
     with_score,
     without_baselines,
 )
-from zsc_utils.study.figures import as_text, legend_outside, nothing
+from zsc_utils.study.figures import (
+    as_text,
+    encoder_look,
+    intervals,
+    legend_outside,
+    name_rows,
+    nothing,
+)
 from zsc_utils.study.stats import mean_interval, sign_flip_p, spearman
 
 OTHERS = "other clusterers"
@@ -101,7 +109,7 @@ def agreement_by_clusterer(agreement: pd.DataFrame, seed: int = 0) -> pd.DataFra
     Returns
     -------
     DataFrame
-        A row for each clusterer and measure: `mean` ρ, `low` and `high` (95 % bootstrap over
+        A row for each clusterer and measure: `mean` ρ, `low` and `high` (95 % over
         datasets; NaN for one), `n` datasets.
     """
     keys = ["clusterer_name", "measure"]
@@ -127,7 +135,7 @@ def ceiling_gap(agreement: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     DataFrame
         A row for each kNN measure: `ceiling` and `rho`, the mean ρ with the other clusterers and
         with kNN accuracy, averaged over clusterers, then over the `n` datasets that have both;
-        `gap` = ceiling − rho, with `low` and `high` (95 % bootstrap over datasets) and `p` (sign
+        `gap` = ceiling − rho, with `low` and `high` (95 % over datasets) and `p` (sign
         flips of whole datasets).
     """
     wide = agreement.pivot_table(index="dataset", columns="measure", values="rho", sort=False)
@@ -177,7 +185,7 @@ def rank_changes(pairs: pd.DataFrame, k: int, seed: int = 0) -> pd.DataFrame:
     DataFrame
         A row for each encoder: `by_ami` and `by_knn`, its mean rank over datasets (1 for the best;
         AMI is the mean over clusterers); `gain` = by_ami − by_knn, ranks won when kNN judges, with
-        `low`, `high` (95 % bootstrap over datasets), `p` (sign flips) and `n` datasets. Largest
+        `low`, `high` (95 % over datasets), `p` (sign flips) and `n` datasets. Largest
         gain first.
     """
     means = mean_ami_and_accuracy(pairs, k)
@@ -199,9 +207,7 @@ def rank_changes(pairs: pd.DataFrame, k: int, seed: int = 0) -> pd.DataFrame:
 def accuracy_matrix(neighbours: pd.DataFrame, k: int) -> pd.DataFrame:
     """KNN accuracy in percent at one k: a row a dataset that has any, a column an encoder."""
     rows = neighbours[(neighbours["k"] == k) & neighbours["accuracy"].notna()]
-    wide = rows.pivot(index="dataset_name", columns="encoder_name", values="accuracy")
-    order = {axis: rows[f"{axis}_name"].unique() for axis in ("dataset", "encoder")}
-    return 100 * wide.reindex(index=order["dataset"], columns=order["encoder"])
+    return 100 * pivoted(rows, "dataset_name", "encoder_name", "accuracy")
 
 
 def lacking_neighbours(neighbours: pd.DataFrame) -> pd.DataFrame:
@@ -245,9 +251,7 @@ def plot_ami_against_accuracy(means: pd.DataFrame, styles: dict[str, dict]) -> F
             axes.errorbar(
                 *(row.accuracy, row.mean),
                 yerr=np.nan_to_num(row.se),
-                color=style["color"],
-                markerfacecolor=style["face"],
-                marker=style["marker"],
+                **encoder_look(style),
                 label=style["label"],
                 linestyle="none",
                 markersize=4,
@@ -268,7 +272,7 @@ def plot_rank_agreement(summary: pd.DataFrame, ceiling: str) -> Figure:
     ----------
     summary
         As `agreement_by_clusterer` gives it: points are mean ρ over datasets, bars 95 %
-        bootstrap intervals.
+        intervals.
     ceiling
         The measure that shows how well clusterers agree with one another.
     """
@@ -282,23 +286,18 @@ def plot_rank_agreement(summary: pd.DataFrame, ceiling: str) -> Figure:
     for i, measure in enumerate(measures):
         rows = summary[summary["measure"] == measure]
         shift = 0.7 * ((i + 0.5) / len(measures) - 0.5)
-        low, high = (rows[bound].fillna(rows["mean"]) for bound in ("low", "high"))
-        axes.errorbar(
-            rows["mean"],
+        intervals(
+            *(axes, rows, "mean"),
             [clusterers.index(name) + shift for name in rows["clusterer_name"]],
-            xerr=[rows["mean"] - low, high - rows["mean"]],
             color=shades.get(measure, "black"),
             marker="o" if measure in shades else "D",
             markersize=4,
             elinewidth=1,
-            linestyle="none",
             label=measure,
         )
-    axes.set_yticks(range(len(clusterers)), clusterers)
-    axes.set_ylim(len(clusterers) - 0.5, -0.5)
     for edge in np.arange(0.5, len(clusterers) - 1):
         axes.axhline(edge, color="0.85", linewidth=0.8, zorder=0)
-    axes.axvline(0, color="0.4", linewidth=0.8, zorder=0)
+    name_rows(axes, clusterers)
     axes.set_xlabel(
         "Spearman's ρ with AMI of the clusterer\n(over encoders; mean over datasets, 95 %)"
     )
@@ -313,27 +312,17 @@ def plot_rank_changes(changes: pd.DataFrame, styles: dict[str, dict]) -> Figure:
     Parameters
     ----------
     changes
-        As `rank_changes` gives it; bars are 95 % bootstrap intervals over datasets.
+        As `rank_changes` gives it; bars are 95 % intervals over datasets.
     styles
         As `encoder_styles` gives it.
     """
     if changes.empty:
         return nothing("no encoder has both AMI and kNN accuracy")
     figure, axes = plt.subplots(figsize=(5, 0.8 + 0.24 * len(changes)), layout="constrained")
-    for place, row in enumerate(changes.itertuples()):
-        style = styles[row.encoder]
-        low, high = (row.gain if np.isnan(b) else b for b in (row.low, row.high))
-        axes.errorbar(
-            *(row.gain, place),
-            xerr=[[row.gain - low], [high - row.gain]],
-            color=style["color"],
-            markerfacecolor=style["face"],
-            marker=style["marker"],
-            markersize=5,
-        )
-    axes.set_yticks(range(len(changes)), changes["encoder_name"])
-    axes.set_ylim(len(changes) - 0.5, -0.5)
-    axes.axvline(0, color="0.4", linewidth=0.8, zorder=0)
+    for place, name in enumerate(changes["encoder"]):
+        look = encoder_look(styles[name])
+        intervals(axes, changes[place : place + 1], "gain", [place], markersize=5, **look)
+    name_rows(axes, changes["encoder_name"])
     axes.set_xlabel("ranks won when kNN judges, not AMI\n(mean over datasets, 95 %)")
     sns.despine(figure)
     return figure

@@ -6,10 +6,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL import Image
 
 from zsc_utils.datasets.base import Images
 from zsc_utils.study.base import LEFT_OUT, bullets
-from zsc_utils.study.figures import categorical_colors, nothing
+from zsc_utils.study.figures import categorical_colors, image_grid, nothing
 
 
 def rank_by_silhouette(table: pd.DataFrame) -> pd.DataFrame:
@@ -104,6 +105,13 @@ def plot_cluster_sizes(counts: pd.Series) -> Figure:
     return figure
 
 
+def small(image: Image.Image) -> Image.Image:
+    """Shrink an image to what a row can show of it: a photograph has fifty times as much."""
+    image = image.convert("RGB")
+    image.thumbnail((160, 160))
+    return image
+
+
 def plot_image_rows(
     images: Images, chosen: dict[str, np.ndarray], counts: pd.Series, most: int = 15
 ) -> Figure:
@@ -126,29 +134,16 @@ def plot_image_rows(
     if LEFT_OUT in chosen and LEFT_OUT not in names:
         names[-1] = LEFT_OUT
     columns = max(len(chosen[name]) for name in names)
-    figure, all_axes = plt.subplots(
-        len(names),
-        columns,
-        figsize=(1.1 + 0.55 * columns, 0.58 * len(names)),
-        squeeze=False,
-        layout="constrained",
-    )
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01)
-    for name, axes_row in zip(names, all_axes, strict=True):
-        axes_row[0].text(
+    rows = [[small(images[i]) for i in chosen[name]] for name in names]
+    figure, all_axes = image_grid(rows, columns, (1.1 + 0.55 * columns, 0.58 * len(names)))
+    for name, axes in zip(names, all_axes[:, 0], strict=True):
+        axes.text(
             *(-0.2, 0.5, f"{name}\n{counts[name]}"),
             ha="right",
             va="center",
             fontsize=8,
-            transform=axes_row[0].transAxes,
+            transform=axes.transAxes,
         )
-        for axes in axes_row:
-            axes.set_axis_off()
-        for axes, position in zip(axes_row, chosen[name], strict=False):
-            image = images[position].convert("RGB")
-            # No more than a picture of this size can show: a photograph has fifty times as much.
-            image.thumbnail((160, 160))
-            axes.imshow(image)
     return figure
 
 

@@ -16,9 +16,18 @@ from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.recipes import Recipe, Reduction
-from zsc_utils.study.base import FEW, bullets
-from zsc_utils.study.figures import COLORS, DASHES, MARKERS, group_colors, legend_outside, nothing
+from zsc_utils.study.base import bullets, pivoted
+from zsc_utils.study.figures import (
+    COLORS,
+    DASHES,
+    MARKERS,
+    group_colors,
+    intervals,
+    legend_outside,
+    nothing,
+)
 from zsc_utils.study.stats import mean_interval, sign_flip_p
+from zsc_utils.study.tables import number_texts
 from zsc_utils.sweep.cells import Job
 
 REDUCTION_NAMES = {
@@ -83,7 +92,7 @@ def reduction_curves(comparison: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns clusterer, clusterer_name, reduction, n_components (NaN for none), `mean` over
-        datasets in percent, `low` and `high` (95 % bootstrap interval over datasets, NaN for
+        datasets in percent, `low` and `high` (95 % interval over datasets, NaN for
         one), `n` datasets.
     """
     rows = []
@@ -96,17 +105,13 @@ def reduction_curves(comparison: pd.DataFrame) -> pd.DataFrame:
 
 def written_curves(curves: pd.DataFrame) -> pd.DataFrame:
     """Write `reduction_curves` as text: a row for each reduction, a column for each clusterer."""
-    texts = [
-        f"{row.mean:.1f}" + ("" if np.isnan(row.low) else f" [{row.low:.1f}, {row.high:.1f}]")
-        for row in curves[["mean", "low", "high"]].itertuples(index=False, name="Cell")
-    ]
+    texts = number_texts(curves["mean"], None, curves["low"], curves["high"])
     names = [
         reduced_name(*how) for how in zip(curves["reduction"], curves["n_components"], strict=True)
     ]
     cells = curves.assign(text=texts, how=names)
-    wide = cells.pivot(index="how", columns="clusterer_name", values="text")
-    wide = wide.reindex(index=cells["how"].unique(), columns=cells["clusterer_name"].unique())
-    return wide.rename_axis(index="reduction", columns=None)
+    texts = pivoted(cells, "how", "clusterer_name", "text")
+    return texts.rename_axis(index="reduction", columns=None)
 
 
 def dataset_differences(
@@ -162,7 +167,7 @@ def reduction_differences(differences: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         One row for each pair and clusterer: `mean` in percentage points, `low` and `high` (95 %
-        bootstrap interval over datasets), `p` (sign flips, two-sided), `n` datasets, `above`: on
+        interval over datasets), `p` (sign flips, two-sided), `n` datasets, `above`: on
         how many of them the difference is above zero. Interval and p are NaN for one dataset.
     """
     rows = []
@@ -368,17 +373,9 @@ def plot_reduction_differences(differences: pd.DataFrame, means: pd.DataFrame) -
             y = [pairs.index(pair) + 0.22 for pair in rows["pair"]]
             axes.scatter(rows["difference"], y, s=8, color=[colors[group]], label=group, alpha=0.8)
         rows = means[means["clusterer_name"] == panel]
-        bars = np.stack([rows["mean"] - rows["low"], rows["high"] - rows["mean"]])
-        axes.errorbar(
-            rows["mean"],
-            [pairs.index(pair) - 0.12 for pair in rows["pair"]],
-            xerr=np.nan_to_num(bars).clip(min=0),
-            color="black",
-            marker="D",
-            markersize=4,
-            linestyle="none",
-            label="mean, 95 % interval",
-        )
+        y = [pairs.index(pair) - 0.12 for pair in rows["pair"]]
+        look = {"color": "black", "marker": "D", "markersize": 4}
+        intervals(axes, rows, "mean", y, **look, label="mean, 95 % interval")
         axes.set_title(panel)
         axes.set_xlabel("points")
         axes.set_yticks(range(len(pairs)), pairs)
@@ -395,15 +392,10 @@ def plot_recipe_grid(choices: pd.DataFrame) -> Figure:
     choices
         As `recipe_choices` gives it.
     """
-    shape = {"index": "encoder_name", "columns": "clusterer_name"}
-    order = {
-        "index": choices["encoder_name"].unique(),
-        "columns": choices["clusterer_name"].unique(),
-    }
     kinds = list(KIND_COLORS)
     codes = choices.assign(code=choices["kind"].map(kinds.index))
-    codes = codes.pivot(**shape, values="code").reindex(**order)
-    texts = choices.pivot(**shape, values="reduction").reindex(**order)
+    codes = pivoted(codes, "encoder_name", "clusterer_name", "code")
+    texts = pivoted(choices, "encoder_name", "clusterer_name", "reduction")
     size = (2.4 + 0.85 * codes.shape[1], 0.9 + 0.22 * len(codes))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     sns.heatmap(
@@ -419,8 +411,8 @@ def plot_recipe_grid(choices: pd.DataFrame) -> Figure:
         annot_kws={"fontsize": 7},
     )
     axes.set(xlabel="", ylabel="")
-    axes.set_yticklabels(order["index"], rotation=0)
-    axes.set_xticklabels(order["columns"], rotation=20, ha="right")
+    axes.set_yticklabels(codes.index, rotation=0)
+    axes.set_xticklabels(codes.columns, rotation=20, ha="right")
     axes.tick_params(length=0)
     used = set(choices["kind"])
     patches = [Patch(color=KIND_COLORS[kind], label=kind) for kind in kinds if kind in used]
@@ -502,12 +494,11 @@ def say_difference(row: pd.Series) -> str:
     text = f"**{row['pair']}**: {row['mean']:+.1f} points on average over {row['n']} dataset"
     text += "s" if row["n"] != 1 else ""
     if pd.isna(row["low"]):
-        return f"{text}; one dataset tells nothing about others."
+        why = "one dataset tells nothing about others" if row["n"] == 1 else "the same on each"
+        return f"{text}; {why}."
     verdict = "the interval holds zero"
     if row["low"] > 0 or row["high"] < 0:
         verdict = f"the interval lies {'above' if row['low'] > 0 else 'below'} zero"
-    if row["n"] < FEW:
-        verdict += ", and of so few datasets a bootstrap's is too narrow"
     return (
         f"{text}, 95 % interval [{row['low']:.1f}, {row['high']:.1f}], p = {row['p']:.3g}; above "
         f"zero on {row['above']} of them; {verdict}."

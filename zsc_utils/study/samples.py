@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.study.base import with_score
-from zsc_utils.study.figures import as_text, nothing
+from zsc_utils.study.figures import as_text, image_grid, nothing
 from zsc_utils.sweep.cells import plan
 from zsc_utils.sweep.clusterings import Clustering, read_clusterings
 from zsc_utils.sweep.profile import Profile
@@ -171,26 +170,17 @@ def plot_images(picked: Picked | None, columns: int = 10, seed: int = 0) -> Figu
     if picked is None or picked.clusters.empty:
         return nothing("there is no clustering to show images of")
     clusters = picked.clusters
-    figure, all_axes = plt.subplots(
-        *(len(clusters), columns),
-        figsize=(1.9 + 0.55 * columns, 0.4 + 0.62 * len(clusters)),
-        squeeze=False,
-        layout="constrained",
-    )
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.02)
-    rng = np.random.default_rng(seed)
-    for line, (_, row) in zip(all_axes, clusters.iterrows(), strict=True):
-        members = np.flatnonzero(picked.clustering.clusters == row["cluster"])
-        shown = rng.choice(members, min(columns, len(members)), replace=False)
-        for axes in line:
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-        for axes, index in zip(line, shown, strict=False):
-            axes.imshow(picked.clustering.images[index].convert("RGB"))
-        line[0].set_ylabel(
-            beside(row, picked.judge), rotation=0, ha="right", va="center", fontsize=7
-        )
     cell = picked.clustering
+    rng = np.random.default_rng(seed)
+    rows = []
+    for cluster in clusters["cluster"]:
+        members = np.flatnonzero(cell.clusters == cluster)
+        shown = rng.choice(members, min(columns, len(members)), replace=False)
+        rows.append([cell.images[i] for i in shown])
+    size = (1.9 + 0.55 * columns, 0.4 + 0.62 * len(clusters))
+    figure, all_axes = image_grid(rows, columns, size)
+    for axes, (_, row) in zip(all_axes[:, 0], clusters.iterrows(), strict=True):
+        axes.set_ylabel(beside(row, picked.judge), rotation=0, ha="right", va="center", fontsize=7)
     clusterer = CLUSTERERS[cell.cell.clusterer].facts.display
     names = (as_text(cell.job.dataset.facts.display), cell.job.encoder.display, clusterer)
     figure.suptitle(f"{', '.join(names)}; by {JUDGES[picked.judge]}", fontsize=8)

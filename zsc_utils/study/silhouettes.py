@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from zsc_utils.study.base import SPACES, bullets, mean_by, pretrained_only, with_score
 from zsc_utils.study.figures import COLORS, legend_outside, nothing
 from zsc_utils.study.stats import percentile_interval, resampled_clusters, spearman, sure_mean_by
-from zsc_utils.study.tables import plus_minus, with_interval
+from zsc_utils.study.tables import interval_texts, number_texts
 
 
 def silhouette_correlation(
@@ -68,7 +68,7 @@ def written_correlation(correlation: pd.DataFrame) -> pd.DataFrame:
         As `silhouette_correlation` or `correlation_by_supervision` gives it: where its rows are
         told apart by `trained`, that stands over the spaces.
     """
-    texts = with_interval(*(correlation[name] for name in ("rho", "low", "high")), decimals=2)
+    texts = number_texts(correlation["rho"], None, correlation["low"], correlation["high"], 2)
     columns = [name for name in ("trained", "space_name") if name in correlation]
     order = correlation["clusterer_name"].unique()
     wide = correlation.assign(text=texts).pivot(
@@ -205,7 +205,7 @@ def regrets_by_way(by_dataset: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each way, smallest regret first: `way`, `mean`, `se` and 95 % bootstrap interval
+        A row for each way, smallest regret first: `way`, `mean`, `se` and 95 % interval
         `low` to `high` of the regret over `n` datasets, in points; `hits`: how often the best was
         taken, in percent; `saved`: the regret of a random choice on the same datasets minus this
         one, its interval `saved_low` to `saved_high`, and `p` of its sign flips.
@@ -231,12 +231,11 @@ def written_regrets(ways: pd.DataFrame) -> pd.DataFrame:
         `regret` (mean ± SE), its `95 % interval`, `hits` in percent, `saved` against a random
         choice with its interval (texts, but for `hits`), `p` and `datasets`.
     """
-    intervals = with_interval(ways["mean"], ways["low"], ways["high"])
     columns = {
-        "regret": plus_minus(ways["mean"], ways["se"]),
-        "95 % interval": intervals.str.extract(r"(\[.*\])", expand=False),
+        "regret": number_texts(ways["mean"], ways["se"]),
+        "95 % interval": interval_texts(ways["low"], ways["high"]),
         "hits": ways["hits"],
-        "saved": with_interval(ways["saved"], ways["saved_low"], ways["saved_high"]),
+        "saved": number_texts(ways["saved"], None, ways["saved_low"], ways["saved_high"]),
         "p": ways["p"],
         "datasets": ways["n"],
     }

@@ -11,11 +11,14 @@ from zsc_utils.study.base import mean_by
 
 RESAMPLES = 10_000
 
+# Of fewer datasets a bootstrap of their mean is too narrow: `student_interval` has numbers.
+FEW = 10
+
 
 def mean_interval(
     values: np.ndarray, *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of a mean.
+    """Interval of a mean: Student's for fewer than ten values, else a percentile bootstrap.
 
     Parameters
     ----------
@@ -31,14 +34,16 @@ def mean_interval(
     Returns
     -------
     low, high
-        NaN for fewer than two values: one dataset says nothing about others. With fewer than ten
-        or so values such an interval is too narrow: `student_interval` is the honest one there.
+        NaN for fewer than two values, as one dataset says nothing about others, and for fewer than
+        ten that are all the same.
     """
-    from scipy.stats import bootstrap
+    from scipy.stats import bootstrap, sem
 
     values = np.asarray(values, float)
     if len(values) < 2:
         return np.nan, np.nan
+    if len(values) < FEW:
+        return student_interval(values.mean(), sem(values), len(values), level=level)
     found = bootstrap(
         (values,),
         np.mean,

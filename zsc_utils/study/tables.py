@@ -13,7 +13,7 @@ bold by the numbers they were written from::
     best = base.is_best(accuracy)                     # the best of each row; axis=0: of each column
     tables.keep(accuracy, "10_accuracy", figures, bold=best)
 
-    gaps = means.assign(gap=tables.plus_minus(means["mean"], means["se"]))
+    gaps = means.assign(gap=tables.number_texts(means["mean"], means["se"]))
     tables.keep(gaps.pivot(…), "09_gap", figures, bold=base.is_best(numbers))
 
 A ledger whose columns differ gives `decimals` a number for each: ``{"statistic": 1, "p": 3}``.
@@ -272,29 +272,36 @@ def _digits(value: float, decimals: int) -> str:
     return f"{value:.{decimals}f}".replace("-", "−")
 
 
-def plus_minus(mean: pd.Series, se: pd.Series, decimals: int = 1) -> pd.Series:
-    """Write means with their standard errors as text, nothing behind ± where there is none."""
-    texts = [
-        None
-        if pd.isna(m)
-        else _digits(m, decimals) + ("" if pd.isna(s) else f" ± {_digits(s, decimals)}")
-        for m, s in zip(mean, se, strict=True)
-    ]
-    return pd.Series(texts, index=mean.index, dtype=object)
-
-
-def with_interval(
-    value: pd.Series, low: pd.Series, high: pd.Series, decimals: int = 1
+def number_texts(
+    value: pd.Series,
+    se: pd.Series | None = None,
+    low: pd.Series | None = None,
+    high: pd.Series | None = None,
+    decimals: int = 1,
 ) -> pd.Series:
-    """Write numbers with their intervals as text, `1.2 [0.8, 1.6]`, no brackets without any."""
+    """Write numbers as text, `1.2 ± 0.3 [0.8, 1.6]`, without what is not given or not known."""
+    table = pd.DataFrame({"value": value, "se": se, "low": low, "high": high}, index=value.index)
     texts = [
         None
-        if pd.isna(v)
-        else _digits(v, decimals)
-        + ("" if pd.isna(a) else f" [{_digits(a, decimals)}, {_digits(b, decimals)}]")
-        for v, a, b in zip(value, low, high, strict=True)
+        if pd.isna(row.value)
+        else _digits(row.value, decimals)
+        + ("" if pd.isna(row.se) else f" ± {_digits(row.se, decimals)}")
+        + ("" if pd.isna(row.low) else f" {_interval(row.low, row.high, decimals)}")
+        for row in table.itertuples()
     ]
     return pd.Series(texts, index=value.index, dtype=object)
+
+
+def interval_texts(low: pd.Series, high: pd.Series, decimals: int = 1) -> pd.Series:
+    """Write intervals alone, `[0.8, 1.6]`; what has none is missing."""
+    texts = [
+        None if pd.isna(a) else _interval(a, b, decimals) for a, b in zip(low, high, strict=True)
+    ]
+    return pd.Series(texts, index=low.index, dtype=object)
+
+
+def _interval(low: float, high: float, decimals: int) -> str:
+    return f"[{_digits(low, decimals)}, {_digits(high, decimals)}]"
 
 
 def join_interval(table: pd.DataFrame, value: str = "mean", decimals: int = 1) -> pd.DataFrame:
@@ -312,8 +319,8 @@ def join_interval(table: pd.DataFrame, value: str = "mean", decimals: int = 1) -
     Returns
     -------
     DataFrame
-        The text, as `with_interval` writes it, in the place of `value`; `low` and `high` dropped.
+        The text, as `number_texts` writes it, in the place of `value`; `low` and `high` dropped.
     """
-    text = with_interval(table[value], table["low"], table["high"], decimals)
+    text = number_texts(table[value], None, table["low"], table["high"], decimals)
     joined = table.assign(**{value: text}).drop(columns=["low", "high"])
     return joined.rename(columns={value: f"{value} [95 %]"})

@@ -9,7 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from zsc_utils.study.base import bullets, mean_by, on_shared_clusterers, with_score
+from zsc_utils.study.base import bullets, mean_by, on_shared_clusterers, pivoted, with_score
 from zsc_utils.study.figures import dashes_in_row, nothing, points, rows_by_backbone
 
 
@@ -53,9 +53,7 @@ def level_matrix(means: pd.DataFrame) -> pd.DataFrame:
     means
         As `ami_by_level` gives it.
     """
-    wide = means.pivot(index="encoder_name", columns="level", values="mean")
-    order = means["encoder_name"].unique(), means["level"].unique()
-    return wide.reindex(index=order[0], columns=order[1]).rename_axis(index="encoder")
+    return pivoted(means, "encoder_name", "level", "mean").rename_axis(index="encoder")
 
 
 def plot_ami_levels(means: dict[str, pd.DataFrame], styles: dict[str, dict]) -> Figure:

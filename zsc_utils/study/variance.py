@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, StrMethodFormatter
 from zsc_utils.reduction import pca_scores
 from zsc_utils.study.base import NO_RESULT, bullets
 from zsc_utils.study.figures import dashes_in_row, nothing, rows_by_backbone
-from zsc_utils.study.tables import with_interval
+from zsc_utils.study.tables import number_texts
 from zsc_utils.sweep.cells import Job
 from zsc_utils.sweep.results import read_embeddings
 
@@ -124,7 +124,7 @@ def written_dims(dims: pd.DataFrame) -> pd.DataFrame:
     """Write `dims_for_variance` as text, median [fewest, most] over datasets, as `median_dims`."""
     by = dims.groupby(["encoder_name", "fraction"], sort=False)["dims"]
     spans = by.agg(["median", "min", "max"])
-    texts = with_interval(spans["median"], spans["min"], spans["max"], decimals=0)
+    texts = number_texts(spans["median"], None, spans["min"], spans["max"], decimals=0)
     wide = texts.unstack("fraction").reindex(dims["encoder_name"].unique())
     return wide.set_axis([f"{fraction:.0%}" for fraction in wide.columns], axis=1)
 
