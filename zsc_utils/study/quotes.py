@@ -15,7 +15,7 @@ from zsc_utils.study.base import not_fine_tuned, without_baselines
 from zsc_utils.study.encoders import ami_by_group, group_differences, mean_ranks, paired_differences
 from zsc_utils.study.fine_tuning import fine_tuning_gains
 from zsc_utils.study.silhouettes import correlation_by_supervision, silhouette_correlation
-from zsc_utils.study.tables import plus_minus, with_interval
+from zsc_utils.study.tables import number_texts
 from zsc_utils.study.taxonomy import ami_by_level, level_matrix
 from zsc_utils.sweep.profile import Profile
 
@@ -103,7 +103,7 @@ def _span(values: pd.Series, decimals: int = 0) -> str:
 
 def _interval(numbers: pd.Series, decimals: int = 1) -> str:
     value, low, high = (pd.Series([number]) for number in numbers.astype(float))
-    return with_interval(value, low, high, decimals)[0]
+    return number_texts(value, None, low, high, decimals)[0]
 
 
 def _share(marks: pd.Series) -> str:
@@ -153,7 +153,7 @@ def _of_fine_tuning(gains: pd.DataFrame) -> Quotes:
     yield "C4", "gain on Far-OOD, without MAE", f"{_span(far.loc[~is_mae, 'mean'], 1)} points"
     sure = far.loc[~is_mae, "mean"].abs() > 2 * far.loc[~is_mae, "se"]
     yield "C4", "sure", f"{_share(sure)} are further from zero than two standard errors"
-    mae = plus_minus(far["mean"], far["se"])[is_mae].iloc[0]
+    mae = number_texts(far["mean"], far["se"])[is_mae].iloc[0]
     yield "C4", "gain on Far-OOD, MAE", f"{mae} points"
     best = gains.loc[gains.groupby("group", sort=False)["mean"].idxmax(), "encoder_name"]
     yield "C5", "groups in which MAE gains most", f"{_share(best.str.startswith('MAE'))} groups"
