@@ -1,7 +1,6 @@
 """What the repository itself promises: rooms, dependencies, notebooks, documents."""
 
 import ast
-import io
 import json
 import re
 import shutil
@@ -15,6 +14,7 @@ import yaml
 from conftest import ROOT
 
 from zsc_utils import ROOMS
+from zsc_utils.book import STUDY_FIGURES
 from zsc_utils.datasets import DATASETS
 from zsc_utils.encoders import ENCODERS
 from zsc_utils.recipes import encoders_with_recipes, recipe_for
@@ -22,6 +22,8 @@ from zsc_utils.study import COMMON, SECTIONS
 from zsc_utils.sweep.profile import load_profile, profile_names
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+DOCUMENTS = sorted((ROOT / "docs").glob("*.md"))
+REFERENCE = ROOT / "docs" / "reference" / "mini"
 
 
 PACKAGE = ROOT / "zsc_utils"
@@ -157,36 +159,73 @@ def test_citation_names_the_study():
     assert citation["preferred-citation"]["doi"].endswith("2406.02465")
 
 
-def committed(path):
-    """Text of a file as it is committed: a run on this machine may have written another."""
-    shown = subprocess.run(
-        ["git", "show", f"HEAD:{path}"], cwd=ROOT, capture_output=True, text=True
+def shown_pictures():
+    """Pictures of runs that README, the documents and the book's front page show."""
+    book = {f"figures/mini/{figure.file}.png" for figure in STUDY_FIGURES}
+    pages = "\n".join(page.read_text() for page in [ROOT / "README.md", *DOCUMENTS])
+    return book | set(re.findall(r"figures/[\w/.-]+\.(?:png|pdf)", pages))
+
+
+def test_of_a_run_git_keeps_the_pictures_that_are_shown_and_nothing_else():
+    lines = (ROOT / ".gitignore").read_text().splitlines()
+    assert lines.index("figures/*") < lines.index("!figures/mini/") < lines.index("figures/mini/*")
+    kept = {line[1:] for line in lines if line.startswith("!figures/mini/") and line[-1] != "/"}
+    assert kept == shown_pictures()
+    assert [name for name in kept if not (ROOT / name).exists()] == []
+
+
+def test_git_has_no_other_figures():
+    listed = subprocess.run(
+        ["git", "ls-files", "figures"], cwd=ROOT, capture_output=True, text=True
     )
-    if shown.returncode:
-        pytest.skip("not a git checkout, or the figures are not committed")
-    return shown.stdout
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    assert set(listed.stdout.split()) == shown_pictures()
 
 
-@pytest.mark.parametrize("name", ["01_groups.md", "11_claims.md"])
-def test_readme_tables_are_those_that_were_computed(name):
-    table = committed(f"figures/mini/{name}").strip()
+@pytest.mark.parametrize("name", ["groups.md", "claims.md"])
+def test_readme_tables_are_those_of_the_reference_run(name):
+    table = (REFERENCE / name).read_text().strip()
     readme = (ROOT / "README.md").read_text()
-    assert table in readme, f"README has not the table of figures/mini/{name}: paste it"
+    assert table in readme, f"README has not the table of docs/reference/mini/{name}: paste it"
 
 
-def test_verdicts_in_readme_are_those_of_the_notebook_executed_here():
-    """Words, not digits: the last ones of a number may differ between machines."""
-    build = ROOT / "build" / "mini"
-    settings = build / ".settings"
-    if not (build / "11_claims.ipynb").exists() or "SEED= " not in settings.read_text():
-        pytest.skip("notebook 11 was not executed here with the seed of the profile")
-    computed = pd.read_csv(ROOT / "figures" / "mini" / "11_claims.csv", index_col="id")["verdict"]
+def test_verdicts_in_readme_are_those_of_the_reference_ledger():
+    ledger = pd.read_csv(REFERENCE / "ledger.csv")
+    verdicts = ledger.groupby(ledger["key"].str[:2])["claim_verdict"].first().to_dict()
     lines = (ROOT / "README.md").read_text().splitlines()
-    shown = {line[2:4]: line.split("|")[-2].strip() for line in lines if line.startswith("| C")}
-    assert computed.to_dict().items() <= shown.items()
+    shown = {line[2:4]: line.split("|")[-2].split()[0] for line in lines if line.startswith("| C")}
+    assert verdicts.items() <= shown.items() and len(verdicts) == 8
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
+def paragraphs_beside_the_findings():
+    """Give the paragraphs of docs/miniature.md that quote a run, by their claim."""
+    page = (ROOT / "docs" / "miniature.md").read_text()
+    section = page.partition("## Beside the published findings\n")[2]
+    named = {"": [], "stranger": []}
+    for line in filter(None, section.splitlines()):
+        claim = re.match(r"- \*\*(C\d),", line)
+        key = claim[1] if claim else "stranger" if "efficientnet_lite0" in line else ""
+        named.setdefault(key, []).append(line)
+    return {key: "\n".join(lines) for key, lines in named.items()}
+
+
+def test_numbers_beside_the_findings_are_those_of_the_reference_run():
+    """Each stands there as it was computed, and no number stands there that was not."""
+    numbers = pd.read_csv(REFERENCE / "numbers.csv", keep_default_na=False)
+    paragraphs = paragraphs_beside_the_findings()
+    assert set(numbers["claim"]) == set(paragraphs)
+    for claim, rows in numbers.groupby("claim"):
+        names = r"\]\([^)]*\)|`[^`]*`|\*\*.*?\*\*|\[notebook \d+|MoCo-v3"
+        rest = re.sub(names, "", paragraphs[claim])
+        # The longest first: 4.5 is not a part of 14.5.
+        for text in sorted(rows["text"], key=len, reverse=True):
+            assert text in paragraphs[claim], f"{claim}: docs/miniature.md has not {text!r}"
+            rest = rest.replace(text, "")
+        assert not re.search(r"\d", rest), f"{claim}: not from docs/reference/mini: {rest}"
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.stem)
 def test_no_verdict_is_typed_by_hand(page):
     """They are computed by rule in notebook 11; README's table is held to it above."""
     verdict = r"\b(supported|contradicted|undecided|confirmed|refuted|(dis)?agrees?[:;. *,])"
@@ -194,14 +233,24 @@ def test_no_verdict_is_typed_by_hand(page):
 
 
 def test_few_datasets_of_the_miniature_are_too_hard_or_too_easy():
-    best = pd.read_csv(io.StringIO(committed("figures/mini/01_best.csv")))
-    assert len(best) == len(load_profile("mini").datasets)
-    assert best["ami"].between(15, 97).sum() >= len(best) - 2
+    cells = pd.read_csv(REFERENCE / "cells.csv")
+    untrained = [name for name in ENCODERS if ENCODERS[name].facts.method in ("none", "random")]
+    best = 100 * cells[~cells["encoder"].isin(untrained)].groupby("dataset")["ami"].max()
+    assert set(best.index) == set(load_profile("mini").datasets)
+    assert best.between(15, 97).sum() >= len(best) - 2
 
 
-@pytest.mark.parametrize(
-    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.stem
-)
+def test_figures_that_the_list_of_the_paper_names_are_drawn():
+    """Those of one dataset or clusterer have its name in braces in the notebook."""
+    page = (ROOT / "docs" / "paper.md").read_text()
+    drawn = "\n".join(path.read_text() for path in NOTEBOOKS)
+    names = re.findall(r"`(\d\d_[^`]+)`", page)
+    assert len(names) > 15
+    stems = [re.sub(r"(<\w+>|…)$", "", name) for name in names]
+    assert [stem for stem in stems if f'"{stem}' not in drawn] == []
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *DOCUMENTS], ids=lambda page: page.stem)
 def test_links_and_pictures_exist(page):
     targets = re.findall(r"\]\(([^)#]+)\)", page.read_text())
     local = [target for target in targets if "://" not in target]
