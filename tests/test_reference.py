@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 from typer.testing import CliRunner
-from zsc_utils.analysis import ami_by_group, silhouette_correlation
 
 from zsc_utils.cli import app
 from zsc_utils.encoders import ENCODERS
 from zsc_utils.study import quotes, reference
+from zsc_utils.study.encoders import ami_by_group
 from zsc_utils.study.reference import Run, UnfinishedError, compare, say
+from zsc_utils.study.silhouettes import silhouette_correlation
 from zsc_utils.sweep.profile import load_profile
 from zsc_utils.sweep.run import sweep
 
