@@ -234,7 +234,8 @@ def say_best_levels(counts: pd.DataFrame, differences: pd.DataFrame) -> str:
         won, asked = rows["official best"].sum(), rows["encoders"].sum()
         elsewhere = rows[rows["most often best"] != rows["official"]]
         listed = ", ".join(
-            f"{row.dataset_name} ({row._6} before {row.official})" for row in elsewhere.itertuples()
+            f"{row['dataset_name']} ({row['most often best']} before {row['official']})"
+            for row in elsewhere.to_dict("records")
         )
         sentences.append(
             f"Encoders trained **{trained}**: clusters agree best with the official level in {won} "
