@@ -49,6 +49,7 @@ def results(seeds=(1,)):
                             "seed": seed,
                             "status": "ok",
                             "reason": "",
+                            "n_clusters": 5,
                             "ami": ami,
                             "ami_by_level": dict.fromkeys(levels, ami),
                             **dict(zip(base.SPACES, rng.uniform(-1, 1, 2), strict=True)),
