@@ -1,10 +1,12 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from made_up import following, table  # noqa: F401  (fixtures for all files)
 from PIL import Image
 
@@ -13,10 +15,20 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
-    """A build folder in which the smoke profile has been swept by the command line."""
-    build = tmp_path_factory.mktemp("build")
-    run_zsc("sweep", "--profile", "smoke", "--jobs", "2", build=build)
-    return build
+    """A build folder in which the smoke profile has been swept by the command line.
+
+    It is swept once, however many processes run the tests; each has a copy of its own.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    swept = shared / "smoke"
+    with FileLock(shared / "smoke.lock"):
+        if not swept.exists():
+            unfinished = tmp_path_factory.mktemp("unfinished")
+            run_zsc("sweep", "--profile", "smoke", "--jobs", "2", build=unfinished)
+            unfinished.rename(swept)
+    build = tmp_path_factory.mktemp("smoke") / "build"
+    return shutil.copytree(swept, build)
 
 
 def run_zsc(*args, build, check=True, **env):

@@ -207,6 +207,9 @@ def plot_level_differences(differences: pd.DataFrame) -> Figure:
             elinewidth=1,
             label=f"trained {trained}",
         )
+    # Student's interval of two or three datasets may be wider than AMI can differ.
+    low, high = axes.get_xlim()
+    axes.set_xlim(max(low, -100), min(high, 100))
     counts = differences.groupby("level")["n"].max()
     name_rows(axes, [f"{level} ({counts[level]})" for level in levels])
     axes.set_xlabel(
