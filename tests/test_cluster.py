@@ -1,6 +1,10 @@
+import tracemalloc
+
 import numpy as np
 import pytest
+from scipy.cluster.hierarchy import ward as scipy_ward
 from sklearn.cluster import HDBSCAN as SklearnHDBSCAN
+from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
 
 from zsc_utils.clustering import (
@@ -11,7 +15,9 @@ from zsc_utils.clustering import (
     scale_for_threshold,
 )
 from zsc_utils.errors import UnknownNameError
-from zsc_utils.recipes import recipe_for
+from zsc_utils.recipes import Reduction, recipe_for
+from zsc_utils.reduction import reduce
+from zsc_utils.ward import ward_tree
 
 TASK = Task(n_samples=90, n_classes=3, min_cluster_size=5, seed=1)
 
@@ -88,7 +94,7 @@ def test_hdbscan_settings(size):
         "max_cluster_size": 20,
         "cluster_selection_method": "eom",
         "metric": "chebyshev",
-        "approx_min_span_tree": False,
+        "algorithm": "prims_kdtree",
     }
     found = params("hdbscan", {"metric": "chebyshev"}, Task(104, 3, min_cluster_size=size))
     assert subset_of(expected, found)
@@ -145,15 +151,69 @@ def test_hdbscan_leaves_outliers_out():
     assert adjusted_rand_score(classes[clustered], result.labels[:200][clustered]) == 1
 
 
-def test_hdbscan_is_scikit_learns_with_the_sample_itself_not_counted():
+@pytest.fixture(scope="module")
+def digits():
     from sklearn.datasets import load_digits
 
-    X = load_digits().data[:600]
-    ours = run_clusterer(X, "hdbscan", Task(600, 10), {"metric": "euclidean"}).labels
-    reference = SklearnHDBSCAN(
-        min_cluster_size=5, min_samples=5, max_cluster_size=120, copy=True
-    ).fit_predict(X)
-    assert adjusted_rand_score(reference, ours) > 0.95
+    return load_digits().data[:600]
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "l1", "chebyshev"])
+def test_hdbscan_is_scikit_learns_to_the_label(digits, metric):
+    doubled = np.repeat(digits[:300], 2, axis=0)  # which makes many ties
+    in_umap = reduce(digits, Reduction("umap", n_components=50))
+    for X in (digits, doubled, in_umap):
+        ours = run_clusterer(X, "hdbscan", Task(600, 10), {"metric": metric}).labels
+        reference = SklearnHDBSCAN(
+            min_cluster_size=5, min_samples=5, max_cluster_size=120, metric=metric, copy=True
+        ).fit_predict(X)
+        assert ours.max() > 3 and np.array_equal(ours, reference)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(2, 3), (61, 1), (600, 50), (300, 400)])
+def test_ward_is_scipys_and_cuts_are_scikit_learns(shape, dtype):
+    X = np.random.default_rng(0).normal(size=shape).astype(dtype)
+    tree, reference = ward_tree(X), scipy_ward(X)
+    assert np.allclose(tree.heights, reference[:, 2], rtol=1e-12)
+    n = len(X)
+    for k in {1, 2, n // 3 or 1, n - 1, n}:
+        ours = run_clusterer(X, "ac_with_c", Task(n, k), {"linkage": "ward"}).labels
+        theirs = AgglomerativeClustering(k).fit_predict(X)
+        assert len(set(ours)) == k and adjusted_rand_score(ours, theirs) == 1
+    for threshold in (0.5, 1.0, 2.0):
+        ours = run_clusterer(X, "ac_without_c", Task(n, 1), {"distance_threshold": threshold})
+        theirs = AgglomerativeClustering(None, distance_threshold=threshold)
+        assert adjusted_rand_score(ours.labels, theirs.fit_predict(scale_for_threshold(X))) == 1
+
+
+def test_ward_puts_together_what_is_the_same_first():
+    X = np.repeat(np.random.default_rng(0).normal(size=(20, 4)), 3, axis=0)
+    tree = ward_tree(X)
+    assert (tree.heights[:40] == 0).all() and (tree.heights[40:] > 0).all()
+    assert adjusted_rand_score(tree.cut(20), np.repeat(np.arange(20), 3)) == 1
+
+
+def test_both_agglomerative_clusterers_cut_one_tree(blobs):
+    X, _ = blobs
+    first = run_clusterer(X, "ac_with_c", TASK)
+    tree = ward_tree(X)
+    again = run_clusterer(X, "ac_without_c", TASK, {"distance_threshold": 2.0})
+    assert ward_tree(X) is tree
+    # The second is said to take as long as if it had made the tree.
+    assert again.seconds >= tree.seconds and first.seconds >= tree.seconds
+    assert ward_tree(X + 1) is not tree
+
+
+def test_ward_takes_memory_for_samples_not_for_pairs():
+    X = np.random.default_rng(0).normal(size=(2000, 8))
+    ward_tree(X[:10])  # compiled by now
+    tracemalloc.start()
+    ward_tree(X).cut(10)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Distances of all pairs are 16 MB.
+    assert X.nbytes < peak < 6 * X.nbytes
 
 
 def test_hdbscan_arccos_ignores_length():

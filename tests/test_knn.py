@@ -9,9 +9,9 @@ import pytest
 
 from zsc_utils import metrics
 from zsc_utils.datasets import load_dataset
-from zsc_utils.embedding import Precision
 from zsc_utils.errors import EmbeddingsError
 from zsc_utils.metrics import KS, accuracy_by_k, nearest, vote
+from zsc_utils.precision import Precision
 from zsc_utils.sweep import neighbours as knn
 from zsc_utils.sweep.cells import plan
 from zsc_utils.sweep.neighbours import knn_accuracies

@@ -12,8 +12,8 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from zsc_utils.embedding import Precision
 from zsc_utils.errors import ImageFolderError, ProfileError, UnknownNameError
+from zsc_utils.precision import Precision
 from zsc_utils.study import own_images
 from zsc_utils.sweep.own import (
     FEWEST,

@@ -1,13 +1,24 @@
+from functools import lru_cache
+from itertools import product
+
 import numpy as np
 import pytest
+from mpmath import mp
 from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
+from sklearn.metrics import silhouette_samples as sklearn_samples
+from sklearn.metrics.cluster import contingency_matrix
+from sklearn.metrics.cluster import expected_mutual_information as sklearn_expected
+from threadpoolctl import threadpool_limits
 
 from zsc_utils.metrics import (
     TRUTH_SCORES,
     adjusted_mutual_information,
     cluster_counts,
+    expected_mutual_information,
     partition_agreement,
     silhouette,
+    silhouette_samples,
+    silhouettes,
     truth_scores,
     why_undefined,
 )
@@ -31,6 +42,44 @@ def test_ami_is_scikit_learns_with_arithmetic_normalisation():
     ours = truth_scores(y, clusters)["ami"]
     assert ours == pytest.approx(adjusted_mutual_info_score(y, clusters))
     assert ours != pytest.approx(adjusted_mutual_info_score(y, clusters, average_method="max"))
+
+
+@pytest.mark.parametrize(
+    ("n", "groups"),
+    [(2, (1, 2)), (3, (2, 2)), (7, (3, 6)), (500, (2, 400)), (3000, (40, 900)), (3000, (2, 2))],
+)
+def test_expected_mutual_information_and_ami_are_scikit_learns(n, groups):
+    rng = np.random.default_rng(n)
+    for power in (1, 3):  # groups of like sizes, and of very different ones
+        one, other = (np.minimum((k * rng.random(n) ** power).astype(int), k - 1) for k in groups)
+        other = np.where(rng.random(n) < 0.3, one, other)
+        table = contingency_matrix(one, other, sparse=True)
+        sizes = np.bincount(one), np.bincount(other)
+        ours = expected_mutual_information(*(x[x > 0] for x in sizes))
+        assert ours == pytest.approx(sklearn_expected(table, n), abs=1e-10)
+        if len(set(one)) > 1 and len(set(other)) > 1 and {len(set(one)), len(set(other))} != {n}:
+            expected = adjusted_mutual_info_score(one, other)
+            assert partition_agreement(one, other) == pytest.approx(expected, abs=1e-10)
+            assert partition_agreement(other, one) == pytest.approx(expected, abs=1e-10)
+        if 1 < len(set(one)) < n:
+            assert partition_agreement(one, one + 5) == 1
+
+
+def test_expected_mutual_information_of_many_small_groups_keeps_its_digits():
+    # log n! and log (n − a)! agree in their first digits, which their difference loses.
+    rng = np.random.default_rng(0)
+    sizes = [np.bincount(rng.integers(0, k, 100_000)) for k in (9_000, 11_000)]
+    sizes = [found[found > 0] for found in sizes]
+    exact, n = mp.mpf(0), 100_000
+    with mp.workdps(40):
+        log = lru_cache(lambda k: mp.loggamma(k + 1))
+        counted = [np.transpose(np.unique(x, return_counts=True)).tolist() for x in sizes]
+        for (a, k), (b, m) in product(*counted):
+            for s in range(1, min(a, b) + 1):
+                log_p = log(a) + log(b) + log(n - a) + log(n - b) - log(n) - log(s)
+                log_p -= log(a - s) + log(b - s) + log(n - a - b + s)
+                exact += k * m * mp.mpf(s) / n * mp.log(mp.mpf(n * s) / (a * b)) * mp.exp(log_p)
+    assert expected_mutual_information(*sizes) == pytest.approx(float(exact), abs=1e-11)
 
 
 def test_samples_left_out_count_as_one_more_cluster():
@@ -109,3 +158,30 @@ def test_agreement_of_partitions():
 )
 def test_silhouette_is_undefined(labels):
     assert np.isnan(silhouette(np.random.default_rng(0).normal(size=(6, 2)), labels))
+
+
+@pytest.mark.parametrize("offset", [0, 1e4])
+@pytest.mark.parametrize("shape", [(3, 1), (33, 2), (200, 50)])
+def test_silhouettes_of_samples_are_scikit_learns(shape, offset):
+    rng = np.random.default_rng(0)
+    n = len(X := rng.normal(size=shape) + offset)
+    X[1] = X[0]
+    labelings = [np.arange(n) // 2, rng.integers(-1, 2, n), rng.permutation(n) % (n // 2 + 1)]
+    labelings = [labels for labels in labelings if 1 < len(set(labels)) < n]
+    for ours, labels in zip(silhouette_samples(X, labelings), labelings, strict=True):
+        assert ours == pytest.approx(sklearn_samples(X, labels), abs=1e-6)
+
+
+def test_silhouettes_do_not_depend_on_threads_nor_on_each_other(blobs):
+    X, y = blobs
+    labelings = [y, y % 2, np.zeros_like(y), -np.ones_like(y), np.arange(len(y))]
+    together = silhouettes(X, labelings)
+    assert np.isnan(together[2:]).all() and together[0] > together[1] > -1
+    with threadpool_limits(1):
+        assert together[:2] == [silhouette(X, labels) for labels in labelings[:2]]
+
+
+def test_silhouette_of_identical_samples():
+    X = np.repeat(np.eye(2, 3, dtype=np.float32), 4, axis=0)
+    assert silhouette(X, np.repeat([0, 1], 4)) == 1
+    assert silhouette(np.ones((6, 2)), np.repeat([0, 1], 3)) == 0

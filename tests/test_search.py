@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from zsc_utils.datasets import load_dataset
-from zsc_utils.embedding import Embeddings, Precision
+from zsc_utils.embedding import Embeddings
 from zsc_utils.errors import ProfileError, RecipeError
+from zsc_utils.precision import Precision
 from zsc_utils.recipes import Recipe, Reduction, recipe_for, trials_file
 from zsc_utils.sweep import search as room
 from zsc_utils.sweep.profile import load_profile

@@ -12,14 +12,15 @@ import yaml
 from conftest import run_zsc
 from made_up import quick, result_files
 
-from zsc_utils.embedding import Precision, embeddings_key
+from zsc_utils.embedding import embeddings_key
 from zsc_utils.errors import ProfileError, UnknownNameError
-from zsc_utils.recipes import STUDY_TABLE
+from zsc_utils.precision import Precision
+from zsc_utils.recipes import SILHOUETTE_SEED, STUDY_TABLE
 from zsc_utils.study import base, encoders
 from zsc_utils.sweep.cells import embeddings_size, plan, side_by_side, taxonomies
 from zsc_utils.sweep.profile import PROFILES, load_profile, profile_names
 from zsc_utils.sweep.results import progress_report, read_embeddings
-from zsc_utils.sweep.run import sweep
+from zsc_utils.sweep.run import stages, sweep
 from zsc_utils.sweep.store import Cell, pack_clusters, read_result, unpack_clusters, write_result
 
 
@@ -114,7 +115,7 @@ def test_a_profile_of_aliases_of_aliases_takes_no_time(tmp_path):
 def test_few_samples_are_warned_of_once_a_dataset_before_the_work(tmp_path, monkeypatch, caplog):
     profile = quick(clusterers=["kmeans", "hdbscan"], encoders=["raw_pixels", "mini_random_vit"])
     monkeypatch.setattr("zsc_utils.sweep.run.embed_jobs", lambda *args: None)
-    monkeypatch.setattr("zsc_utils.sweep.run.in_processes", lambda *args: ())
+    monkeypatch.setattr("zsc_utils.sweep.workers.in_processes", lambda *args: ())
     sweep(profile.model_copy(update={"max_samples": 20}), build=tmp_path, progress=False)
     (record,) = caplog.records
     assert "digits: 20 samples: too few for UMAP to 50 dimensions" in record.getMessage()
@@ -463,7 +464,7 @@ def test_where_no_cell_fits_nothing_is_embedded(tmp_path, needs):
 
 
 def test_no_more_cells_run_at_once_than_fit(tmp_path, needs, monkeypatch):
-    from zsc_utils.sweep import run as room
+    from zsc_utils.sweep import workers as room
 
     profile = quick(datasets=["digits", "mini-inat"], clusterers=["kmeans", "ac_with_c", "hdbscan"])
     jobs = plan(profile)
@@ -486,11 +487,38 @@ def test_no_more_cells_run_at_once_than_fit(tmp_path, needs, monkeypatch):
 
     monkeypatch.setattr(room, "Parallel", alone)
     together = sweep(profile, jobs=4, build=tmp_path / "parts", progress=False)
-    assert asked == [4, 2, 1]
+    # Of few jobs the reductions come first.
+    assert asked == [4, 4, 2, 2, 1]
     order = ["dataset", "clusterer"]
     wanted = [(job.dataset.facts.name, cell.clusterer) for job in jobs for cell, _ in job.cells]
     assert list(together[order].itertuples(index=False, name=None)) == wanted
     assert set(together["status"]) == {"ok"}
+
+
+def test_few_jobs_are_parted_and_many_are_not(tmp_path):
+    names = {"clusterers": ["ac_with_c", "kmeans", "ac_without_c"], "seeds": [1, 2]}
+    jobs = plan(
+        load_profile("smoke", datasets=["digits"], encoders=["efficientnet_lite0"], **names)
+    )
+    first, then = stages(jobs, tmp_path, 2)
+    # The silhouettes' UMAP and that of each seed, once for all that share it.
+    assert [call[-1] for call in first] == [SILHOUETTE_SEED, 1, 2]
+    assert {call[-2].method for call in first} == {"umap"}
+    parted = [[(cell.clusterer, cell.seed) for cell, _ in call[4]] for call in then]
+    # One tree serves both agglomerative clusterers.
+    assert parted == [
+        *([("ac_with_c", 1), ("ac_without_c", 1)], [("kmeans", 1)]),
+        *([("ac_with_c", 2), ("ac_without_c", 2)], [("kmeans", 2)]),
+    ]
+    (whole,) = stages(jobs * 4, tmp_path, 2)
+    assert [call[4] for call in whole] == [jobs[0].cells] * 4
+    assert len(list(stages(jobs, tmp_path, 1))) == 1
+
+
+def test_parted_jobs_give_the_same_results(tmp_path):
+    profile = quick(datasets=["digits"], encoders=["efficientnet_lite0"])
+    one, two = (sweep(profile, jobs=n, build=tmp_path / str(n), progress=False) for n in (1, 2))
+    pd.testing.assert_frame_equal(one.drop(columns="seconds"), two.drop(columns="seconds"))
 
 
 def test_sizes_are_guessed_before_embeddings_are_there_and_known_after(tmp_path):

@@ -220,7 +220,7 @@ def test_names_are_the_same_on_every_python(monkeypatch):
     profile = load_profile(
         "smoke", encoders=["mini_dino_vit"], datasets=["mini-in9"], clusterers=["hdbscan"]
     )
-    assert list(names(profile).values()) == ["d7572b4b6de2e86e"]
+    assert list(names(profile).values()) == ["d95d85f85363a352"]
 
 
 SOURCE = """

@@ -32,9 +32,10 @@ FACE = {
 
 # The rooms, in the order in which data goes through them: a room imports only rooms before it.
 ROOMS = (
-    *("errors", "cache", "edits", "registry"),  # the ground that all stand on
+    # The ground that all stand on.
+    *("errors", "cache", "compiled", "edits", "registry", "precision"),
     *("recipes", "datasets", "encoders", "narrow", "embedding", "npz"),
-    *("reduction", "clustering", "metrics"),
+    *("reduction", "ward", "clustering", "metrics"),
     *("miniature", "finetuning"),  # wings: only by name, by the command line, and by notebook 2
     "sweep",
     "study",

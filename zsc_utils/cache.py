@@ -16,11 +16,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from zsc_utils.errors import CacheDamagedError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 log = logging.getLogger(__name__)
@@ -128,6 +127,8 @@ def load_array(path: Path) -> np.ndarray:
     CacheDamagedError
         The file is cut short or is no array.
     """
+    import numpy as np
+
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
@@ -179,6 +180,8 @@ class ArrayFolder(MutableMapping):
             raise KeyError(name) from error
 
     def __setitem__(self, name: str, array: np.ndarray) -> None:
+        import numpy as np
+
         with atomic_path(self._path(name)) as draft:
             np.save(draft, array, allow_pickle=False)
 

@@ -9,7 +9,6 @@ import platform
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from zsc_utils.errors import (
     UnreadableImageError,
 )
 from zsc_utils.narrow import check_embeddings
+from zsc_utils.precision import Precision
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +37,6 @@ EMBEDDING_VERSION = 1
 # Small batches keep a CPU's working set in its cache: measured 1.3 to 2.1 times the throughput of
 # batches of 64 for the convolutional encoders. A GPU wants large ones.
 BATCH_SIZE = {"cpu": 16, "cuda": 256, "mps": 64}
-
-
-class Precision(StrEnum):
-    """Numbers that a forward pass computes with; embeddings are float32 in any case."""
-
-    fp32 = "fp32"
-    bf16 = "bf16"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 
 from zsc_utils.cache import fingerprint, versions
+from zsc_utils.compiled import kept
 from zsc_utils.errors import ZscError
 from zsc_utils.recipes import Reduction
 from zsc_utils.registry import Registry
@@ -135,7 +136,7 @@ def _all_distances() -> Callable[[np.ndarray], np.ndarray]:
     from numba import njit
     from umap.distances import euclidean
 
-    @njit
+    @njit(cache=True)
     def distances(X):
         found = np.zeros((len(X), len(X)), np.float32)
         for i in range(len(X)):
@@ -187,7 +188,8 @@ def umap(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarr
 
         points = zscore(X) if reduction.zscore else np.asarray(X)
         known = UMAP_NEIGHBORS < len(X) < UMAP_EXACT_BELOW
-        neighbors = exact_neighbors(points, UMAP_NEIGHBORS) if known else (None, None)
+        with kept("umap", "pynndescent"):
+            neighbors = exact_neighbors(points, UMAP_NEIGHBORS) if known else (None, None)
         reducer = UMAP(
             n_components=reduction.n_components,
             n_neighbors=UMAP_NEIGHBORS,
@@ -197,7 +199,7 @@ def umap(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarr
             n_jobs=1,
             precomputed_knn=(*neighbors, None),
         )
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), kept("umap", "pynndescent"):
             # Few samples: UMAP says that it takes all of them as neighbours, which is meant.
             warnings.filterwarnings("ignore", message="n_neighbors is larger than the dataset")
             # Neighbours that are given cannot be searched for those of new samples: none will come.
@@ -242,7 +244,7 @@ def pacmap(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.nda
         # It warns of every seed, and of dimensions other than two.
         logging.getLogger("pacmap").setLevel(logging.ERROR)
         model = PaCMAP(n_components=reduction.n_components, random_state=seed)
-        with one_numba_thread():
+        with one_numba_thread(), kept("pacmap"):
             return model.fit_transform(np.array(X))
 
     return remembered(array_name(reduction, seed), memo, make)

@@ -1,4 +1,7 @@
-"""What all commands share: the application, common options, errors in one line."""
+"""What all commands share: the application, common options, errors in one line.
+
+Commands import what they need themselves: to say what commands there are takes no pandas.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsc_utils.datasets import ImageDataset
 from zsc_utils.errors import ProfileError, ZscError
-from zsc_utils.sweep.profile import load_profile
+
+if TYPE_CHECKING:
+    from zsc_utils.datasets import ImageDataset
 
 app = typer.Typer(
     help="Cluster embeddings of datasets that the encoder never saw.",
@@ -125,6 +129,8 @@ def say_left_out(dataset: ImageDataset) -> None:
 
 def select_profile(profile, encoders_, datasets_, clusterers, seed):
     """Read a profile and put the names from the command line in place of its own."""
+    from zsc_utils.sweep.profile import load_profile
+
     return load_profile(
         profile,
         encoders=split(encoders_),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
-from tqdm.auto import tqdm
 
-from zsc_utils import clustering, datasets, encoders
 from zsc_utils.cache import atomic_path
 from zsc_utils.cli.base import (
     DeviceOption,
@@ -22,10 +20,8 @@ from zsc_utils.cli.base import (
     split,
     typed_path,
 )
-from zsc_utils.embedding import Precision
 from zsc_utils.errors import EmbeddingsError, UnknownNameError
-from zsc_utils.recipes import encoders_with_recipes, recipe_for, too_few_samples
-from zsc_utils.sweep.profile import check_names
+from zsc_utils.precision import Precision
 
 RESULT_COLUMNS = [
     "clusterer",
@@ -64,12 +60,14 @@ def embed(
     Their formats are told by content; other files are counted and left out.
     What is transparent is composed over white; of several frames the first counts.
     """
+    from zsc_utils.datasets import open_folder
     from zsc_utils.embedding import compute
+    from zsc_utils.encoders import load_encoder
     from zsc_utils.npz import save_npz
 
     check_writable(out)
-    dataset = datasets.open_folder(images, need_classes=False, skip_unreadable=skip_unreadable)
-    loaded = encoders.load_encoder(encoder, checkpoint)
+    dataset = open_folder(images, need_classes=False, skip_unreadable=skip_unreadable)
+    loaded = load_encoder(encoder, checkpoint)
     array, kept, errors = compute(
         dataset, loaded, device=device, precision=precision, skip_unreadable=skip_unreadable
     )
@@ -91,6 +89,9 @@ def recipe_family(encoder: str) -> str | None:
     UnknownNameError
         Neither the table nor the package knows the encoder.
     """
+    from zsc_utils import encoders
+    from zsc_utils.recipes import encoders_with_recipes
+
     with_recipes = encoders_with_recipes()
     if encoder in with_recipes:
         return None
@@ -120,6 +121,9 @@ def cluster_embeddings(
         ),
     ] = False,
     out: Annotated[Path | None, typer.Option(help="CSV file to write.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes at once; as many as processors by default.")
+    ] = None,
 ):
     """Cluster the embeddings of any file, one row a clusterer.
 
@@ -127,14 +131,21 @@ def cluster_embeddings(
     degenerate. Clusterers that are skipped (they need more memory, or to be told the number of
     classes) are no failures.
     """
+    import pandas as pd
+    from joblib import cpu_count
+    from tqdm.auto import tqdm
+
+    from zsc_utils.clustering import CLUSTERERS
     from zsc_utils.npz import load_npz
-    from zsc_utils.sweep.costs import Size, memory_available
+    from zsc_utils.recipes import recipe_for, too_few_samples
+    from zsc_utils.sweep.costs import Size, memory_available, peak_bytes
+    from zsc_utils.sweep.profile import check_names
     from zsc_utils.sweep.results import lack_of_results, skipped_row
-    from zsc_utils.sweep.run import evaluate_each
+    from zsc_utils.sweep.run import evaluate_side_by_side
     from zsc_utils.sweep.store import Cell
 
     check_writable(out)
-    known = list(clustering.CLUSTERERS)
+    known = list(CLUSTERERS)
     names = known if clusterers == "all" else split(clusterers)
     check_names("clusterer", names, known, None)
     family = recipe_family(recipe)
@@ -154,11 +165,17 @@ def cluster_embeddings(
     memory = memory_available()
     rows = {cell: skipped_row(cell, one, size, memory) for cell, one in cells}
     fitting = [(cell, one) for cell, one in cells if rows[cell] is None]
-    found = evaluate_each(
-        *(X, labels, "class", fitting), memo={}, told=n_classes, nearest=nearest_recipe
-    )
-    for cell, row, _ in tqdm(found, "cluster", len(fitting), unit="clusterer", leave=False):
-        rows[cell] = row
+    most = max((peak_bytes(one, size) for _, one in fitting), default=1)
+    with tempfile.TemporaryDirectory(prefix="zsc-") as folder:
+        found = evaluate_side_by_side(
+            *(X, labels, "class", fitting),
+            folder=Path(folder),
+            jobs=max(1, min(jobs or cpu_count(), int(memory // most))),
+            told=n_classes,
+            nearest=nearest_recipe,
+        )
+        for cell, row, _ in tqdm(found, "cluster", len(fitting), unit="clusterer", leave=False):
+            rows[cell] = row
     table = pd.DataFrame(list(rows.values())).reindex(columns=RESULT_COLUMNS)
     typer.echo(table.to_string(index=False, float_format="%.3f", na_rep="-"))
     if out:

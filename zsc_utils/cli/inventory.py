@@ -7,15 +7,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
-from tqdm.auto import tqdm
 
-from zsc_utils import clustering, datasets, encoders
 from zsc_utils.cache import data_folder
 from zsc_utils.cli.base import DataOption, app, check_writable, end_with, friendly, split
 from zsc_utils.errors import CheckpointError, DownloadError, UnknownNameError
-from zsc_utils.sweep.profile import check_names, load_profile, profile_names
 
 PICTURES = (".png", ".jpg", ".jpeg", ".pdf")
 
@@ -36,6 +32,11 @@ def list_names(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ):
     """List what is known by name."""
+    import pandas as pd
+
+    from zsc_utils import clustering, datasets, encoders
+    from zsc_utils.sweep.profile import load_profile, profile_names
+
     if kind is Kind.profiles:
         loaded = [load_profile(name) for name in profile_names()]
         rows = [{"name": p.name, "description": p.description} for p in loaded]
@@ -73,12 +74,13 @@ def sheet(
     data_root: DataOption = None,
 ):
     """Draw a contact sheet: images from all over a dataset's classes."""
+    from zsc_utils.datasets import load_dataset
+    from zsc_utils.study.figures import contact_sheet
+
     check_writable(out)
     if out.suffix.lower() not in PICTURES:
         raise UnknownNameError("kind of picture", out.suffix, PICTURES)
-    opened = datasets.load_dataset(dataset, data_root)
-    from zsc_utils.study.figures import contact_sheet
-
+    opened = load_dataset(dataset, data_root)
     figure = contact_sheet(opened, columns, rows, opened.facts.label, titles)
     figure.savefig(out, dpi=110, bbox_inches="tight")
 
@@ -89,6 +91,9 @@ def weights(
     names: Annotated[str, typer.Argument(help="Encoders, with commas, or all.")] = "all",
 ):
     """Fetch published weights that are not there yet, and say where they lie."""
+    from zsc_utils import encoders
+    from zsc_utils.sweep.profile import check_names
+
     chosen = encoders.with_published_weights() if names == "all" else split(names)
     check_names("encoder", chosen, list(encoders.ENCODERS), "timm:")
     failures = []
@@ -119,14 +124,19 @@ def data(
     ] = False,
 ):
     """Say which datasets are there, and how to get the others."""
+    import pandas as pd
+    from tqdm.auto import tqdm
+
+    from zsc_utils.datasets import DATASETS
     from zsc_utils.datasets.study import holdings
+    from zsc_utils.sweep.profile import check_names, load_profile
 
     root = data_root or data_folder()
     chosen = list(names or [])
     if profile:
         loaded = load_profile(profile)
         chosen += [*loaded.datasets, *loaded.search_on]
-    check_names("dataset", chosen, list(datasets.DATASETS), "folder:")
+    check_names("dataset", chosen, list(DATASETS), "folder:")
     wanted, others = holdings.select(chosen)
     if others:
         typer.echo(f"need no data: {', '.join(others)}")

@@ -13,7 +13,6 @@ from zsc_utils.cli.base import (
     friendly,
     select_profile,
 )
-from zsc_utils.sweep.profile import load_profile
 
 
 @app.command()
@@ -22,6 +21,7 @@ def reference(profile: ProfileOption = "mini"):
     """Keep a finished run as the reference run of its profile, in docs/reference/."""
     from zsc_utils.study.quotes import QUOTED, quotes
     from zsc_utils.study.reference import finished_run, write
+    from zsc_utils.sweep.profile import load_profile
 
     chosen = load_profile(profile)
     figures = figures_folder(chosen.name)

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 
 from zsc_utils.cache import ROOT, atomic_path, build_folder, figures_folder
@@ -24,8 +23,6 @@ from zsc_utils.cli.base import (
     say_left_out,
     select_profile,
 )
-from zsc_utils.recipes import STUDY_TABLE, trials_file
-from zsc_utils.sweep.profile import load_profile
 
 
 @app.command()
@@ -49,6 +46,12 @@ def sweep(
             "--fresh", help="Compute anew what is there, after an edit that raised no version."
         ),
     ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Dask scheduler whose workers compute, such as tcp://host:8786."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be computed, and stop.")
     ] = False,
@@ -87,6 +90,7 @@ def sweep(
         skip_unreadable=skip_unreadable,
         retry_failed=retry_failed,
         fresh=fresh,
+        scheduler=scheduler,
         announce=announce,
     )
     if out:
@@ -153,6 +157,9 @@ def search(
     device: DeviceOption = "auto",
 ):
     """Search recipes for a profile's encoders on training images; a profile can then name them."""
+    import pandas as pd
+
+    from zsc_utils.recipes import STUDY_TABLE, trials_file
     from zsc_utils.sweep.search import chosen_recipes
     from zsc_utils.sweep.search import search as run_search
 
@@ -188,6 +195,7 @@ def book(
 ):
     """Make a static site of the executed notebooks of a profile."""
     from zsc_utils.book import make_book
+    from zsc_utils.sweep.profile import load_profile
 
     chosen = load_profile(profile)
     executed = executed or ROOT / "build" / chosen.name

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from tqdm.auto import tqdm
 
 from zsc_utils.cli.base import DeviceOption, app, check_writable, friendly, split
-from zsc_utils.finetuning.settings import TuningPrecision
+from zsc_utils.precision import TuningPrecision
 
 
 @app.command()
@@ -43,6 +42,7 @@ def pretrain(
 ):
     """Train the miniature encoders that are not there yet; a run that was killed goes on."""
     import torch
+    from tqdm.auto import tqdm
 
     from zsc_utils.embedding import choose_device
     from zsc_utils.miniature.encoders import FOLDER
@@ -108,6 +108,8 @@ def finetune(
 
     On several GPUs: torchrun --standalone --nproc-per-node 4 --no-python zsc finetune ...
     """
+    from tqdm.auto import tqdm
+
     from zsc_utils.finetuning.run import fine_tune_encoder
     from zsc_utils.finetuning.settings import settings_for
 

@@ -29,7 +29,8 @@ from zsc_utils.finetuning.images import (
     updates_per_epoch,
 )
 from zsc_utils.finetuning.processes import ALONE, Group
-from zsc_utils.finetuning.settings import TuningPrecision, TuningSettings
+from zsc_utils.finetuning.settings import TuningSettings
+from zsc_utils.precision import TuningPrecision
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from zsc_utils.encoders import ENCODERS
 from zsc_utils.errors import TrainingError, UnknownNameError
+from zsc_utils.precision import TuningPrecision
 
 IMAGES_PER_LR = 256  # a learning rate is given for batches of this many images
-
-
-class TuningPrecision(StrEnum):
-    """Numbers that the forward pass of a training computes with."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    bf16 = "bf16"
-    fp16 = "fp16"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from zsc_utils.cache import ArrayFolder, fingerprint, load_array
 from zsc_utils.datasets import DATASETS, DatasetFacts, ImageDataset, load_dataset
 from zsc_utils.embedding import (
     Embeddings,
-    Precision,
     embeddings_folder,
     embeddings_key,
     stored_embeddings,
@@ -25,6 +24,7 @@ from zsc_utils.errors import (
     UnknownNameError,
     WeightsMissingError,
 )
+from zsc_utils.precision import Precision
 from zsc_utils.recipes import Recipe, recipe_for
 from zsc_utils.sweep.costs import Size, dimensions, peak_bytes
 from zsc_utils.sweep.evaluate import cell_key

@@ -27,8 +27,9 @@ from zsc_utils.sweep.costs import lack_of_memory, memory_available, peak_bytes
 from zsc_utils.sweep.evaluate import attempt
 from zsc_utils.sweep.profile import Profile
 from zsc_utils.sweep.results import read_embeddings
-from zsc_utils.sweep.run import in_processes, one_thread
+from zsc_utils.sweep.run import one_thread
 from zsc_utils.sweep.search import COMMON
+from zsc_utils.sweep.workers import in_processes
 
 # Dimensions to reduce to. 50 is the study's for UMAP. What takes longer has fewer: for 400 samples
 # UMAP takes half a second of a core whatever the dimensions, PaCMAP a tenth to a third. t-SNE

@@ -17,6 +17,7 @@ from zsc_utils.sweep.costs import memory_available
 from zsc_utils.sweep.profile import Profile
 from zsc_utils.sweep.results import results
 from zsc_utils.sweep.run import fetch_what_is_published, forget_mended, run
+from zsc_utils.sweep.workers import local
 
 # Photographs that come with the installation stand in where no folder is named.
 EXAMPLE = "textures"
@@ -150,7 +151,8 @@ def cluster_own(
     _check_number(n, f"only {n} of {len(job.dataset)} images could be read")
     memory = memory_available()
     left = missing([job], build, memory, retry_failed=True)
-    run(left, build, memory, skip_unreadable=True, progress=progress)
+    with local(1, memory) as workers:
+        run(left, build, workers, skip_unreadable=True, progress=progress)
     table = results([job], build, memory).assign(n_skipped=len(embeddings.skipped))
     return table, list(read_clusterings([job], build))
 

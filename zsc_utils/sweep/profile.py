@@ -12,8 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from zsc_utils import clustering, datasets, encoders
 from zsc_utils.cache import ROOT
-from zsc_utils.embedding import Precision
 from zsc_utils.errors import ProfileError, UnknownNameError
+from zsc_utils.precision import Precision
 from zsc_utils.recipes import STUDY_TABLE
 
 PROFILES = ROOT / "profiles"

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import gc
 import logging
+import platform
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm.auto import tqdm
 
-from zsc_utils.cache import build_folder
-from zsc_utils.datasets import DatasetFacts
-from zsc_utils.edits import LOADED, check_code, guarded, older_than_code
-from zsc_utils.embedding import left_some_out, mended, read
-from zsc_utils.encoders import fetch_weights
-from zsc_utils.errors import CacheDamagedError, CheckpointError, WorkerError
-from zsc_utils.recipes import Recipe, too_few_samples
-from zsc_utils.reduction import Memo
+from zsc_utils.cache import ArrayFolder, build_folder
+from zsc_utils.datasets import DatasetFacts, load_dataset
+from zsc_utils.edits import check_code, older_than_code
+from zsc_utils.embedding import embeddings_key, left_some_out, mended, read, stored_embeddings
+from zsc_utils.encoders import fetch_weights, find_encoder
+from zsc_utils.errors import CacheDamagedError, CheckpointError, WorkerError, ZscError
+from zsc_utils.precision import Precision
+from zsc_utils.recipes import (
+    SILHOUETTE_REDUCTION,
+    SILHOUETTE_SEED,
+    Recipe,
+    Reduction,
+    too_few_samples,
+)
+from zsc_utils.reduction import Memo, reduce
 from zsc_utils.sweep.cells import (
     Job,
     fitting,
     missing,
+    not_embedded,
     plan,
     reductions_memo,
     results_folder,
@@ -37,6 +46,7 @@ from zsc_utils.sweep.evaluate import evaluate
 from zsc_utils.sweep.profile import Profile
 from zsc_utils.sweep.results import results
 from zsc_utils.sweep.store import Cell, write_result
+from zsc_utils.sweep.workers import Workers, dask, in_processes, local
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +61,7 @@ def sweep(
     skip_unreadable: bool = False,
     retry_failed: bool = False,
     fresh: bool = False,
+    scheduler: str | None = None,
     progress: bool = True,
     announce: Callable[[list[Job], float], None] | None = None,
 ) -> pd.DataFrame:
@@ -79,6 +90,9 @@ def sweep(
     fresh
         Forget what is stored of the profile, embeddings and reductions included, and compute it
         anew: after an edit of the code that raised no version.
+    scheduler
+        Address of a Dask scheduler, whose workers embed and cluster in place of this machine; they
+        see the build folder by the same path (see docs/cluster.md). `jobs` then does not count.
     progress
         Show progress bars.
     announce
@@ -101,76 +115,91 @@ def sweep(
     fetch_what_is_published(profile.encoders)
     planned = plan(profile, data_root, skip_unreadable)
     forget_mended(planned, build)
-    memory = memory_available()
-    if announce:
-        announce(planned, memory)
-    if fresh:
-        check_code()
-        forget(planned, build)
-    left = missing(planned, build, memory, retry_failed)
-    if left:
-        check_code()
-        warn_of_older(planned, build)
-        warn_of_few(left)
-    run(
-        *(left, build, memory),
-        jobs=jobs,
-        device=device,
-        skip_unreadable=skip_unreadable,
-        progress=progress,
-    )
+    with dask(scheduler, build) if scheduler else local(jobs, memory_available()) as workers:
+        memory = workers.most
+        if announce:
+            announce(planned, memory)
+        if fresh:
+            check_code()
+            forget(planned, build)
+        left = missing(planned, build, memory, retry_failed)
+        if left:
+            check_code()
+            warn_of_older(planned, build)
+            warn_of_few(left)
+        run(
+            *(left, build, workers),
+            data_root=data_root,
+            device=device,
+            skip_unreadable=skip_unreadable,
+            progress=progress,
+        )
     return results(planned, build, memory)
 
 
 def run(
     left: list[Job],
     build: Path,
-    memory: float,
+    workers: Workers,
     *,
-    jobs: int = 1,
+    data_root: Path | None = None,
     device: str = "auto",
     skip_unreadable: bool = False,
     progress: bool = True,
 ) -> None:
-    """Compute the cells that are left of a plan, as many at once as fit into so many bytes."""
+    """Compute the cells that are left of a plan, as many at once as fit into memory."""
     if not left:
         return
     check_code()
-    embed_jobs(left, build, device, skip_unreadable, progress)
+    if workers.remote:
+        embed_remotely(left, build, workers, data_root, device, skip_unreadable, progress)
+    else:
+        embed_jobs(left, build, device, skip_unreadable, progress)
     # Again, as the sizes are known now.
-    left = fitting(left, build, memory)
+    left = fitting(left, build, workers.most)
     total = sum(len(job.cells) for job in left)
     with tqdm(total=total, desc="cluster", unit="cell", disable=not progress) as bar:
-        for n, part in side_by_side(left, build, memory, jobs):
-            for done in in_processes([cells_call(job, build) for job in part], n):
-                bar.update(done)
+        for n, part in side_by_side(left, build, workers.memory, workers.n):
+            # Workers of other machines get a whole job each: its embeddings are read once.
+            whole = [[cells_call(job, build) for job in part]]
+            for calls in whole if workers.remote else stages(part, build, n):
+                for done in workers.call(calls, n):
+                    bar.update(done)
 
 
-def in_processes(calls: Iterable[tuple], jobs: int) -> Iterator:
-    """Call functions, so many at once, and yield what they give as it comes.
+def stages(jobs: list[Job], build: Path, n: int) -> Iterator[list[tuple]]:
+    """Part jobs into calls for n processes: each list when the one before is done.
 
-    Parameters
-    ----------
-    calls
-        A function and its arguments each. Their processes must have this one's code.
-    jobs
-        How many at once.
-
-    Raises
-    ------
-    CodeChangedError
-        A process has other code.
-    WorkerError
-        The system ended a process.
+    Where jobs are many each is one call. Where they are few their reductions come first, side by
+    side, and then their cells.
     """
-    calls = [delayed(guarded)(LOADED, *call) for call in calls]
-    try:
-        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
-    except TerminatedWorkerError as error:
-        raise WorkerError(
-            "the system ended a worker process, most likely for want of memory; results "
-            "so far are kept: run again with fewer jobs"
-        ) from error
+    if n == 1 or len(jobs) >= 2 * n:
+        yield [cells_call(job, build) for job in jobs]
+        return
+    yield [
+        (compute_reduction, job.embeddings_folder(build), job.dataset.facts, job.key, build, *asked)
+        for job in jobs
+        for asked in slow_reductions(job.cells)
+    ]
+    yield [
+        cells_call(replace(job, cells=cells), build) for job in jobs for cells in parts(job.cells)
+    ]
+
+
+def slow_reductions(cells: Iterable[tuple[Cell, Recipe]]) -> list[tuple[Reduction, int]]:
+    """UMAPs that cells share, with their seeds; that of the silhouettes first."""
+    asked = {(SILHOUETTE_REDUCTION, SILHOUETTE_SEED): None}
+    asked |= {(recipe.reduction, cell.seed): None for cell, recipe in cells}
+    return [pair for pair in asked if pair[0].method == "umap"]
+
+
+def parts(cells: Iterable[tuple[Cell, Recipe]]) -> list[tuple[tuple[Cell, Recipe], ...]]:
+    """Part cells so that those that cut the same tree stay together."""
+    found = defaultdict(list)
+    for cell, recipe in cells:
+        kind = "agglomerative" if cell.clusterer.startswith("ac_") else cell.clusterer
+        found[kind, recipe.reduction, cell.seed].append((cell, recipe))
+    return [tuple(part) for part in found.values()]
 
 
 def forget(planned: list[Job], build: Path) -> None:
@@ -251,6 +280,56 @@ def embed_jobs(
         current.release()
 
 
+def embed_remotely(
+    jobs: list[Job],
+    build: Path,
+    workers: Workers,
+    data_root: Path | None,
+    device: str,
+    skip_unreadable: bool,
+    progress: bool,
+) -> None:
+    """Have workers compute the embeddings that jobs need; each opens dataset and encoder itself."""
+    settings = {"data_root": data_root, "device": device, "skip_unreadable": skip_unreadable}
+    calls = [
+        (
+            *(embed_by_name, job.dataset.facts.name, len(job.dataset), job.encoder.name),
+            *(job.key, job.precision, build, settings),
+        )
+        for job in not_embedded(jobs, build)
+    ]
+    done = workers.call(calls, workers.n)
+    for _ in tqdm(done, "embed", len(calls), unit="embedding", disable=not progress):
+        pass
+
+
+def embed_by_name(
+    dataset: str, n: int, encoder: str, key: str, precision: Precision, build: Path, settings: dict
+) -> None:
+    """Embed the first n images of a dataset, where they and the encoder are those of a key.
+
+    Raises
+    ------
+    WorkerError
+        Images or weights are other ones here.
+    """
+    settings = dict(settings)
+    root, skip = settings.pop("data_root"), settings["skip_unreadable"]
+    try:
+        images = load_dataset(dataset, root, skip_unreadable=skip).subset(n)
+        source = find_encoder(encoder)
+    except ZscError as error:
+        raise WorkerError(f"worker on {platform.node()}: {error}") from error
+    if embeddings_key(images, source.fingerprint, precision) != key:
+        raise WorkerError(
+            f"the worker on {platform.node()} has other images of {dataset}, or other weights of "
+            f"{encoder}, than the machine that asks for them"
+        )
+    stored_embeddings(
+        images, source, cache=build / "cache", precision=precision, progress=False, **settings
+    )
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Limit every thread pool to one thread.
@@ -271,6 +350,47 @@ def cells_call(job: Job, build: Path) -> tuple:
     settings = {"told": job.told, "nearest": job.nearest}
     place = job.embeddings_folder(build), job.dataset.facts, job.key
     return compute_cells, *place, job.cells, build, settings
+
+
+def compute_reduction(
+    folder: Path, facts: DatasetFacts, key: str, build: Path, reduction: Reduction, seed: int
+) -> int:
+    """Compute a reduction of embeddings on disk and keep it."""
+    reduce_into(read(folder, facts, key).array, reduction, seed, reductions_memo(build, key))
+    return 0
+
+
+def evaluate_side_by_side(
+    X: np.ndarray,
+    labels: pd.DataFrame,
+    label: str,
+    cells: list[tuple[Cell, Recipe]],
+    *,
+    folder: Path,
+    jobs: int,
+    told: int | None = None,
+    nearest: bool = False,
+) -> Iterator[tuple[Cell, dict, np.ndarray | None]]:
+    """Evaluate cells of embeddings at hand in several processes; reductions go to a folder."""
+    memo = ArrayFolder(folder)
+    first = [(reduce_into, X, *asked, memo) for asked in slow_reductions(cells)]
+    for _ in in_processes(first, jobs):
+        pass
+    settings = {"memo": memo, "told": told, "nearest": nearest}
+    calls = [(evaluate_all, X, labels, label, part, settings) for part in parts(cells)]
+    for done in in_processes(calls, jobs):
+        yield from done
+
+
+def evaluate_all(X, labels, label, cells, settings: dict) -> list:
+    """Evaluate cells as `evaluate_each` does, and give them when all are done."""
+    return list(evaluate_each(X, labels, label, cells, **settings))
+
+
+def reduce_into(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> None:
+    """Reduce embeddings for cells to come; where it fails, these will say why."""
+    with one_thread(), suppress(Exception):
+        reduce(X, reduction, seed=seed, memo=memo)
 
 
 def compute_cells(

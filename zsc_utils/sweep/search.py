@@ -45,7 +45,8 @@ from zsc_utils.sweep.costs import (
 )
 from zsc_utils.sweep.evaluate import attempt
 from zsc_utils.sweep.profile import Profile
-from zsc_utils.sweep.run import fetch_what_is_published, in_processes, one_thread
+from zsc_utils.sweep.run import fetch_what_is_published, one_thread
+from zsc_utils.sweep.workers import in_processes
 
 log = logging.getLogger(__name__)
 
