@@ -3,6 +3,7 @@
 PROFILE      ?= mini
 JOBS         ?= $(shell getconf _NPROCESSORS_ONLN)
 SEED         ?=
+SCHEDULER    ?=
 DATA_ROOT    ?=
 WEIGHTS_ROOT ?=
 PYTHON       ?= python3
@@ -33,7 +34,8 @@ help: ## say what can be made
 	@printf '  make %-9s execute one notebook\n' $(NUMBERS)
 	@echo 'variables: PROFILE=$(PROFILE) (of $(basename $(notdir $(wildcard profiles/*.yaml)))), JOBS=$(JOBS),'
 	@echo '           SEED= (in place of the profile'"'"'s), DATA_ROOT= (datasets that were downloaded),'
-	@echo '           WEIGHTS_ROOT= (weights of the study'"'"'s encoders)'
+	@echo '           WEIGHTS_ROOT= (weights of the study'"'"'s encoders),'
+	@echo '           SCHEDULER= (of Dask, whose workers sweep: docs/cluster.md)'
 
 env: $(ENV) ## make .venv with the locked versions
 
@@ -123,7 +125,8 @@ $(BUILD)/.%.cleared: notebooks/%.ipynb profiles/$(PROFILE).yaml $(PACKAGE) $(ENV
 	@touch $@
 
 $(BUILD)/.sweep: profiles/$(PROFILE).yaml $(PACKAGE) $(ENV) $(BUILD)/.settings | $(CLEARED)
-	@$(BIN)/zsc sweep --profile $(PROFILE) --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/zsc sweep --profile $(PROFILE) --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) \
+		$(if $(SCHEDULER),--scheduler $(SCHEDULER))
 	@touch $@
 
 $(BUILD)/%.ipynb: $(BUILD)/.%.cleared $(BUILD)/.sweep | $(CLEARED)

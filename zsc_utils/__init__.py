@@ -33,7 +33,7 @@ FACE = {
 # The rooms, in the order in which data goes through them: a room imports only rooms before it.
 ROOMS = (
     # The ground that all stand on.
-    *("errors", "cache", "compiled", "edits", "registry", "precision"),
+    *("errors", "cache", "compiled", "loops", "edits", "registry", "precision"),
     *("recipes", "datasets", "encoders", "narrow", "embedding", "npz"),
     *("reduction", "ward", "clustering", "metrics"),
     *("miniature", "finetuning"),  # wings: only by name, by the command line, and by notebook 2

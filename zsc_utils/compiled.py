@@ -71,7 +71,7 @@ def kept(*packages: str) -> Iterator[None]:
     if folder is not None:
         numba.config.CACHE_DIR = str(folder)
         modules = [sys.modules[name] for name in sorted(sys.modules) if in_any(name, packages)]
-        for found in [found for module in modules for found in vars(module).values()]:
+        for found in [one for module in modules for one in vars(module).values()]:
             if isinstance(found, Dispatcher) and isinstance(found._cache, NullCache):
                 found.enable_caching()
     with warnings.catch_warnings():

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
@@ -130,23 +129,6 @@ def pca(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarra
     return np.ascontiguousarray(scores[:, :n_components])
 
 
-@cache
-def _all_distances() -> Callable[[np.ndarray], np.ndarray]:
-    """Compile UMAP's euclidean distance of all pairs of rows: float32 (n, d) to (n, n)."""
-    from numba import njit
-    from umap.distances import euclidean
-
-    @njit(cache=True)
-    def distances(X):
-        found = np.zeros((len(X), len(X)), np.float32)
-        for i in range(len(X)):
-            for j in range(i):
-                found[i, j] = found[j, i] = euclidean(X[i], X[j])
-        return found
-
-    return distances
-
-
 def exact_neighbors(X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Find the nearest neighbours of each row, itself among them, as UMAP does for few samples.
 
@@ -169,7 +151,9 @@ def exact_neighbors(X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """
     from umap.utils import fast_knn_indices
 
-    distances = _all_distances()(np.ascontiguousarray(X, np.float32))
+    from zsc_utils.loops import all_distances
+
+    distances = all_distances(np.ascontiguousarray(X, np.float32))
     indices = fast_knn_indices(distances, k)
     return indices, np.take_along_axis(distances, indices, axis=1)
 
@@ -186,9 +170,11 @@ def umap(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarr
     if name not in memo:
         from umap import UMAP
 
+        from zsc_utils import loops  # noqa: F401  (kept are loops that are imported)
+
         points = zscore(X) if reduction.zscore else np.asarray(X)
         known = UMAP_NEIGHBORS < len(X) < UMAP_EXACT_BELOW
-        with kept("umap", "pynndescent"):
+        with kept("umap", "pynndescent", "zsc_utils"):
             neighbors = exact_neighbors(points, UMAP_NEIGHBORS) if known else (None, None)
         reducer = UMAP(
             n_components=reduction.n_components,

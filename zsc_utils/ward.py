@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
@@ -48,71 +47,6 @@ class WardTree:
         return self.cut(1 + int(np.count_nonzero(self.heights >= threshold)))
 
 
-@cache
-def _merges():
-    """Compile the chain of nearest neighbours: float64 (n, d) to pairs and squared heights."""
-    from numba import njit
-
-    # Only the order of sums is left to the compiler, which needs it to use vector instructions.
-    @njit(cache=True, fastmath={"reassoc", "contract"})
-    def squared(one, other):
-        total = 0.0
-        for k in range(len(one)):
-            difference = one[k] - other[k]
-            total += difference * difference
-        return total
-
-    @njit(cache=True)
-    def merges(centres):
-        n = len(centres)
-        sizes = np.ones(n)
-        # Clusters that are left stand in the first rows: names by row, and rows by name.
-        names, rows = np.arange(n), np.arange(n)
-        chain = np.empty(n, np.int64)
-        length, left = 0, n
-        pairs, heights = np.empty((n - 1, 2), np.int64), np.empty(n - 1)
-        for step in range(n - 1):
-            if length == 0:
-                chain[0], length = names[:left].min(), 1
-            while True:
-                tip = rows[chain[length - 1]]
-                nearest, least = -1, np.inf
-                if length > 1:
-                    nearest = rows[chain[length - 2]]
-                    size = sizes[tip] * sizes[nearest] / (sizes[tip] + sizes[nearest])
-                    least = size * squared(centres[tip], centres[nearest])
-                    before = nearest
-                for row in range(left):
-                    if row != tip:
-                        size = sizes[tip] * sizes[row] / (sizes[tip] + sizes[row])
-                        found = size * squared(centres[tip], centres[row])
-                        # Of equally near ones the first by name, unless it is the one before.
-                        first = found == least and names[row] < names[nearest]
-                        if found < least or (first and not (length > 1 and nearest == before)):
-                            nearest, least = row, found
-                if length > 1 and nearest == before:
-                    break
-                chain[length] = names[nearest]
-                length += 1
-            length -= 2
-            # The one of the larger name goes on as both.
-            one, other = tip, nearest
-            if names[one] > names[other]:
-                one, other = other, one
-            pairs[step] = names[one], names[other]
-            heights[step] = 2 * least
-            both = sizes[one] + sizes[other]
-            centres[other] = (sizes[one] * centres[one] + sizes[other] * centres[other]) / both
-            sizes[other] = both
-            left -= 1
-            last = names[left]
-            centres[one], sizes[one] = centres[left], sizes[left]
-            names[one], rows[last] = last, one
-        return pairs, heights
-
-    return merges
-
-
 _latest: dict[bytes, WardTree] = {}
 
 
@@ -126,13 +60,14 @@ def ward_tree(X: np.ndarray) -> WardTree:
     X
         float (n, d), n ≥ 2.
     """
+    from zsc_utils import loops
     from zsc_utils.compiled import kept
 
-    start = time.perf_counter()
+    start = time.perf_counter()  # when all is loaded
     name = hashlib.blake2b(np.ascontiguousarray(X)).digest() + repr((X.shape, X.dtype)).encode()
     if name not in _latest:
         with kept("zsc_utils"):
-            pairs, squares = _merges()(np.array(X, dtype=np.float64, order="C"))
+            pairs, squares = loops.ward_merges(np.array(X, dtype=np.float64, order="C"))
         order = np.argsort(squares, kind="stable")
         tree = WardTree(pairs[order], np.sqrt(squares[order]), time.perf_counter() - start)
         _latest.clear()
