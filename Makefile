@@ -27,7 +27,7 @@ number     = $(firstword $(subst _, ,$*))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env all compare reference book browser pretrain finetune sheets test lab data status lint format lock clean FORCE $(NUMBERS)
+.PHONY: help env all compare reference book browser pretrain finetune sheets test bench lab data status lint format lock clean FORCE $(NUMBERS)
 
 help: ## say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ test: $(ENV) ## run the tests
 
 browser: $(ENV) ## run notebooks in JupyterLab by a browser (Chromium, where it is installed)
 	$(BIN)/python -m pytest -rs tests/browser/in_jupyterlab.py
+
+bench: $(ENV) ## time this package against the plain way
+	$(BIN)/python benchmarks/bench.py --whole
 
 lab: $(ENV) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -72,8 +72,8 @@ STEPS: dict[str, Step] = {
     "silhouette": silhouette,
     "kmeans": clusterer("kmeans"),
     "spectral": clusterer("spectral", n_neighbors=30),
-    "ac_with_c": clusterer("ac_with_c"),
-    "ac_without_c": clusterer("ac_without_c", distance_threshold=2.0),
+    "ward": clusterer("ac_with_c"),
+    "linkage": clusterer("ac_with_c", linkage="average"),
     "affinity_propagation": clusterer("affinity_propagation", damping=0.9),
     "hdbscan": clusterer("hdbscan"),
 }
@@ -84,8 +84,8 @@ SERIES = {
     "silhouette": ((50, 20), (2048, 20)),
     "kmeans": ((50, 20), (50, 200), (768, 20)),
     "spectral": ((50, 20), (50, 200), (768, 20)),
-    "ac_with_c": ((50, 20), (768, 20)),
-    "ac_without_c": ((50, 20), (768, 20)),
+    "ward": ((50, 20), (768, 20)),
+    "linkage": ((50, 20), (768, 20)),
     "hdbscan": ((50, 20), (768, 20)),
     "affinity_propagation": ((50, 20),),
 }

@@ -15,7 +15,8 @@ from zsc_utils.sweep.costs import Cost, Size
 sys.path.append(str(ROOT / "benchmarks"))
 from fit_costs import SCALING, fit, series, table_of_laws, table_of_speeds
 
-STEPS = [*CLUSTERERS, "umap", "pca", "silhouette"]
+STEPS = [name for name in CLUSTERERS if not name.startswith("ac_")]
+STEPS += ["ward", "linkage", "umap", "pca", "silhouette"]
 UMAP = Reduction("umap", n_components=50)
 
 
@@ -45,7 +46,7 @@ def test_tables_are_fitted_to_what_was_measured(tmp_path):
 def test_a_power_law_is_found_again():
     # seconds = 1e-6 · n² · d^0.5, bytes = 24 n².
     rows = [(n, d, 20, 1e-6 * n**2 * d**0.5, 24 * n**2) for n in (1000, 2000) for d in (4, 64)]
-    found = fit(table(rows), "ac_with_c").predict(Size(50_000, 16))
+    found = fit(table(rows), "linkage").predict(Size(50_000, 16))
     assert found.seconds == pytest.approx(1e-6 * 50_000**2 * 4)
     assert found.bytes == pytest.approx(24 * 50_000**2)
 
@@ -71,9 +72,9 @@ def test_known_shapes_of_costs():
     rows = [(n, d, 2, 1e-9 * n * d * min(n, d), 1) for n in (100, 200, 400) for d in (50, 300)]
     pca = fit(table(rows), "pca")
     assert pca.predict(Size(10, 1000)).seconds == pytest.approx(1e-9 * 10 * 10 * 1000)
-    # Silhouettes: never more than a chunk.
-    silhouette = fit(table([(n, 9, 2, n, 8 * n * n) for n in (1000, 2000)]), "silhouette")
-    assert silhouette.predict(Size(100_000, 9)).bytes == pytest.approx(2**30)
+    # Silhouettes: of few rows at a time.
+    silhouette = fit(table([(n, 8, 2, n, 10 * n * 40) for n in (1000, 2000)]), "silhouette")
+    assert silhouette.predict(Size(100_000, 18)).bytes == pytest.approx(10 * 100_000 * 50)
     # Spectral: eigenvectors for each class.
     spectral = fit(table([(n, 50, 25, n, 8 * 1000 * n) for n in (1000, 2000)]), "spectral")
     assert spectral.predict(Size(1000, 50, 1025)).bytes == pytest.approx(8 * 11_000 * 1000)
@@ -115,6 +116,17 @@ def test_a_cell_holds_what_its_largest_step_does():
     light = costs.peak_bytes(Recipe("kmeans", UMAP), size)
     assert light >= data + costs.silhouettes_cost(size).bytes
     assert light < matrices
+
+
+def test_ward_takes_memory_for_samples_and_other_linkages_for_pairs():
+    size = Size(100_000, 768, 100)
+    ward, average = (
+        costs.clusterer_cost(Recipe("ac_with_c", UMAP, (("linkage", linkage),)), size)
+        for linkage in ("ward", "average")
+    )
+    assert ward.bytes < 1e9 < 8 * 100_000**2 / 2 < average.bytes
+    # Ward's is what is taken where a recipe names none.
+    assert costs.clusterer_cost(Recipe("ac_without_c", UMAP), size) == ward
 
 
 def test_backbones_that_were_measured():

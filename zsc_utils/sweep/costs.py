@@ -16,17 +16,17 @@ import numpy as np
 import pandas as pd
 import psutil
 
+from zsc_utils.clustering import is_ward
+from zsc_utils.metrics import SILHOUETTE_ROWS
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, TABLES, Recipe, Reduction
 
 LAWS, SPEEDS = TABLES / "laws.csv", TABLES / "speeds.csv"
 FLOAT_BYTES = 4
-# scikit-learn holds distances for silhouettes in chunks of at most a GiB.
-CHUNK_BYTES = 2**30
 # Up to here UMAP optimises for 500 epochs, above for 200.
 UMAP_SMALL = 10_000
-# Steps that take another algorithm from some number of dimensions or samples on: hdbscan for the
-# spanning tree, UMAP for neighbours, which it finds exactly among few samples.
-CHANGES = {"hdbscan": ("d", 61), "umap": ("n", 4096)}
+# Steps that take another algorithm from some number of dimensions or samples on: UMAP for
+# neighbours, which it finds exactly among few samples.
+CHANGES = {"umap": ("n", 4096)}
 
 
 class Cost(NamedTuple):
@@ -77,15 +77,16 @@ MEMORY_TERMS: dict[str, Term] = {
     "kmeans": lambda n, d, k: n * (d + 16),
     # A copy of the data; for each class several vectors of the iteration; the graph of neighbours.
     "spectral": lambda n, d, k: n * (d + 10 * k + 700),
+    # The centres; the chain and the tree.
+    "ward": lambda n, d, k: n * (d + 16),
     # Distances of all pairs.
-    "ac_with_c": lambda n, d, k: n * n,
-    "ac_without_c": lambda n, d, k: n * n,
+    "linkage": lambda n, d, k: n * n,
     # Similarities of all pairs, and three matrices of messages.
     "affinity_propagation": lambda n, d, k: n * n,
     # A copy of the data; trees.
     "hdbscan": lambda n, d, k: n * (d + 50),
-    # A chunk of the distances of all pairs.
-    "silhouette": lambda n, d, k: np.minimum(8 * n * n, CHUNK_BYTES),
+    # Copies of the data; the distances of a few rows to all.
+    "silhouette": lambda n, d, k: n * (d + SILHOUETTE_ROWS),
 }
 
 
@@ -141,7 +142,7 @@ def speeds(path: Path = SPEEDS) -> pd.DataFrame:
 
 
 def step_cost(step: str, size: Size) -> Cost:
-    """Predict the cost of a clusterer, `umap`, `pca` or `silhouette`."""
+    """Predict the cost of a clusterer, or its linkage, `umap`, `pca` or `silhouette`."""
     column, start = CHANGES.get(step, ("n", np.inf))
     return laws()[step, getattr(size, column) >= start].predict(size)
 
@@ -160,7 +161,10 @@ def reduction_cost(reduction: Reduction, size: Size) -> Cost:
 
 def clusterer_cost(recipe: Recipe, size: Size) -> Cost:
     """Predict the cost of a recipe's clusterer, given the size before the reduction."""
-    return step_cost(recipe.clusterer, reduced_size(recipe.reduction, size))
+    step = recipe.clusterer
+    if step.startswith("ac_"):
+        step = "ward" if is_ward(dict(recipe.settings)) else "linkage"
+    return step_cost(step, reduced_size(recipe.reduction, size))
 
 
 def silhouettes_cost(size: Size) -> Cost:
