@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 import zipfile
 from dataclasses import replace
 from functools import partial
@@ -10,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
+from zsc_utils import embedding
 from zsc_utils.cache import ArrayFolder, atomic_path, fingerprint
 from zsc_utils.datasets import load_dataset, open_folder
 from zsc_utils.embedding import (
-    Precision,
     choose_device,
     compute,
     embeddings_key,
@@ -24,6 +25,7 @@ from zsc_utils.encoders import find_encoder, load_encoder
 from zsc_utils.errors import DeviceError, EmbeddingsError, UnreadableImageError
 from zsc_utils.narrow import check_embeddings
 from zsc_utils.npz import load_npz, save_npz
+from zsc_utils.precision import Precision
 
 
 @pytest.fixture
@@ -160,6 +162,42 @@ def test_unreadable_images_stop_or_are_left_out(class_folders, tmp_path):
     # What was left out once is not silently missing later.
     with pytest.raises(UnreadableImageError, match=r"pears/2\.png"):
         run()
+
+
+def test_a_run_that_was_killed_goes_on_from_its_last_shard(cached, monkeypatch):
+    run, _, _, cache = cached
+    whole = run().array.copy()
+    shutil.rmtree(cache / "embeddings")
+    monkeypatch.setattr(embedding, "SHARD", 16)
+    forward, asked = embedding._forward, []
+
+    def counted(module, images, here, *args):
+        asked.append(here.start)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return forward(module, images, here, *args)
+
+    monkeypatch.setattr(embedding, "_forward", counted)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert len(list(cache.rglob("*.parts/*.npy"))) == 2
+    damaged = next(cache.rglob("*.parts/16.npy"))
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    assert np.array_equal(run().array, whole)
+    assert asked == [0, 16, 32, 16, 32]
+    assert not list(cache.rglob("*.parts"))
+
+
+def test_a_shard_with_an_unreadable_image_is_not_kept(class_folders, monkeypatch):
+    (class_folders / "apples" / "0.png").write_text("no")
+    dataset, shards = open_folder(class_folders), {}
+    monkeypatch.setattr(embedding, "SHARD", 4)
+    ask = {"skip_unreadable": True, "progress": False, "shards": shards}
+    array, kept, errors = compute(dataset, load_encoder("raw_pixels"), **ask)
+    assert sorted(shards) == ["4", "8"] and len(errors) == 1
+    assert kept.tolist() == list(range(1, 12)) and array.shape[0] == 11
+    again = compute(dataset, load_encoder("raw_pixels"), **ask)
+    assert np.array_equal(again[0], array) and again[1].tolist() == kept.tolist()
 
 
 def test_nothing_readable(tmp_path):
@@ -315,7 +353,7 @@ def test_two_writers_of_the_same_folder(tmp_path):
 
 
 def test_meta_names_the_settings(cached):
-    run, _, dataset, cache = cached
+    run, _, _, cache = cached
     run()
     meta = json.loads(embeddings_file(cache, "meta.json").read_text())
     assert meta["dataset"] == dataset.fingerprint
