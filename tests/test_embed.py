@@ -353,7 +353,7 @@ def test_two_writers_of_the_same_folder(tmp_path):
 
 
 def test_meta_names_the_settings(cached):
-    run, _, _, cache = cached
+    run, _, dataset, cache = cached
     run()
     meta = json.loads(embeddings_file(cache, "meta.json").read_text())
     assert meta["dataset"] == dataset.fingerprint
