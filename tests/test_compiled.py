@@ -8,12 +8,18 @@ from zsc_utils import compiled
 
 SCRIPT = """
 import hashlib, logging, numpy as np
-from zsc_utils import Reduction, reduce
 logging.basicConfig()
+from umap.layouts import rdist
+from zsc_utils import loops
+from zsc_utils.compiled import kept
+from zsc_utils.ward import ward_tree
 X = np.random.default_rng(0).normal(size=(80, 5)).astype(np.float32)
-found = reduce(X, Reduction("umap", n_components=3))
-from umap.layouts import _nb_optimize_layout_euclidean_single_epoch as loop
-print(hashlib.sha256(found.tobytes()).hexdigest(), sum(loop.stats.cache_hits.values()))
+heights = ward_tree(X).heights
+with kept("umap", "zsc_utils"):
+    distances, near = loops.all_distances(X), rdist(X[0], X[1])
+found = heights.tobytes() + distances.tobytes() + repr(near).encode()
+hits = [sum(loop.stats.cache_hits.values()) for loop in (loops.ward_merges, loops.all_distances)]
+print(hashlib.sha256(found).hexdigest(), sum(hits))
 """
 
 
@@ -24,7 +30,7 @@ def anew():
     compiled.compiled_folder.cache_clear()
 
 
-def umap_in_a_process(folder):
+def loops_in_a_process(folder):
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         env=os.environ | {"NUMBA_CACHE_DIR": str(folder)},
@@ -39,14 +45,14 @@ def umap_in_a_process(folder):
 def test_what_is_kept_gives_the_same_numbers_and_is_read(tmp_path):
     occupied = tmp_path / "a file"
     occupied.touch()
-    alone, hits, said = umap_in_a_process(occupied)
+    alone, hits, said = loops_in_a_process(occupied)
     assert hits == 0 and f"no folder for compiled code ({occupied})" in said
     folder = tmp_path / "compiled"
-    first, hits, said = umap_in_a_process(folder)
+    first, hits, said = loops_in_a_process(folder)
     assert first == alone and hits == 0 and not said
-    assert list(folder.rglob("layouts*.nbi"))
-    second, hits, said = umap_in_a_process(folder)
-    assert second == alone and hits == 1 and not said
+    assert list(folder.rglob("loops*.nbi"))
+    second, hits, said = loops_in_a_process(folder)
+    assert second == alone and hits == 2 and not said
 
 
 def test_places_in_turn(tmp_path, monkeypatch):

@@ -65,6 +65,11 @@ def test_expected_mutual_information_and_ami_are_scikit_learns(n, groups):
             assert partition_agreement(one, one + 5) == 1
 
 
+def test_one_group_or_each_its_own_shares_what_chance_gives():
+    y = np.repeat([0, 1, 2], 30)
+    assert partition_agreement(y, np.zeros(90)) == partition_agreement(y, np.arange(90)) == 0
+
+
 def test_expected_mutual_information_of_many_small_groups_keeps_its_digits():
     # log n! and log (n − a)! agree in their first digits, which their difference loses.
     rng = np.random.default_rng(0)

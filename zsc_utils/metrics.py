@@ -110,6 +110,8 @@ def partition_agreement(one, other) -> float:
     numbers = set(table.shape)
     if numbers in ({1}, {len(one)}, {0}):
         return float("nan")
+    if numbers & {1, len(one)}:
+        return 0.0  # all the information that such a partition shares is what chance gives it
     sizes = [np.ravel(table.sum(axis)) for axis in (0, 1)]
     # Sums in one order, so that identical partitions have an AMI of 1 to the last bit.
     by_one, by_other, by_both = (entropy(np.sort(found)) for found in (*sizes, table.data))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +148,9 @@ def lacks_of_memory(embeddings: Iterable[Embeddings], memory: float) -> dict[str
         for clusterer in COMMON:
             needed = max(
                 held_bytes(step, size)
-                for recipe in first_recipes(clusterer)
+                for first in first_recipes(clusterer)
+                for settings in SETTINGS[clusterer]
+                for recipe in [replace(first, settings=tuple(settings.items()))]
                 for step in (reduction_cost(recipe.reduction, size), clusterer_cost(recipe, size))
             )
             if reason := lack_of_memory(needed, memory):
