@@ -33,6 +33,7 @@ from zsc_utils.recipes import (
 from zsc_utils.reduction import Memo, reduce
 from zsc_utils.sweep.cells import (
     Job,
+    embeddings_size,
     fitting,
     missing,
     not_embedded,
@@ -41,7 +42,7 @@ from zsc_utils.sweep.cells import (
     results_folder,
     side_by_side,
 )
-from zsc_utils.sweep.costs import memory_available
+from zsc_utils.sweep.costs import Size, clusterer_cost, memory_available
 from zsc_utils.sweep.evaluate import evaluate
 from zsc_utils.sweep.profile import Profile
 from zsc_utils.sweep.results import results
@@ -182,7 +183,9 @@ def stages(jobs: list[Job], build: Path, n: int) -> Iterator[list[tuple]]:
         for asked in slow_reductions(job.cells)
     ]
     yield [
-        cells_call(replace(job, cells=cells), build) for job in jobs for cells in parts(job.cells)
+        cells_call(replace(job, cells=cells), build)
+        for job in jobs
+        for cells in parts(job.cells, embeddings_size(job, build))
     ]
 
 
@@ -193,13 +196,19 @@ def slow_reductions(cells: Iterable[tuple[Cell, Recipe]]) -> list[tuple[Reductio
     return [pair for pair in asked if pair[0].method == "umap"]
 
 
-def parts(cells: Iterable[tuple[Cell, Recipe]]) -> list[tuple[tuple[Cell, Recipe], ...]]:
-    """Part cells so that those that cut the same tree stay together."""
+def parts(
+    cells: Iterable[tuple[Cell, Recipe]], size: Size
+) -> list[tuple[tuple[Cell, Recipe], ...]]:
+    """Part cells so that those that cut the same tree stay together; the longest part first."""
     found = defaultdict(list)
     for cell, recipe in cells:
         kind = "agglomerative" if cell.clusterer.startswith("ac_") else cell.clusterer
         found[kind, recipe.reduction, cell.seed].append((cell, recipe))
-    return [tuple(part) for part in found.values()]
+    longest = {
+        kind: sum(clusterer_cost(recipe, size).seconds for _, recipe in part)
+        for kind, part in found.items()
+    }
+    return [tuple(found[kind]) for kind in sorted(found, key=longest.get, reverse=True)]
 
 
 def forget(planned: list[Job], build: Path) -> None:
@@ -377,7 +386,9 @@ def evaluate_side_by_side(
     for _ in in_processes(first, jobs):
         pass
     settings = {"memo": memo, "told": told, "nearest": nearest}
-    calls = [(evaluate_all, X, labels, label, part, settings) for part in parts(cells)]
+    known = labels[label].nunique() if label in labels else told
+    size = Size(*X.shape, known or 1)
+    calls = [(evaluate_all, X, labels, label, part, settings) for part in parts(cells, size)]
     for done in in_processes(calls, jobs):
         yield from done
 
