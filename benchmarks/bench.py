@@ -99,10 +99,13 @@ def ward_pair(n: int, d: int) -> Pair:
     )
 
 
-def python(code: str, **env) -> Callable[[], None]:
-    """Run code in a new process."""
-    return lambda: subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | env, check=True, stdout=subprocess.DEVNULL
+def python(code: str, **env) -> Callable[[], str]:
+    """Run code in a new process: what it prints."""
+    command = [sys.executable, "-c", code]
+    return lambda: (
+        subprocess.run(
+            command, env=os.environ | env, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
     )
 
 
@@ -110,13 +113,14 @@ def compiled_pair(folder: str) -> Pair:
     """UMAP of 400 samples in a new process: its loops compiled, or read."""
     code = (
         "import numpy as np; from zsc_utils import Reduction, reduce; X = np.random.default_rng(0)"
-        ".normal(size=(400, 50)).astype('f4'); reduce(X, Reduction('umap', n_components=50))"
+        ".normal(size=(400, 50)).astype('f4'); "
+        "print(reduce(X, Reduction('umap', n_components=50)).tobytes().hex())"
     )
     kept = python(code, NUMBA_CACHE_DIR=folder)
     kept()
     return Pair(
         "UMAP of 400 samples in a new process",
-        *(python(code, NUMBA_CACHE_DIR=os.devnull), kept, lambda a, b: True),
+        *(python(code, NUMBA_CACHE_DIR=os.devnull), kept, lambda a, b: a == b and len(a) > 0),
     )
 
 

@@ -137,7 +137,7 @@ def test_a_scheduler_that_is_gone_is_said_and_results_are_kept(
 
 
 def test_workers_that_must_not_compute_are_refused_by_name(cluster, profile, tmp_path):
-    def refused(**settings):
+    def refused():
         with pytest.raises(WorkerError) as caught:
             sweep(profile, build=tmp_path / "build", scheduler=cluster.address, progress=False)
         return str(caught.value)

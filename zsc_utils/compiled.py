@@ -70,15 +70,11 @@ def kept(*packages: str) -> Iterator[None]:
     folder = compiled_folder()
     if folder is not None:
         numba.config.CACHE_DIR = str(folder)
-        modules = [sys.modules[name] for name in sorted(sys.modules) if in_any(name, packages)]
+        names = [name for name in sorted(sys.modules) if name.partition(".")[0] in packages]
+        modules = [sys.modules[name] for name in names]
         for found in [one for module in modules for one in vars(module).values()]:
             if isinstance(found, Dispatcher) and isinstance(found._cache, NullCache):
                 found.enable_caching()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Cannot cache compiled function")
         yield
-
-
-def in_any(module: str, packages: tuple[str, ...]) -> bool:
-    """Tell whether a module belongs to one of some packages."""
-    return module.partition(".")[0] in packages

@@ -130,7 +130,7 @@ def compute(
     """Embed every image of a dataset.
 
     For a GPU, processes decode images while others are embedded. A CPU's cores are busy with the
-    network: decoding beside it gained nothing (52 to 56 images a second, 54 to 61 in turn).
+    network: decoding in a thread beside it gained nothing.
 
     Parameters
     ----------

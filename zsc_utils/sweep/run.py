@@ -300,12 +300,16 @@ def embed_remotely(
 ) -> None:
     """Have workers compute the embeddings that jobs need; each opens dataset and encoder itself."""
     settings = {"data_root": data_root, "device": device, "skip_unreadable": skip_unreadable}
+    new = not_embedded(jobs, build)
+    for job in jobs:
+        if job not in new:
+            job.embed(build, device, skip_unreadable, progress)  # is read, and checked as here
     calls = [
         (
             *(embed_by_name, job.dataset.facts.name, len(job.dataset), job.encoder.name),
             *(job.key, job.precision, build, settings),
         )
-        for job in not_embedded(jobs, build)
+        for job in new
     ]
     done = workers.call(calls, workers.n)
     for _ in tqdm(done, "embed", len(calls), unit="embedding", disable=not progress):

@@ -20,14 +20,13 @@ from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from zsc_utils.cache import versions
+from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.edits import LOADED, PACKAGE, check_code, guarded
 from zsc_utils.errors import WorkerError
+from zsc_utils.reduction import REDUCERS
 
-# Packages whose versions results are named by.
-LIBRARIES = (
-    *("torch", "torchvision", "timm", "pillow", "numpy", "scipy", "scikit-learn"),
-    *("umap-learn", "pynndescent", "numba", "hdbscan"),
-)
+# Packages whose versions all results are named by, beside those of reducers and clusterers.
+LIBRARIES = ("torch", "torchvision", "timm", "pillow", "numpy", "scipy", "scikit-learn")
 # For the scheduler to answer, and workers to introduce themselves.
 PATIENCE = 20
 
@@ -93,10 +92,12 @@ def introduction() -> dict[str, str]:
     digest = hashlib.sha256()
     for name in sorted(LOADED):
         digest.update(name.encode() + b"\0" + (PACKAGE / name).read_bytes())
+    known = [*REDUCERS.facts().values(), *CLUSTERERS.facts().values()]
+    others = {library for facts in known for library in facts.libraries}
     return {
         "the code of zsc_utils": digest.hexdigest()[:12],
         "Python": platform.python_version(),
-        **versions(*LIBRARIES),
+        **versions(*LIBRARIES, *sorted(others)),
     }
 
 
