@@ -1,0 +1,148 @@
+"""Make `zsc_utils/tables/calibration.csv`: criteria without labels beside AMI, on real images.
+
+    python benchmarks/calibrate.py --data ../shared/data --jobs 2
+
+`--data` holds `real/*.tar` (class folders), `cifar10-test-images.tar` and `MNIST/`; sets that come
+with the installation are added. Each set is cut into several: all classes, fewer images, half of
+the classes, three of them, classes of very unequal sizes. What was computed stays in `--build`, and
+a second run goes on from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from zsc_utils.cache import atomic_path
+from zsc_utils.clustering import CLUSTERERS
+from zsc_utils.datasets import ImageDataset, load_dataset
+from zsc_utils.embedding import stored_embeddings
+from zsc_utils.encoders import ENCODERS, find_encoder
+from zsc_utils.metrics import adjusted_mutual_information
+from zsc_utils.own import groupings as own
+from zsc_utils.precision import Precision
+from zsc_utils.recipes import TABLES
+from zsc_utils.sweep.workers import in_processes
+
+ENCODERS_TAKEN = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
+BASELINE = "raw_pixels"
+CLUSTERERS_TAKEN = [name for name in CLUSTERERS if name != "evoc"]
+MOST = 1200
+
+
+def sets(data: Path, build: Path) -> dict[str, ImageDataset]:
+    """Open every set, at most 1200 images of each."""
+    found = {}
+    for tar in [*sorted((data / "real").glob("*.tar")), data / "cifar10-test-images.tar"]:
+        name = "cifar10" if "cifar10" in tar.name else tar.stem
+        folder = build / "images" / name
+        if not folder.exists():
+            with atomic_path(folder) as draft, tarfile.open(tar) as archive:
+                archive.extractall(draft, filter="data")
+        (inner,) = folder.iterdir()
+        found[name] = load_dataset(f"folder:{inner}")
+    found["mnist"] = load_dataset("mnist", root=data)
+    for name in ("digits", "faces", "textures"):
+        found[name] = load_dataset(name)
+    return {name: one.subset(MOST, stratify=len(one) > MOST) for name, one in found.items()}
+
+
+def cuts(classes: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Cut a set: name and rows of each cut."""
+    random = np.random.default_rng(0)
+    names, rows = np.unique(classes), np.arange(len(classes))
+    yield "all", rows
+    if len(rows) > 400:
+        yield "300 images", np.sort(random.choice(rows, 300, replace=False))
+    if len(names) >= 6:
+        half = rows[np.isin(classes, random.choice(names, len(names) // 2, replace=False))]
+        yield "half of the classes", half
+    if len(names) >= 4:
+        three = rows[np.isin(classes, random.choice(names, 3, replace=False))]
+        yield "three classes", np.sort(random.permutation(three)[:300])
+    shares = np.geomspace(1, 0.1, len(names))
+    parts = [
+        random.permutation(rows[classes == name])[: max(2, int(share * (classes == name).sum()))]
+        for name, share in zip(random.permutation(names), shares, strict=True)
+    ]
+    yield "unequal classes", np.sort(np.concatenate(parts))
+
+
+def criteria(spaces: dict[str, np.ndarray], classes: np.ndarray) -> pd.DataFrame:
+    """Group some images in every way, and describe each grouping with and without labels."""
+    tables, clusters = [], []
+    for encoder, X in spaces.items():
+        memo, found, recipes = {}, [], {}
+        for clusterer in CLUSTERERS_TAKEN:
+            recipe = own.own_recipe(encoder, ENCODERS[encoder].facts.family, clusterer, len(X))
+            told = own.numbers_to_try(len(X)) if own.is_told(clusterer) else [None]
+            recipes[clusterer] = recipe
+            found += [
+                one for one in own.group(X, encoder, recipe, told, memo) if one.clusters is not None
+            ]
+        table = own.describe(X, found, memo)
+        Z = own.umap_space(X, memo)
+        table["stability"] = [own.stability(X, recipes[g.clusterer], g, memo) for g in found]
+        table["dbcv"] = [own.density_validity(Z, g.clusters) for g in found]
+        tables.append(table)
+        clusters += [one.clusters for one in found]
+    table = pd.concat(tables, ignore_index=True)
+    table = table.join(own.agreements(table, clusters))
+    table["ami"] = [adjusted_mutual_information(classes, one) for one in clusters]
+    return table
+
+
+def one_cut(name: str, cut: str, spaces: dict, classes: np.ndarray, file: Path) -> None:
+    """Write the criteria of one cut of a set."""
+    networks = {encoder: X for encoder, X in spaces.items() if encoder != BASELINE}
+    tables = [criteria(networks, classes)]
+    if cut == "all":
+        tables.append(criteria({BASELINE: spaces[BASELINE]}, classes))
+    table = pd.concat(tables, ignore_index=True)
+    n_classes = len(np.unique(classes))
+    for at, column in enumerate((name, cut, len(classes), n_classes)):
+        table.insert(at, ("set", "cut", "n", "n_classes")[at], column)
+    with atomic_path(file) as draft:
+        table.to_csv(draft, index=False)
+
+
+def main() -> None:
+    """Compute what is missing and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--build", type=Path, default=Path("build/calibration"))
+    parser.add_argument("--out", type=Path, default=TABLES / "calibration.csv")
+    parser.add_argument("--jobs", type=int, default=2)
+    asked = parser.parse_args()
+    calls, files = [], []
+    opened = sets(asked.data, asked.build)
+    spaces = {name: {} for name in opened}
+    for encoder in (*ENCODERS_TAKEN, BASELINE):
+        source = find_encoder(encoder)
+        for name, dataset in opened.items():
+            spaces[name][encoder] = stored_embeddings(
+                dataset, source, cache=asked.build, precision=Precision.bf16
+            ).array
+        source.release()
+    for name, dataset in opened.items():
+        classes = dataset.labels[dataset.facts.label].to_numpy(str)
+        for cut, rows in cuts(classes):
+            files.append(asked.build / "criteria" / f"{name}-{cut.replace(' ', '_')}.csv")
+            here = {encoder: np.array(X[rows]) for encoder, X in spaces[name].items()}
+            if not files[-1].exists():
+                calls.append((one_cut, name, cut, here, classes[rows], files[-1]))
+    for _ in tqdm(in_processes(calls, asked.jobs), total=len(calls), unit="cut"):
+        pass
+    table = pd.concat([pd.read_csv(file) for file in files])
+    with atomic_path(asked.out) as draft:
+        table.to_csv(draft, index=False, float_format="%.4g")
+
+
+if __name__ == "__main__":
+    main()

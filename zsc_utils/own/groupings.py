@@ -1,0 +1,251 @@
+"""Groupings of one's own images: every clusterer, at several numbers of groups where one is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from zsc_utils.clustering import CLUSTERERS, Task, run_clusterer
+from zsc_utils.errors import ZscError
+from zsc_utils.metrics import cluster_counts, partition_agreement, silhouettes
+from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Recipe, recipe_for
+from zsc_utils.reduction import Memo, ReductionError, reduce
+from zsc_utils.sweep.evaluate import attempt
+from zsc_utils.sweep.run import one_thread
+
+SEED = 1
+MIN_CLUSTER_SIZE = 5
+# Numbers of groups that are tried: each about a quarter more than the one before.
+NUMBERS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
+# These are tried at every number. Others that must be told one get those that looked best.
+QUICK = ("kmeans", "ac_with_c")
+# A clustering's stability: as many subsamples, of such a share of the images.
+SUBSAMPLES, SHARE = 2, 0.8
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """What one clusterer made of the embeddings of one encoder.
+
+    Parameters
+    ----------
+    encoder, clusterer
+        Their names.
+    told
+        How many groups the clusterer was told to make; None where it finds the number itself.
+    status, reason
+        As in results of a sweep.
+    clusters
+        int32 (n,), −1 = left out; None where there are none.
+    """
+
+    encoder: str
+    clusterer: str
+    told: int | None
+    status: str
+    reason: str
+    clusters: np.ndarray | None
+
+
+def numbers_to_try(n: int) -> list[int]:
+    """List the numbers of groups that are tried for n images: down to five images each."""
+    return [number for number in NUMBERS if number <= max(2, n // 5)]
+
+
+def is_told(clusterer: str) -> bool:
+    """Whether a clusterer must be told a number of groups."""
+    return CLUSTERERS[clusterer].facts.told_n_classes
+
+
+def own_recipe(encoder: str, family: str | None, clusterer: str, n: int) -> Recipe:
+    """Look up the study's recipe; of few images UMAP takes fewer dimensions.
+
+    Raw pixels, whose family is none, have rows of their own.
+    """
+    recipe = recipe_for(encoder, clusterer, family)
+    return replace(recipe, reduction=recipe.reduction.nearest(n))
+
+
+def group(
+    X: np.ndarray, encoder: str, recipe: Recipe, numbers: Iterable[int | None], memo: Memo
+) -> list[Grouping]:
+    """Cluster embeddings by one recipe, at each of some numbers of groups.
+
+    Parameters
+    ----------
+    X
+        float32 (n, d).
+    encoder
+        Its name.
+    recipe
+        As `own_recipe` gives it.
+    numbers
+        What the clusterer is told, one after the other; None for one that is not told.
+    memo
+        Where reductions are kept and looked up.
+    """
+    found = []
+    with one_thread():
+        for number in numbers:
+            task = Task(len(X), number or 0, MIN_CLUSTER_SIZE, SEED)
+            facts, clusters = attempt(X, recipe, task, memo)
+            found.append(
+                Grouping(
+                    *(encoder, recipe.clusterer, number, facts["status"], facts["reason"]),
+                    clusters,
+                )
+            )
+    return found
+
+
+def umap_space(X: np.ndarray, memo: Memo) -> np.ndarray:
+    """Bring embeddings to the space in which the study measures silhouettes."""
+    return reduce(X, SILHOUETTE_REDUCTION.nearest(len(X)), seed=SILHOUETTE_SEED, memo=memo)
+
+
+def describe(X: np.ndarray, groupings: list[Grouping], memo: Memo) -> pd.DataFrame:
+    """Describe groupings of the embeddings of one encoder, without labels.
+
+    Parameters
+    ----------
+    X
+        float32 (n, d).
+    groupings
+        All that gave clusters.
+    memo
+        Where reductions are kept and looked up.
+
+    Returns
+    -------
+    DataFrame
+        One row a grouping: `encoder`, `clusterer`, `told`, `n_clusters`, `fraction_clustered`,
+        `largest` (share of the images that the largest group has), `silhouette_umap` and
+        `silhouette_original` (NaN where undefined).
+    """
+    rows = []
+    labelings = [one.clusters for one in groupings]
+    try:
+        in_umap = silhouettes(umap_space(X, memo), labelings)
+    except ReductionError:
+        in_umap = [np.nan] * len(labelings)
+    original = silhouettes(X, labelings)
+    for one, s_umap, s_original in zip(groupings, in_umap, original, strict=True):
+        sizes = np.bincount(one.clusters[one.clusters >= 0], minlength=1)
+        rows.append(
+            {"encoder": one.encoder, "clusterer": one.clusterer, "told": one.told}
+            | cluster_counts(one.clusters)
+            | {
+                "largest": sizes.max() / len(X),
+                "silhouette_umap": s_umap,
+                "silhouette_original": s_original,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def agreements(table: pd.DataFrame, clusters: list[np.ndarray]) -> pd.DataFrame:
+    """Measure how far groupings agree with what others made of the same images, by AMI.
+
+    Parameters
+    ----------
+    table
+        As `describe` gives it, of one encoder or several.
+    clusters
+        int (n,) each, in the order of the table.
+
+    Returns
+    -------
+    DataFrame
+        `agreement_clusterers`: mean over the other clusterers that find the number of groups
+        themselves, of the same embeddings. `agreement_encoders`: mean over the other encoders, of
+        the same clusterer told the same number. NaN where there is no other.
+    """
+    encoder, clusterer, told = (table[name].to_numpy() for name in ("encoder", "clusterer", "told"))
+    free = pd.isna(told)
+    rows = []
+    for i in range(len(table)):
+        here = encoder == encoder[i]
+        others = here & (clusterer != clusterer[i]) & free
+        twins = ~here & (clusterer == clusterer[i]) & ((told == told[i]) | (free & free[i]))
+        rows.append(
+            {
+                "agreement_clusterers": _mean_agreement(clusters, i, others),
+                "agreement_encoders": _mean_agreement(clusters, i, twins),
+            }
+        )
+    return pd.DataFrame(rows, table.index)
+
+
+def _mean_agreement(clusters: list[np.ndarray], i: int, others: np.ndarray) -> float:
+    found = [partition_agreement(clusters[i], clusters[j]) for j in np.flatnonzero(others)]
+    return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
+
+
+def stability(X: np.ndarray, recipe: Recipe, grouping: Grouping, memo: Memo) -> float:
+    """Measure how far clusters come again from a part of the images, by AMI.
+
+    Images are drawn after the reduction, without replacement (Lange et al., 2004, in spirit).
+
+    Parameters
+    ----------
+    X
+        float32 (n, d).
+    recipe
+        What the grouping was made by.
+    grouping
+        Of all images.
+    memo
+        Where reductions are kept and looked up.
+
+    Returns
+    -------
+    float
+        Mean over two subsamples; NaN where none could be clustered.
+    """
+    random, found = np.random.default_rng(SEED), []
+    with one_thread():
+        reduced = reduce(X, recipe.reduction, seed=SEED, memo=memo)
+        for _ in range(SUBSAMPLES):
+            rows = np.sort(random.choice(len(X), max(2, int(SHARE * len(X))), replace=False))
+            task = Task(len(rows), grouping.told or 0, MIN_CLUSTER_SIZE, SEED)
+            settings = dict(recipe.settings)
+            try:
+                again = run_clusterer(reduced[rows], recipe.clusterer, task, settings).labels
+            # Of whatever kind: a subsample that cannot be clustered says nothing.
+            except (ZscError, ValueError, ArithmeticError):
+                continue
+            found.append(partition_agreement(again, grouping.clusters[rows]))
+    return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
+
+
+def density_validity(Z: np.ndarray, clusters: np.ndarray) -> float:
+    """Density-based validity of clusters, DBCV (Moulavi et al., 2014).
+
+    Parameters
+    ----------
+    Z
+        float (n, d).
+    clusters
+        int (n,), −1 = left out.
+
+    Returns
+    -------
+    float
+        From −1 to 1; NaN for fewer than two clusters, or where densities are no numbers.
+    """
+    from hdbscan.validity import validity_index
+
+    if len(np.unique(clusters[clusters >= 0])) < 2:
+        return float("nan")
+    centred = Z - Z.mean(axis=0, dtype=float)
+    # Densities are powers of distances: these have to be about 1.
+    scaled = centred / (np.linalg.norm(centred, axis=1).mean() or 1)
+    with np.errstate(all="ignore"):
+        try:
+            found = float(validity_index(scaled, clusters.astype(np.intp)))
+        except (ValueError, ArithmeticError):
+            return float("nan")
+    return found if abs(found) <= 1 else float("nan")
