@@ -34,6 +34,9 @@ ENCODERS_TAKEN = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite
 BASELINE = "raw_pixels"
 CLUSTERERS_TAKEN = [name for name in CLUSTERERS if name != "evoc"]
 MOST = 1200
+# Of the two sets that have as many images, larger cuts by the first encoder; some criteria, whose
+# cost grows with the square, are left out there, and slow clusterers are told fewer numbers.
+LARGE, LARGE_CUTS, QUADRATIC_UP_TO, FEW = ("cifar10", "mnist"), (4000, 10_000), 2000, (5, 10, 20)
 
 
 def sets(data: Path, build: Path) -> dict[str, ImageDataset]:
@@ -50,7 +53,8 @@ def sets(data: Path, build: Path) -> dict[str, ImageDataset]:
     found["mnist"] = load_dataset("mnist", root=data)
     for name in ("digits", "faces", "textures"):
         found[name] = load_dataset(name)
-    return {name: one.subset(MOST, stratify=len(one) > MOST) for name, one in found.items()}
+    small = {name: one.subset(MOST, stratify=len(one) > MOST) for name, one in found.items()}
+    return small | {f"{name} whole": found[name] for name in LARGE}
 
 
 def cuts(classes: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
@@ -74,6 +78,13 @@ def cuts(classes: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield "unequal classes", np.sort(np.concatenate(parts))
 
 
+def large_cuts(classes: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Cut a large set: name and rows of each cut."""
+    for n in LARGE_CUTS:
+        chosen = np.random.default_rng(0).choice(len(classes), n, replace=False)
+        yield f"{n} images", np.sort(chosen)
+
+
 def criteria(spaces: dict[str, np.ndarray], classes: np.ndarray) -> pd.DataFrame:
     """Group some images in every way, and describe each grouping with and without labels."""
     tables, clusters = [], []
@@ -82,14 +93,18 @@ def criteria(spaces: dict[str, np.ndarray], classes: np.ndarray) -> pd.DataFrame
         for clusterer in CLUSTERERS_TAKEN:
             recipe = own.own_recipe(encoder, ENCODERS[encoder].facts.family, clusterer, len(X))
             told = own.numbers_to_try(len(X)) if own.is_told(clusterer) else [None]
+            if len(X) > QUADRATIC_UP_TO and own.is_told(clusterer) and clusterer not in own.QUICK:
+                told = FEW
             recipes[clusterer] = recipe
             found += [
                 one for one in own.group(X, encoder, recipe, told, memo) if one.clusters is not None
             ]
         table = own.describe(X, found, memo)
         Z = own.umap_space(X, memo)
-        table["stability"] = [own.stability(X, recipes[g.clusterer], g, memo) for g in found]
-        table["dbcv"] = [own.density_validity(Z, g.clusters) for g in found]
+        table["stability"] = table["dbcv"] = np.nan
+        if len(X) <= QUADRATIC_UP_TO:
+            table["stability"] = [own.stability(X, recipes[g.clusterer], g, memo) for g in found]
+            table["dbcv"] = [own.density_validity(Z, g.clusters) for g in found]
         tables.append(table)
         clusters += [one.clusters for one in found]
     table = pd.concat(tables, ignore_index=True)
@@ -126,15 +141,20 @@ def main() -> None:
     for encoder in (*ENCODERS_TAKEN, BASELINE):
         source = find_encoder(encoder)
         for name, dataset in opened.items():
+            if name.endswith(" whole") and encoder != ENCODERS_TAKEN[0]:
+                continue
             spaces[name][encoder] = stored_embeddings(
                 dataset, source, cache=asked.build, precision=Precision.bf16
             ).array
         source.release()
     for name, dataset in opened.items():
         classes = dataset.labels[dataset.facts.label].to_numpy(str)
-        for cut, rows in cuts(classes):
+        whole = name.endswith(" whole")
+        name = name.removesuffix(" whole")
+        for cut, rows in large_cuts(classes) if whole else cuts(classes):
             files.append(asked.build / "criteria" / f"{name}-{cut.replace(' ', '_')}.csv")
-            here = {encoder: np.array(X[rows]) for encoder, X in spaces[name].items()}
+            from_all = spaces[f"{name} whole" if whole else name]
+            here = {encoder: np.array(X[rows]) for encoder, X in from_all.items()}
             if not files[-1].exists():
                 calls.append((one_cut, name, cut, here, classes[rows], files[-1]))
     for _ in tqdm(in_processes(calls, asked.jobs), total=len(calls), unit="cut"):

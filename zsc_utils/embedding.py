@@ -22,7 +22,7 @@ from zsc_utils.encoders import Encoder
 from zsc_utils.errors import (
     CacheDamagedError,
     DeviceError,
-    EmbeddingsError,
+    NothingReadableError,
     UnreadableImageError,
 )
 from zsc_utils.narrow import check_embeddings
@@ -202,7 +202,7 @@ def compute(
             kept += which
             errors += bad
     if not kept:
-        raise EmbeddingsError(f"none of the {len(dataset)} images could be read")
+        raise NothingReadableError(errors)
     source = f"{encoder.facts.name} on {dataset.facts.name}"
     return check_embeddings(np.concatenate(arrays), source), np.array(kept), errors
 

@@ -80,13 +80,22 @@ class Found:
         return ", ".join(parts)
 
 
-def find_images(folder: Path) -> Found:
+def find_images(folder: Path, *, follow_links: bool = True, but: Path | None = None) -> Found:
     """Look for images below a folder: by suffix, whatever its case, or else by content.
 
     Hidden files and folders are left out; links are followed, each folder once.
+
+    Parameters
+    ----------
+    folder
+        Where to look.
+    follow_links
+        Else links, to files or folders, are left out and counted.
+    but
+        A folder to leave alone, without a word.
     """
     files, left_out, errors, seen = [], Counter(), [], set()
-    for parent, folders, names in os.walk(folder, followlinks=True, onerror=errors.append):
+    for parent, folders, names in os.walk(folder, followlinks=follow_links, onerror=errors.append):
         real = os.path.realpath(parent)
         if real in seen:
             folders.clear()
@@ -94,6 +103,12 @@ def find_images(folder: Path) -> Found:
         seen.add(real)
         left_out["hidden folders"] += sum(name.startswith(".") for name in folders)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if but is not None:
+            folders[:] = [name for name in folders if Path(parent, name) != but]
+        if not follow_links:
+            links = {name for name in folders + names if Path(parent, name).is_symlink()}
+            left_out["links"] += len(links)
+            names = [name for name in names if name not in links]
         for name in names:
             path = Path(parent, name)
             if name.startswith("."):

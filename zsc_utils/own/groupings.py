@@ -1,18 +1,19 @@
-"""Groupings of one's own images: every clusterer, at several numbers of groups where one is told."""
+"""Groupings of own images: every clusterer, at several numbers of groups where one is told."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from zsc_utils.clustering import CLUSTERERS, Task, run_clusterer
+from zsc_utils.cache import fingerprint
+from zsc_utils.clustering import CLUSTERERS, Task, clusterer_settings, run_clusterer
 from zsc_utils.errors import ZscError
 from zsc_utils.metrics import cluster_counts, partition_agreement, silhouettes
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Recipe, recipe_for
-from zsc_utils.reduction import Memo, ReductionError, reduce
+from zsc_utils.reduction import Memo, ReductionError, reduce, reducer_settings
 from zsc_utils.sweep.evaluate import attempt
 from zsc_utils.sweep.run import one_thread
 
@@ -91,7 +92,13 @@ def group(
     with one_thread():
         for number in numbers:
             task = Task(len(X), number or 0, MIN_CLUSTER_SIZE, SEED)
-            facts, clusters = attempt(X, recipe, task, memo)
+            name = clusters_name(recipe, task)
+            if name in memo:
+                facts, clusters = {"status": "ok", "reason": ""}, memo[name]
+            else:
+                facts, clusters = attempt(X, recipe, task, memo)
+                if facts["status"] == "ok":
+                    memo[name] = clusters
             found.append(
                 Grouping(
                     *(encoder, recipe.clusterer, number, facts["status"], facts["reason"]),
@@ -99,6 +106,19 @@ def group(
                 )
             )
     return found
+
+
+def clusters_name(recipe: Recipe, task: Task) -> str:
+    """Name by which a memo holds clusters."""
+    settings = {
+        "recipe": recipe.as_dict(),
+        "task": asdict(task),
+        "versions": [
+            reducer_settings(recipe.reduction.method),
+            clusterer_settings(recipe.clusterer),
+        ],
+    }
+    return f"clusters-{recipe.clusterer}-{fingerprint(settings)}"
 
 
 def umap_space(X: np.ndarray, memo: Memo) -> np.ndarray:

@@ -1,0 +1,140 @@
+"""Embeddings of images by their content: a renamed image costs nothing, a new one itself alone."""
+
+from __future__ import annotations
+
+import uuid
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from zsc_utils.cache import atomic_path, fingerprint, versions
+from zsc_utils.datasets.decoding import READER_VERSION
+from zsc_utils.embedding import EMBEDDING_VERSION, choose_device, compute, file_name
+from zsc_utils.encoders import Encoder
+from zsc_utils.errors import NothingReadableError
+from zsc_utils.own.collection import Collection
+from zsc_utils.precision import Precision
+
+# Images between one file and the next.
+PART = {"cpu": 1024}
+LARGE_PART = 8192
+# So many files are made one.
+MANY_PARTS = 40
+
+
+class ContentStore:
+    """Embeddings of one encoder by the SHA-256 of images' content: a folder of `.npz` files."""
+
+    def __init__(self, cache: Path, encoder: Encoder, precision: Precision):
+        settings = {
+            "encoder": encoder.fingerprint,
+            "version": EMBEDDING_VERSION,
+            "reader": READER_VERSION,
+            "precision": precision,
+            **versions("pillow", "pillow-heif"),
+        }
+        name = f"{file_name(encoder.facts.name)}-{fingerprint(settings)}"
+        self.folder = cache / "contents" / name
+
+    def read(self) -> dict[str, np.ndarray]:
+        """Read all: digest to float32 (d,). A damaged file counts as not there."""
+        known = {}
+        parts = sorted(self.folder.glob("*.npz"))
+        for part in parts:
+            try:
+                with np.load(part, allow_pickle=False) as file:
+                    known |= zip(file["digests"].tolist(), file["embeddings"], strict=True)
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+                part.unlink(missing_ok=True)
+        if len(parts) > MANY_PARTS:
+            self.add(list(known), np.stack(list(known.values())))
+            for part in parts:
+                part.unlink(missing_ok=True)
+        return known
+
+    def add(self, digests: list[str], embeddings: np.ndarray) -> None:
+        """Keep embeddings, float32 (n, d), of images of such contents."""
+        with (
+            atomic_path(self.folder / f"{uuid.uuid4().hex}.npz") as draft,
+            open(draft, "wb") as out,
+        ):
+            np.savez(out, digests=np.array(digests), embeddings=embeddings)
+
+
+def embed_contents(
+    collection: Collection,
+    encoder: Encoder,
+    *,
+    cache: Path,
+    device: str = "auto",
+    precision: Precision = Precision.fp32,
+    progress: bool = True,
+) -> tuple[np.ndarray, dict[int, str]]:
+    """Embed the images of a collection, each content once and for all.
+
+    Parameters
+    ----------
+    collection
+        The images.
+    encoder
+        What embeds them; its network is built where there is something to compute.
+    cache
+        Folder of computed arrays.
+    device, precision, progress
+        As for `embedding.compute`.
+
+    Returns
+    -------
+    array
+        float32 (n, d); NaN where an image cannot be read.
+    reasons
+        Why it cannot, by position.
+
+    Raises
+    ------
+    EmbeddingsError
+        The network gave NaN or infinities.
+    """
+    store = ContentStore(cache, encoder, precision)
+    known = store.read()
+    first = {digest: i for i, digest in reversed(list(enumerate(collection.digests)))}
+    new = sorted(i for digest, i in first.items() if digest not in known)
+    size = PART.get(choose_device(device), LARGE_PART)
+    unreadable: dict[str, str] = {}
+    bar = tqdm(
+        total=len(new), desc=encoder.facts.name, unit="image", disable=not (progress and new)
+    )
+    with bar:
+        for start in range(0, len(new), size):
+            rows = new[start : start + size]
+            try:
+                array, kept, errors = compute(
+                    *(collection.dataset(rows), encoder),
+                    device=device,
+                    precision=precision,
+                    skip_unreadable=True,
+                    progress=progress,
+                )
+            except NothingReadableError as error:
+                array, kept, errors = np.empty((0, 0)), np.arange(0), error.errors
+            digests = [collection.digests[rows[i]] for i in kept]
+            if digests:
+                store.add(digests, array)
+            known |= zip(digests, array, strict=True)
+            lacking = np.setdiff1d(np.arange(len(rows)), kept)
+            unreadable |= {
+                collection.digests[rows[i]]: error.reason
+                for i, error in zip(lacking, errors, strict=True)
+            }
+            bar.update(len(rows))
+    reasons = {
+        i: unreadable[digest] for i, digest in enumerate(collection.digests) if digest in unreadable
+    }
+    d = len(next(iter(known.values()))) if known else 1
+    array = np.full((len(collection), d), np.nan, np.float32)
+    for i, digest in enumerate(collection.digests):
+        if i not in reasons:
+            array[i] = known[digest]
+    return array, reasons

@@ -1,0 +1,77 @@
+"""Images that are the same, to the byte or nearly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+# Near duplicates are looked for among the nearest neighbours, and told by small grey pictures:
+# their correlation, and how far their sides' ratios may differ.
+SIDE, ALIKE, STRETCH = 32, 0.985, 1.05
+
+
+def groups_of_copies(
+    digests: tuple[str, ...], neighbors: np.ndarray, small: Callable[[int], Image.Image | None]
+) -> list[list[int]]:
+    """Find groups of images that are copies of one another, exact or near.
+
+    Near ones are such as were saved, scaled or toned anew: neighbours in the embeddings whose
+    pictures of 32 × 32 grey pixels correlate by .985 or more.
+
+    Parameters
+    ----------
+    digests
+        (n,) of the files' content.
+    neighbors
+        int (n, k), the nearest images by some encoder.
+    small
+        Gives an image by position, at any size; None where it cannot be read.
+
+    Returns
+    -------
+    list
+        Groups of two or more positions, each rising, in the order of their first.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(digests)
+    _, first = np.unique(digests, return_inverse=True)
+    pictures, ratios = _pictures(n, small)
+    left = np.repeat(np.arange(n), neighbors.shape[1])
+    right = neighbors.ravel()
+    alike = np.einsum("ij,ij->i", pictures[left], pictures[right]) >= ALIKE
+    stretch = np.maximum(ratios[left], ratios[right]) / np.minimum(ratios[left], ratios[right])
+    pairs = np.flatnonzero(alike & (stretch <= STRETCH))
+    # Images of one content hang together by its first image.
+    representative = np.unique(first, return_index=True)[1][first]
+    rows = np.concatenate([left[pairs], np.arange(n)])
+    columns = np.concatenate([right[pairs], representative])
+    graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(n, n))
+    _, component = connected_components(graph, directed=False)
+    found: dict[int, list[int]] = {}
+    for i, name in enumerate(component):
+        found.setdefault(name, []).append(i)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def _pictures(n: int, small: Callable[[int], Image.Image | None]) -> tuple[np.ndarray, np.ndarray]:
+    """Small grey pictures, float32 (n, 1024) of mean 0 and length 1, and ratios of sides (n,).
+
+    A picture of one grey alone is all zeros, and like no other.
+    """
+    pictures, ratios = np.zeros((n, SIDE * SIDE), np.float32), np.ones(n)
+    for i in range(n):
+        image = small(i)
+        if image is None:
+            continue
+        ratios[i] = image.width / image.height
+        grey = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+        pixels = np.asarray(grey, np.float32).ravel()
+        centred = pixels - pixels.mean()
+        # A step of grey or two is what saving makes of a plain colour.
+        if centred.std() > 1:
+            pictures[i] = centred / np.linalg.norm(centred)
+    return pictures, ratios
