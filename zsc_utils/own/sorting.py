@@ -70,7 +70,7 @@ class Sorted:
     spaces
         By name of the encoder.
     table
-        One row a grouping, best first: what `groupings.describe` and `agreements` say, `predicted`
+        One row a grouping, best first: what `groupings.describe` and `agreements` say, `score`
         AMI, `proposed` (the best number of groups of its encoder and clusterer), status and, where
         labels are known, the scores against them. What could not be grouped stands at the end.
     groupings
@@ -281,8 +281,8 @@ def group_everything(
     told = dict.fromkeys(spaces, numbers)
     if slow and found:
         table = _describe_all(spaces, found)
-        table["predicted"] = calibration.predict(table)
-        best = table.dropna(subset="told").sort_values("predicted", ascending=False)
+        table["score"] = calibration.score(table)
+        best = table.dropna(subset="told").sort_values("score", ascending=False)
         for name, rows in best.groupby("encoder"):
             told[name] = [int(number) for number in rows["told"].unique()[:FEW]]
     _group_all(spaces, work, told, slow, effort, jobs)
@@ -293,10 +293,10 @@ def group_everything(
             f"no clusterer gave groups: {reasons[0] if reasons else 'none asked'}"
         )
     table = _describe_all(spaces, found)
-    table["predicted"] = calibration.predict(table)
+    table["score"] = calibration.score(table)
     table["status"] = [one.status for one in found]
     table["reason"] = [one.reason for one in found]
-    table = table.sort_values("predicted", ascending=False, kind="stable")
+    table = table.sort_values("score", ascending=False, kind="stable")
     groupings = [found[i] for i in table.index]
     table = table.reset_index(drop=True)
     table["proposed"] = ~table.duplicated(["encoder", "clusterer"])

@@ -1,0 +1,282 @@
+"""What criteria without labels say of AMI: learnt from real images whose classes are known.
+
+`tables/calibration.csv` holds what `benchmarks/calibrate.py` measured: a row for every grouping of
+every cut of sixteen sets, with its criteria and its AMI. Two questions are asked of it. Which of
+the groupings of one folder is the best? And how good is it? Uncertainty is always that over sets:
+groupings of one set resemble each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from zsc_utils.errors import UnknownNameError
+from zsc_utils.recipes import TABLES
+
+TABLE = TABLES / "calibration.csv"
+BASELINE = "raw_pixels"
+# Every criterion that the table holds.
+CRITERIA = (
+    *("silhouette_umap", "silhouette_original", "agreement_clusterers", "agreement_encoders"),
+    *("stability", "dbcv"),
+)
+# Groupings of one folder are ranked by a sum of these: the simplest of those sums that rank left
+# out sets about best (notebook 12).
+RANKED_BY = ("agreement_clusterers", "silhouette_original")
+# Level of AMI is read off this one, which compares folders best.
+READ_OFF = "silhouette_umap"
+# Of ten sets, the interval holds the AMI of eight.
+INSIDE = 0.8
+# A cut of a set: its groupings are compared with each other.
+CUT = ["set", "cut"]
+
+
+@cache
+def measured() -> pd.DataFrame:
+    """Read the table of what was measured, encoders alone, groupings of two groups or more."""
+    table = pd.read_csv(TABLE)
+    kept = table["encoder"].ne(BASELINE) & table["n_clusters"].ge(2)
+    return table[kept].reset_index(drop=True)
+
+
+def of_sets(values: pd.Series, sets: pd.Series) -> pd.Series:
+    """Weights by which every set counts the same, however many rows it has."""
+    return 1 / values.groupby(sets).transform("size")
+
+
+def quantile_over_sets(values: pd.Series, sets: pd.Series, share: float) -> float:
+    """Find the smallest value that a share of the rows does not exceed, each set counted once."""
+    order = np.argsort(values.to_numpy(), kind="stable")
+    reached = np.cumsum(of_sets(values, sets).to_numpy()[order]) / sets.nunique()
+    return float(values.to_numpy()[order][min(np.searchsorted(reached, share), len(values) - 1)])
+
+
+def ranking_weights(table: pd.DataFrame, criteria: Sequence[str] = RANKED_BY) -> pd.Series:
+    """Weigh criteria so that their sum follows AMI within cuts: least squares, each set alike.
+
+    Parameters
+    ----------
+    table
+        As `measured` gives it.
+    criteria
+        Columns of it.
+
+    Returns
+    -------
+    Series
+        A weight for each criterion: AMI for each unit of it.
+    """
+    cuts = [table[name] for name in CUT]
+    X = table[list(criteria)].fillna(0)
+    X = X - X.groupby(cuts).transform("mean")
+    y = table["ami"] - table["ami"].groupby(cuts).transform("mean")
+    root = np.sqrt(of_sets(table["ami"], table["set"])).to_numpy()
+    found, *_ = np.linalg.lstsq(X.to_numpy() * root[:, None], y.to_numpy() * root, rcond=None)
+    return pd.Series(found, list(criteria))
+
+
+def rank_scores(table: pd.DataFrame, weights: pd.Series) -> pd.Series:
+    """Sum criteria by their weights; one that is undefined counts nothing."""
+    return table.reindex(columns=weights.index).astype(float).fillna(0) @ weights
+
+
+def proposed_rows(table: pd.DataFrame, scores: pd.Series) -> pd.DataFrame:
+    """Keep the best number of groups of each cut, encoder and clusterer."""
+    return table.loc[scores.groupby([table[c] for c in (*CUT, "encoder", "clusterer")]).idxmax()]
+
+
+def left_out(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    """Leave one set out after the other: its name, its rows, all other rows."""
+    for name, rows in table.groupby("set"):
+        yield name, rows, table[table["set"] != name]
+
+
+def regrets(table: pd.DataFrame, scores: pd.Series) -> pd.DataFrame:
+    """Compare the groupings that scores rank first with the best there are.
+
+    Parameters
+    ----------
+    table
+        As `measured` gives it, or some rows of it.
+    scores
+        By its index.
+
+    Returns
+    -------
+    DataFrame
+        One row a set, means over its cuts: `regret`, AMI of the best less that of the first, and
+        `rho`, Spearman's correlation of scores and AMI.
+    """
+    rows = []
+    for (name, _), cut in table.groupby(CUT):
+        here = scores[cut.index].astype(float)
+        first = cut.loc[here.fillna(-np.inf).idxmax(), "ami"]
+        rho = here.corr(cut["ami"], method="spearman")
+        rows.append({"set": name, "regret": cut["ami"].max() - first, "rho": rho})
+    return pd.DataFrame(rows).groupby("set").mean()
+
+
+def scores_left_out(table: pd.DataFrame, criteria: Sequence[str]) -> pd.Series:
+    """Score every set's groupings by weights that the other sets gave."""
+    parts = [
+        rank_scores(rows, ranking_weights(others, criteria)) for _, rows, others in left_out(table)
+    ]
+    return pd.concat(parts).reindex(table.index)
+
+
+def read_off(rows: pd.DataFrame):
+    """Fit AMI as a rising function of the silhouette, each set alike (isotonic regression)."""
+    from sklearn.isotonic import IsotonicRegression
+
+    weights = of_sets(rows["ami"], rows["set"])
+    known = rows[READ_OFF].notna()
+    fit = IsotonicRegression(out_of_bounds="clip")
+    return fit.fit(rows[READ_OFF][known], rows["ami"][known], sample_weight=weights[known])
+
+
+def errors_left_out(rows: pd.DataFrame) -> pd.Series:
+    """AMI of every set less what the others make of its silhouettes."""
+    known = rows.dropna(subset=[READ_OFF])
+    parts = [
+        out["ami"] - read_off(others).predict(out[READ_OFF]) for _, out, others in left_out(known)
+    ]
+    return pd.concat(parts).reindex(known.index)
+
+
+def margins(rows: pd.DataFrame) -> tuple[float, float]:
+    """How far AMI lies below and above what is read off, in the middle four fifths of sets.
+
+    Quantiles of errors on left-out sets, a little further out than asked for, as one more set is to
+    come (conformal prediction over sets; Vovk et al., 2005, Barber et al., 2021).
+    """
+    errors = errors_left_out(rows)
+    sets = rows["set"].reindex(errors.index)
+    beyond = (1 - INSIDE) / 2 - 0.5 / (sets.nunique() + 1)
+    return (
+        quantile_over_sets(errors, sets, beyond),
+        quantile_over_sets(errors, sets, 1 - beyond),
+    )
+
+
+def coverage(table: pd.DataFrame) -> pd.DataFrame:
+    """Count how often the interval holds the AMI of a set that nothing was learnt from.
+
+    Parameters
+    ----------
+    table
+        As `measured` gives it.
+
+    Returns
+    -------
+    DataFrame
+        One row a set: `covered`, share of its proposals whose AMI is inside, `width` of the
+        interval, and `error`, the mean distance of AMI from the middle.
+    """
+    found = {}
+    for name, rows, others in left_out(table):
+        learnt = calibrate(others)
+        own = proposed_rows(rows, rank_scores(rows, learnt.weights)).dropna(subset=[READ_OFF])
+        low, middle, high = learnt.interval(own[READ_OFF].to_numpy())
+        ami = own["ami"].to_numpy()
+        found[name] = {
+            "covered": ((low <= ami) & (ami <= high)).mean(),
+            "width": (high - low).mean(),
+            "error": np.abs(ami - middle).mean(),
+        }
+    return pd.DataFrame(found).T.rename_axis("set")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was learnt of criteria and AMI.
+
+    Parameters
+    ----------
+    weights
+        Of `RANKED_BY`.
+    curve
+        AMI by silhouette, with a method `predict`.
+    below, above
+        How far AMI lies from the curve, for four of five sets.
+    tolerance
+        Numbers of groups whose scores are no further than this from the best are as good.
+    seen
+        Smallest and largest value of `n`, `n_clusters` and the silhouette among what was measured.
+    """
+
+    weights: pd.Series
+    curve: object
+    below: float
+    above: float
+    tolerance: float
+    seen: pd.DataFrame
+
+    def score(self, table: pd.DataFrame) -> pd.Series:
+        """Score groupings of one folder: the higher, the better they are likely to be."""
+        return rank_scores(table, self.weights)
+
+    def interval(self, silhouettes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Low, middle and high of the AMI to expect, from 0 to 1, by silhouette in UMAP space."""
+        middle = self.curve.predict(np.asarray(silhouettes, float))
+        low, high = middle + self.below, middle + self.above
+        return np.clip(low, 0, 1), np.clip(middle, 0, 1), np.clip(high, 0, 1)
+
+    def caveat(self, row: pd.Series) -> str:
+        """Say why no AMI can be expected of a grouping; empty where one can."""
+        if pd.isna(row[READ_OFF]):
+            return "it has no silhouette"
+        words = {
+            "n": ("{:.0f} images", "sets of {:.0f} to {:.0f}"),
+            "n_clusters": ("{:.0f} groups", "{:.0f} to {:.0f}"),
+            READ_OFF: ("a silhouette of {:.2f}", "{:.2f} to {:.2f}"),
+        }
+        for name, (own, known) in words.items():
+            least, most = self.seen[name]
+            if not least <= row[name] <= most:
+                return (
+                    f"{own.format(row[name])} are outside what was measured, "
+                    f"{known.format(least, most)}"
+                )
+        return ""
+
+
+def calibrate(table: pd.DataFrame | None = None, without: str | None = None) -> Calibration:
+    """Learn from what was measured.
+
+    Parameters
+    ----------
+    table
+        As `measured` gives it, which is the default.
+    without
+        A set to leave out: that of images that are to be grouped, where they are known to it.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such set.
+    """
+    table = measured() if table is None else table
+    if without is not None:
+        if without not in set(table["set"]):
+            raise UnknownNameError("set of the calibration", without, sorted(set(table["set"])))
+        table = table[table["set"] != without]
+    weights = ranking_weights(table)
+    scores = rank_scores(table, weights)
+    rows = proposed_rows(table, scores)
+    below, above = margins(rows)
+    seen = rows[["n", "n_clusters", READ_OFF]].agg(["min", "max"])
+    return Calibration(weights, read_off(rows), below, above, tolerance(table, scores), seen)
+
+
+def tolerance(table: pd.DataFrame, scores: pd.Series) -> float:
+    """How far below the best score that of the best number of groups lies, in four of five sets."""
+    told = table.dropna(subset=["told"])
+    curves = [told[name] for name in (*CUT, "encoder", "clusterer")]
+    best = told["ami"].groupby(curves).idxmax()
+    lacking = scores[told.index].groupby(curves).max().to_numpy() - scores[best].to_numpy()
+    return quantile_over_sets(pd.Series(lacking), told.loc[best, "set"].reset_index(drop=True), 0.8)
