@@ -1,0 +1,1 @@
+"""Someone's own images: unlabelled folders, embedded, clustered, and shown as a report."""
