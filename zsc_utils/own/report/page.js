@@ -461,7 +461,7 @@ function showPanel() {
     make("img", { class: "large", src: images.thumbnails[i] && address(i), alt: `Image ${images.names[i]}` }),
     make("dl", {}, ...fact("Cluster", clusterLink(c)), ...fact("Silhouette", number(view.silhouettes[i])),
       ...(images.labels ? fact("Class", images.labels[i] || "none") : []),
-      ...fact("To the medoid", number(view.toMedoid[i]))),
+      ...fact("Distance to medoid", number(view.toMedoid[i]))),
     make("div", { class: "buttons" }, make("span", {}, "Move to"), menu,
       button("Move", () => act({ kind: "move", images: [i], to: Number(menu.value) }), { class: "main", "data-do": "move" }),
       button("Mark", () => { mark(i); showPanel(); byId("panel").querySelector('[data-do="mark"]').focus(); },
@@ -496,13 +496,15 @@ function expectedCell({ expected, caveat }) {
 
 function showRanking() {
   const labelled = FACTS.views.some(({ truth }) => "ami" in truth || "ari" in truth);
-  const head = ["", "Encoder", "Clusterer", "Clusters", "Left out", "Expected AMI", ...(labelled ? ["AMI", "ARI"] : []), ""];
+  const head = ["", "Clustering", "Expected AMI", ...(labelled ? ["AMI", "ARI"] : []), "Clusters", "Left out", ""];
   const known = value => (value === undefined ? "" : `${value.toFixed(1)} %`);
   const rows = FACTS.views.map((facts, place) => make("tr", { "aria-current": facts === view.facts && "true", hidden: place >= 12 && facts !== view.facts },
-    make("td", { class: "number" }, String(place + 1)), make("td", {}, facts.encoderName), make("td", {}, facts.clustererName),
-    make("td", { class: "number" }, String(facts.nClusters)), make("td", { class: "number" }, percent((100 * facts.leftOut) / images.names.length)),
+    make("td", { class: "number" }, String(place + 1)),
+    make("td", {}, make("div", {}, facts.encoderName), make("div", { class: "quiet" }, facts.clustererName)),
     expectedCell(facts),
     ...(labelled ? [facts.truth.ami, facts.truth.ari].map(value => make("td", { class: "number" }, known(value))) : []),
+    make("td", { class: "number" }, String(facts.nClusters)),
+    make("td", { class: "number" }, percent((100 * facts.leftOut) / images.names.length)),
     make("td", {}, button(facts === view.facts ? "Shown" : "Show", () => choose(place),
       { "aria-label": `Show ${facts.encoderName}, ${facts.clustererName}`, disabled: facts === view.facts, "data-do": `show-${place}` }))));
   const hidden = rows.filter(row => row.hidden);
@@ -588,7 +590,7 @@ async function drawMap() {
     x, y, color: pointColors(), name: images.names, image: images.names.map((_, i) => address(i)) } });
   const ring = new Bokeh.ColumnDataSource({ data: { x: [], y: [] } });
   const figure = Bokeh.Plotting.figure({
-    height: 460, sizing_mode: "stretch_width", output_backend: "webgl", tools: [], toolbar_location: "right",
+    height: 560, sizing_mode: "stretch_width", output_backend: "webgl", tools: [], toolbar_location: "right",
     background_fill_color: null, border_fill_color: null, outline_line_color: null, match_aspect: true });
   figure.toolbar.logo = null;
   for (const axis of [figure.xaxis, figure.yaxis]) axis.visible = false;

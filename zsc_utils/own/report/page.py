@@ -229,8 +229,10 @@ def palette() -> list[str]:
     """
     import seaborn as sns
 
-    # The grey of the first ten marks absence. A step of five of seventeen goes round all hues.
-    first = [color for i, color in enumerate(sns.color_palette("colorblind").as_hex()) if i != 7]
+    # Of the first ten, grey marks absence and yellow is not seen on white. A step of five of
+    # seventeen goes round all hues.
+    named = sns.color_palette("colorblind").as_hex()
+    first = [color for i, color in enumerate(named) if i not in (7, 8)]
     shades = ((0.58, 0.85), (0.68, 0.6), (0.5, 0.6))
     wheels = [list(sns.husl_palette(17, h=0.03, s=s, l=l).as_hex()) for l, s in shades]  # noqa: E741
     return first + [wheel[5 * i % 17] for wheel in wheels for i in range(17)]
