@@ -38,6 +38,7 @@ ROOMS = (
     *("reduction", "ward", "clustering", "metrics"),
     *("miniature", "finetuning"),  # wings: only by name, by the command line, and by notebook 2
     "sweep",
+    "own",
     "study",
     *("engine", "book"),
     "cli",
