@@ -1,7 +1,7 @@
 """The command `zsc`: the package's functions, from a shell."""
 
 # Importing a module registers its commands, in this order.
-from zsc_utils.cli import embedding, inventory, reference, sweeping, training
+from zsc_utils.cli import embedding, inventory, own, reference, sweeping, training
 from zsc_utils.cli.base import app, main
 from zsc_utils.cli.embedding import RESULT_COLUMNS
 
@@ -11,6 +11,7 @@ __all__ = [
     "embedding",
     "inventory",
     "main",
+    "own",
     "reference",
     "sweeping",
     "training",

@@ -103,9 +103,9 @@ def embed_contents(
     new = sorted(i for digest, i in first.items() if digest not in known)
     size = PART.get(choose_device(device), LARGE_PART)
     unreadable: dict[str, str] = {}
-    bar = tqdm(
-        total=len(new), desc=encoder.facts.name, unit="image", disable=not (progress and new)
-    )
+    # Parts have bars of their own.
+    several = progress and len(new) > size
+    bar = tqdm(total=len(new), desc="all", unit="image", leave=False, disable=not several)
     with bar:
         for start in range(0, len(new), size):
             rows = new[start : start + size]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from zsc_utils.cache import ArrayFolder, fingerprint
-from zsc_utils.clustering import CLUSTERERS
-from zsc_utils.encoders import ENCODERS, EncoderFacts, find_encoder
+from zsc_utils.encoders import EncoderFacts, find_encoder
 from zsc_utils.errors import EmbeddingsError
 from zsc_utils.metrics import truth_scores
 from zsc_utils.own.calibration import Calibration
@@ -129,12 +128,12 @@ def embed_all(
             progress=effort.progress,
         )
         source.release()
-        arrays[source] = array
+        arrays[name] = source, array
         reasons |= bad
     smaller = collection.without(reasons) if reasons else collection
     kept = [i for i in range(len(collection)) if i not in reasons]
     spaces = {}
-    for source, array in arrays.items():
+    for source, array in arrays.values():
         settings = {"encoder": source.fingerprint, "precision": effort.precision}
         key = fingerprint(settings | {"contents": smaller.digests})
         memo = ArrayFolder(effort.cache / "groupings" / key)

@@ -1,0 +1,88 @@
+"""The command for a folder of images of one's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zsc_utils.cli.base import DeviceOption, app, friendly, split, typed_path
+from zsc_utils.precision import Precision
+
+
+@app.command()
+@friendly
+def cluster(
+    folder: Annotated[Path, typer.Argument(parser=typed_path, help="Folder of images.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            parser=typed_path,
+            metavar="FOLDER",
+            help="Where results go; by default, in the working folder, its name and -groups.",
+        ),
+    ] = None,
+    encoders: Annotated[
+        str, typer.Option(help="Names, with commas; auto takes all that are at hand.")
+    ] = "auto",
+    clusterers: Annotated[
+        str, typer.Option(help="Names, with commas; auto takes the study's six.")
+    ] = "auto",
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            parser=typed_path,
+            metavar="CSV",
+            help="Columns path and label: what groups are scored against, and nothing else.",
+        ),
+    ] = None,
+    max_images: Annotated[
+        int | None, typer.Option(min=3, help="Take a random sample of so many.")
+    ] = None,
+    link: Annotated[
+        bool, typer.Option("--link", help="Make a folder of links, or copies, for each group.")
+    ] = False,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch published weights of encoders that are named.")
+    ] = False,
+    without: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SET", help="Learn nothing from a set of the calibration: yours, if it is."
+        ),
+    ] = None,
+    device: DeviceOption = "auto",
+    precision: Annotated[
+        Precision, typer.Option(help="Of the forward pass; bf16 is faster on newer hardware.")
+    ] = Precision.fp32,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes at once; all processors by default.")
+    ] = None,
+):
+    """Sort a folder of unlabelled images into groups, and say how far to trust them.
+
+    Writes clusters.csv, ranking.csv and report.html, and keeps embeddings beside them: images that
+    were renamed cost nothing the next time, new ones themselves alone. The images are only read.
+    """
+    from joblib import cpu_count
+
+    from zsc_utils.own.command import Asked, sort_folder
+
+    asked = Asked(
+        folder=folder,
+        out=out or Path(os.getcwd()) / f"{folder.name or 'images'}-groups",
+        encoders=None if encoders == "auto" else split(encoders),
+        clusterers=None if clusterers == "auto" else split(clusterers),
+        labels=labels,
+        most=max_images,
+        link=link,
+        download=download,
+        without=without,
+    )
+    try:
+        sort_folder(asked, device, precision, jobs or cpu_count(), say=typer.echo)
+    except KeyboardInterrupt:
+        typer.echo("stopped; what is finished is kept: run it again to go on", err=True)
+        raise typer.Exit(130) from None

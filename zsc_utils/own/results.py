@@ -1,0 +1,309 @@
+"""What is written of sorted images: two tables, a report, a tree of folders."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from zsc_utils.cache import atomic_path, readable
+from zsc_utils.clustering import CLUSTERERS
+from zsc_utils.errors import ZscError
+from zsc_utils.metrics import silhouette_samples
+from zsc_utils.own.calibration import READ_OFF, Calibration
+from zsc_utils.own.copies import groups_of_copies
+from zsc_utils.own.groupings import Grouping, umap_space
+from zsc_utils.own.looks import (
+    distances_to_groups,
+    distances_to_medoids,
+    nearest_images,
+    second_groups,
+)
+from zsc_utils.own.report.content import Content, View
+from zsc_utils.own.report.content import Space as ShownSpace
+from zsc_utils.own.report.page import BESIDE, THUMBNAILS
+from zsc_utils.own.report.thumbnails import make_thumbnails
+from zsc_utils.own.sorting import PLANE, Sorted, Space
+from zsc_utils.recipes import SILHOUETTE_SEED
+from zsc_utils.reduction import ReductionError, reduce
+
+# A folder with this in it was made here, and may be written to again.
+MARK = ".zsc-cluster"
+CACHE = "cache"
+NEIGHBORS = 8
+TREE = "groups"
+
+
+class OutputError(ZscError):
+    """A folder that results cannot be written to."""
+
+
+def prepare_out(folder: Path, out: Path) -> Path:
+    """Make the folder of results, or find it as an earlier run left it.
+
+    Parameters
+    ----------
+    folder
+        That of the images. Results may lie in it, where they count as no images, but not it in
+        them.
+    out
+        The folder of results.
+
+    Raises
+    ------
+    OutputError
+        It holds other files, or the images, or cannot be written to.
+    """
+    folder, out = folder.resolve(), out.resolve()
+    shown = readable(out)
+    if folder.is_relative_to(out):
+        raise OutputError(f"{shown} holds the images: name another folder with --out")
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{shown} is a file: name a folder with --out")
+    if out.is_dir() and not (out / MARK).exists() and any(out.iterdir()):
+        raise OutputError(f"{shown} holds other files: name a new folder with --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / MARK).touch()
+    except OSError as error:
+        raise OutputError(f"cannot write to {shown}: {error.strerror}") from error
+    return out
+
+
+def expectations(table: pd.DataFrame, calibration: Calibration) -> pd.DataFrame:
+    """Say of every proposal what AMI to expect.
+
+    Parameters
+    ----------
+    table
+        As in `Sorted`.
+    calibration
+        What knows.
+
+    Returns
+    -------
+    DataFrame
+        `expected_ami`, `expected_low` and `expected_high` in percent, NaN where nothing can be
+        said; `caveat` says why.
+    """
+    rows = []
+    for _, row in table.iterrows():
+        caveat = calibration.caveat(row) if row["proposed"] else ""
+        found = dict.fromkeys(("expected_ami", "expected_low", "expected_high"), np.nan)
+        if row["proposed"] and not caveat:
+            low, middle, high = (100 * x[0] for x in calibration.interval([row[READ_OFF]]))
+            found = {"expected_ami": middle, "expected_low": low, "expected_high": high}
+        rows.append(found | {"caveat": caveat})
+    return pd.DataFrame(rows, table.index)
+
+
+def numbers_as_good(table: pd.DataFrame, tolerance: float) -> pd.Series:
+    """Write down for every proposal the numbers of groups that are as good: `4–12`.
+
+    Parameters
+    ----------
+    table
+        As in `Sorted`.
+    tolerance
+        Scores no further than this from the best are as good.
+
+    Returns
+    -------
+    Series
+        Empty where the clusterer finds the number itself.
+    """
+    words = pd.Series("", table.index)
+    for _, rows in table.dropna(subset=["told", "score"]).groupby(["encoder", "clusterer"]):
+        good = rows.loc[rows["score"] >= rows["score"].max() - tolerance, "told"].astype(int)
+        span = f"{good.min()}" if good.min() == good.max() else f"{good.min()}–{good.max()}"
+        words[rows.index[rows["proposed"].astype(bool)]] = span
+    return words
+
+
+def ranking(found: Sorted, calibration: Calibration) -> pd.DataFrame:
+    """Make the table of all groupings, best first, as `ranking.csv` has it."""
+    table = found.table.join(expectations(found.table, calibration))
+    table["as_good"] = numbers_as_good(found.table, calibration.tolerance)
+    table["left_out"] = 100 * (1 - table["fraction_clustered"])
+    for name in ("ami", "ari"):
+        if name in table:
+            table[name] *= 100
+    columns = [
+        *("encoder", "clusterer", "n_clusters", "as_good", "left_out", "proposed", "score"),
+        *("expected_ami", "expected_low", "expected_high", "caveat"),
+        *("silhouette_umap", "silhouette_original"),
+        *("agreement_clusterers", "agreement_encoders", "ami", "ari", "status", "reason"),
+    ]
+    ranked = table[[name for name in columns if name in table]]
+    return ranked.astype({"n_clusters": "Int64", "proposed": bool})
+
+
+def looks(space: Space, grouping: Grouping) -> dict[str, np.ndarray]:
+    """Say what each image is to its group: `silhouettes`, `to_medoid`, `second` of a `View`."""
+    clusters = grouping.clusters
+    silhouettes = np.full(len(clusters), np.nan, np.float32)
+    try:
+        Z = umap_space(space.X, space.memo)
+    except ReductionError:
+        Z = space.X
+    if len(np.unique(clusters[clusters >= 0])) > 1:
+        silhouettes = silhouette_samples(Z, [clusters])[0].astype(np.float32)
+    means, names = distances_to_groups(Z, clusters)
+    return {
+        "silhouettes": np.where(clusters < 0, np.nan, silhouettes).astype(np.float32),
+        "to_medoid": distances_to_medoids(space.X, clusters),
+        "second": second_groups(means, names, clusters),
+    }
+
+
+def write_clusters(found: Sorted, view: View, path: Path) -> None:
+    """Write the groups of a view, image by image: path, cluster, silhouette, distance to medoid."""
+    table = pd.DataFrame(
+        {
+            "path": found.collection.names,
+            "cluster": view.clusters,
+            "silhouette": view.silhouettes,
+            "distance_to_medoid": view.to_medoid,
+        }
+    )
+    with atomic_path(path) as draft:
+        table.to_csv(draft, index=False, float_format="%.4f")
+
+
+def plane(space: Space) -> np.ndarray:
+    """Bring embeddings to two dimensions, float32 (n, 2); of very few images, two components."""
+    try:
+        return reduce(space.X, PLANE, seed=SILHOUETTE_SEED, memo=space.memo)
+    except ReductionError:
+        centred = space.X - space.X.mean(axis=0)
+        left, values, _ = np.linalg.svd(centred, full_matrices=False)
+        return (left * values)[:, :2].astype(np.float32)
+
+
+def content(
+    found: Sorted,
+    calibration: Calibration,
+    ranked: pd.DataFrame,
+    labels: np.ndarray | None,
+    out: Path,
+    progress: bool,
+) -> Content:
+    """Put together what the report shows: the proposals as views, the best first."""
+    views = []
+    for at in np.flatnonzero(ranked["proposed"]):
+        row, one = ranked.iloc[at], found.groupings[at]
+        known = pd.notna(row["expected_ami"])
+        views.append(
+            View(
+                encoder=one.encoder,
+                clusterer=one.clusterer,
+                encoder_name=found.spaces[one.encoder].encoder.display,
+                clusterer_name=CLUSTERERS[one.clusterer].facts.display,
+                n_clusters=int(row["n_clusters"]),
+                clusters=one.clusters,
+                expected=tuple(row[["expected_low", "expected_ami", "expected_high"]])
+                if known
+                else None,
+                caveat=row["caveat"],
+                truth={name: row[name] for name in ("ami", "ari") if name in row},
+                **looks(found.spaces[one.encoder], one),
+            )
+        )
+    spaces = {
+        name: ShownSpace(plane(space), nearest_images(space.X, NEIGHBORS))
+        for name, space in found.spaces.items()
+    }
+    collection = found.collection
+    folder = out / BESIDE / THUMBNAILS
+    files = make_thumbnails(collection.images, folder, progress)
+
+    def small(i: int) -> Image.Image | None:
+        return Image.open(folder / files[i]) if files[i] else None
+
+    first = spaces[views[0].encoder]
+    duplicates = groups_of_copies(collection.digests, first.neighbors, small)
+    return Content(
+        source=readable(collection.folder),
+        names=collection.names,
+        images=collection.images,
+        views=views,
+        spaces=spaces,
+        ranking=ranked[ranked["proposed"] | ranked["score"].isna()],
+        duplicates=duplicates,
+        left_out=list(collection.left_out),
+        labels=None if labels is None else np.where(pd.isna(labels), "", labels).astype(str),
+        paragraphs=paragraphs(found, ranked, duplicates),
+    )
+
+
+def paragraphs(found: Sorted, ranked: pd.DataFrame, duplicates: list[list[int]]) -> list[str]:
+    """Say in words what was found, a sentence or two each."""
+    best = ranked.iloc[0]
+    name = CLUSTERERS[best["clusterer"]].facts.display
+    encoder = found.spaces[best["encoder"]].encoder.display
+    numbers = best["as_good"]
+    said = [
+        f"{len(found.collection)} images. Ranked first are the {best['n_clusters']} groups of "
+        f"{name} from the embeddings of {encoder}"
+        + (f"; {numbers} groups would be as good." if "–" in str(numbers) else "."),
+        expectation_in_words(best),
+    ]
+    if found.collection.sentence:
+        said.append(f"Also in the folder, and left alone: {found.collection.sentence}.")
+    if duplicates:
+        n = sum(map(len, duplicates))
+        said.append(f"{n} images are copies of one another, exact or near: {len(duplicates)} sets.")
+    return said
+
+
+def expectation_in_words(best: pd.Series) -> str:
+    """Say what agreement with a person's own labels to expect of a grouping."""
+    if pd.isna(best["expected_ami"]):
+        return f"How well it agrees with labels of yours cannot be said: {best['caveat']}."
+    return (
+        f"If someone had labelled the images, groups and labels would be expected to agree by an "
+        f"AMI of {best['expected_ami']:.0f} %, with {best['expected_low']:.0f} to "
+        f"{best['expected_high']:.0f} % for four folders of five, judging by sets of other images "
+        "whose classes are known. 0 % is chance, 100 % the same groups."
+    )
+
+
+def write_tree(found: Sorted, clusters: np.ndarray, out: Path) -> Path:
+    """Write a tree of folders, a folder for each group, with links to the images, or copies.
+
+    Copies are taken where the file system has no links. Names are those of the images, with their
+    folders in front where two would be the same.
+    """
+    tree = out / TREE
+    with_links = True
+    draft_tree = out / f".{TREE}"
+    shutil.rmtree(draft_tree, ignore_errors=True)
+    width = len(str(max(0, clusters.max())))
+    taken: set[Path] = set()
+    for path, cluster in zip(found.collection.paths, clusters, strict=True):
+        name = f"group_{cluster:0{width}d}" if cluster >= 0 else "left_out"
+        folder = draft_tree / name
+        folder.mkdir(parents=True, exist_ok=True)
+        place = folder / path.name
+        if place in taken:
+            inner = path.relative_to(found.collection.folder).parts
+            place = folder / "__".join(inner)
+        number = 1
+        while place in taken:
+            number += 1
+            place = folder / f"{number}_{path.name}"
+        taken.add(place)
+        if with_links:
+            try:
+                os.symlink(path, place)
+                continue
+            except OSError:
+                with_links = False
+        shutil.copy2(path, place)
+    shutil.rmtree(tree, ignore_errors=True)
+    os.replace(draft_tree, tree)
+    return tree
