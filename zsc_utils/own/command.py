@@ -14,6 +14,7 @@ from zsc_utils.encoders import ENCODERS, fetch_weights, find_encoder
 from zsc_utils.errors import CheckpointError
 from zsc_utils.own.calibration import Calibration, calibrate
 from zsc_utils.own.collection import collect, read_labels
+from zsc_utils.own.report.content import Content
 from zsc_utils.own.report.page import write_report
 from zsc_utils.own.results import (
     CACHE,
@@ -131,9 +132,61 @@ def sort_images(asked: Asked, effort: Effort) -> tuple[Sorted, Calibration, pd.S
     return Sorted(collection, spaces, table, groupings), calibration, labels
 
 
+@dataclass(frozen=True)
+class Written:
+    """What was written of sorted images.
+
+    Parameters
+    ----------
+    ranked
+        The table of `ranking.csv`.
+    shown
+        What the report shows.
+    paths
+        The files, the report last.
+    """
+
+    ranked: pd.DataFrame
+    shown: Content
+    paths: list[Path]
+
+
+def write_results(
+    found: Sorted,
+    calibration: Calibration,
+    out: Path,
+    *,
+    labels: pd.Series | None = None,
+    link: bool = False,
+    progress: bool = True,
+) -> Written:
+    """Write the tables and the report of sorted images and, where asked for, a tree of folders.
+
+    Parameters
+    ----------
+    found, calibration, labels
+        As `sort_images` gives them.
+    out
+        A folder, as `prepare_out` gives it.
+    link
+        Make the tree.
+    progress
+        Show progress bars.
+    """
+    ranked = ranking(found, calibration)
+    with atomic_path(out / "ranking.csv") as draft:
+        ranked.to_csv(draft, index=False, float_format="%.4f")
+    shown = content(found, calibration, ranked, labels, out, progress)
+    best = shown.views[0]
+    write_clusters(found, best, out / "clusters.csv")
+    paths = [out / "clusters.csv", out / "ranking.csv"]
+    paths += [write_tree(found, best.clusters, out)] if link else []
+    return Written(ranked, shown, [*paths, write_report(shown, out, progress)])
+
+
 def sort_folder(
     asked: Asked, device: str, precision: Precision, jobs: int, say: Callable[[str], None]
-) -> Path:
+) -> None:
     """Sort a folder and write what was found; say it in a few lines.
 
     Parameters
@@ -144,29 +197,16 @@ def sort_folder(
         What to compute with.
     say
         Takes a line.
-
-    Returns
-    -------
-    Path
-        The report.
     """
     asked = replace(asked, out=prepare_out(asked.folder, asked.out))
     effort = Effort(asked.out / CACHE, device, precision, jobs)
     found, calibration, labels = sort_images(asked, effort)
-    ranked = ranking(found, calibration)
-    with atomic_path(asked.out / "ranking.csv") as draft:
-        ranked.to_csv(draft, index=False, float_format="%.4f")
-    shown = content(found, calibration, ranked, labels, asked.out, effort.progress)
-    write_clusters(found, shown.views[0], asked.out / "clusters.csv")
-    tree = write_tree(found, shown.views[0].clusters, asked.out) if asked.link else None
-    report = write_report(shown, asked.out, effort.progress)
-    for line in summary(found, ranked, shown.duplicates):
+    written = write_results(found, calibration, asked.out, labels=labels, link=asked.link)
+    for line in summary(found, written.ranked, written.shown.duplicates):
         say(line)
     say("")
-    for path in (asked.out / "clusters.csv", asked.out / "ranking.csv", tree, report):
-        if path:
-            say(readable(path))
-    return report
+    for path in written.paths:
+        say(readable(path))
 
 
 def summary(found: Sorted, ranked: pd.DataFrame, duplicates: list[list[int]]) -> Iterable[str]:
