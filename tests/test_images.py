@@ -26,7 +26,6 @@ from zsc_utils.encoders import load_encoder
 from zsc_utils.encoders.transforms import cut_ends, image_transform
 from zsc_utils.errors import ImageFolderError, UnreadableImageError
 from zsc_utils.study import base, encoders, figures, tables
-from zsc_utils.sweep.own import open_images
 from zsc_utils.sweep.profile import load_profile
 from zsc_utils.sweep.run import sweep
 
@@ -648,9 +647,8 @@ def test_what_cannot_be_printed_is_escaped():
 
 @pytest.mark.parametrize("path", ["", "  "])
 def test_an_empty_path_is_no_folder(path):
-    for opener in (open_folder, open_images):
-        with pytest.raises(ImageFolderError, match="an empty path is not a folder"):
-            opener(path)
+    with pytest.raises(ImageFolderError, match="an empty path is not a folder"):
+        open_folder(path)
 
 
 def test_a_path_has_one_meaning_everywhere(monkeypatch, tmp_path):

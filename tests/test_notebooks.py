@@ -7,7 +7,7 @@ import nbformat
 import pytest
 import yaml
 from conftest import ROOT
-from notebook_runs import execute, markdown_of, printed
+from notebook_runs import execute, markdown_of
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -102,10 +102,7 @@ def test_notebook_runs_where_cells_fail(path, failing, tmp_path):
     said = [markdown_of(cell) for cell in code]
     assert "nan" not in said[-1]
     if path.stem == "00_own_images":
-        # Said once, before anything is computed, with the parameter that helps.
-        texts = [printed(cell) for cell in code]
-        assert sum("too few for UMAP" in text for text in texts) == 1
-        assert any("nearest_recipe = True" in text for text in texts)
+        # Of few images UMAP takes fewer dimensions, and nothing fails.
         return
     # Notebook 6 counts the cells of its own comparison.
     failed = "of hdbscan (failed)" if path.stem[:2] != "06" else "of them have no AMI"

@@ -88,7 +88,9 @@ def test_all_that_the_page_names_is_there_and_nothing_else(written):
 
 def test_the_page_asks_for_nothing_from_a_network(written):
     parsing = parsed(written)
-    addresses = [value for _, a in parsing.elements for key, value in a.items() if key in ("src", "href")]
+    addresses = [
+        value for _, a in parsing.elements for key, value in a.items() if key in ("src", "href")
+    ]
     assert all(address.startswith(("#", "data:,", "@image")) for address in addresses)
     assert "://" not in (written / "report.html").read_text(encoding="utf-8")
 
@@ -222,7 +224,9 @@ def test_thumbnails_that_are_there_are_not_made_again(photographs, tmp_path, mon
     small = tmp_path / "small"
     made = thumbnails.make_thumbnails(photographs, small, progress=False)
     read = []
-    monkeypatch.setattr(thumbnails, "read_small", lambda path: read.append(path) or Image.new("RGB", (9, 9)))
+    monkeypatch.setattr(
+        thumbnails, "read_small", lambda path: read.append(path) or Image.new("RGB", (9, 9))
+    )
     assert thumbnails.make_thumbnails(photographs, small, progress=False) == made and not read
     os.utime(photographs.paths[1], ns=(1, 1))
     (small / made[2]).unlink()

@@ -1,6 +1,8 @@
-"""Clusterings of someone's own images: which to look at first, and what is in each."""
+"""Groups of someone's own images: which to look at first, and what is in each."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,37 +10,119 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
+from zsc_utils.cache import atomic_path
+from zsc_utils.clustering import CLUSTERERS
+from zsc_utils.datasets import load_dataset
 from zsc_utils.datasets.base import Images
+from zsc_utils.own.command import Written
+from zsc_utils.own.report.content import View
+from zsc_utils.own.results import expectation_in_words
+from zsc_utils.own.sorting import Sorted
 from zsc_utils.study.base import LEFT_OUT, bullets
 from zsc_utils.study.figures import categorical_colors, image_grid, nothing
+from zsc_utils.study.maps import NO_CLASS, as_html, plot_embedding_map, selectors
+
+# Photographs that come with the installation stand in where no folder is named.
+EXAMPLE = "textures"
 
 
-def rank_by_silhouette(table: pd.DataFrame) -> pd.DataFrame:
-    """Rank clusterings by their silhouette, which needs no labels.
-
-    It is that in UMAP space or, where none has one, that in the embeddings themselves.
+def example(folder: Path, most: int | None = None) -> tuple[Path, Path]:
+    """Write the example as a folder of images, in no order, and a file of their labels.
 
     Parameters
     ----------
-    table
-        One row a clusterer, as `sweep.own.cluster_own` gives it.
+    folder
+        Where both go; what is there already stays.
+    most
+        Images at most.
+
+    Returns
+    -------
+    images, labels
+        The folder of images, and the CSV file.
+    """
+    place = folder / f"{EXAMPLE}-{most or 'all'}"
+    if not place.exists():
+        dataset = load_dataset(EXAMPLE).subset(most)
+        order = np.random.default_rng(0).permutation(len(dataset))
+        names = [f"{number:03d}.png" for number in range(len(order))]
+        classes = dataset.labels[dataset.facts.label].to_numpy(str)[order]
+        with atomic_path(place) as draft:
+            (draft / "images").mkdir(parents=True)
+            for name, i in zip(names, order, strict=True):
+                dataset.images[i].save(draft / "images" / name)
+            labels = pd.DataFrame({"path": names, "label": classes})
+            labels.to_csv(draft / "labels.csv", index=False)
+    return place / "images", place / "labels.csv"
+
+
+def names_shown(rows: pd.DataFrame, found: Sorted) -> pd.Series:
+    """Write encoder and clusterer of each row as they are read."""
+    encoders = {name: space.encoder.display for name, space in found.spaces.items()}
+    clusterers = {name: facts.display for name, facts in CLUSTERERS.facts().items()}
+    return rows["clusterer"].map(clusterers) + " of " + rows["encoder"].map(encoders)
+
+
+def ranking_table(found: Sorted, ranked: pd.DataFrame) -> pd.DataFrame:
+    """Prepare the ranking to be read: a row for each encoder and clusterer.
+
+    Parameters
+    ----------
+    found
+        What was sorted.
+    ranked
+        As `own.results.ranking` gives it.
 
     Returns
     -------
     DataFrame
-        By falling silhouette, those without one last: `clusterer`, `clusterer_name`, `n_clusters`,
-        `left_out` (percent of the images), both silhouettes, `ami` (percent; only where there are
-        labels), `status` and `reason`.
+        By falling score: `grouping`, `n_clusters`, `as_good` (other numbers), `left_out` (percent
+        of the images), `score`, both silhouettes, the expected AMI and its interval, `ami`
+        (percent; only where there are labels), `status`, `reason`.
     """
-    columns = ["n_clusters", "fraction_clustered", "silhouette_umap", "silhouette_original", "ami"]
-    rows = table.reindex(
-        columns=["clusterer", "clusterer_name", *columns, "status", "reason"]
-    ).astype(dict.fromkeys(columns, float))
-    space = next((name for name in columns[2:4] if rows[name].notna().any()), columns[2])
-    rows = rows.sort_values(space, ascending=False, kind="stable", ignore_index=True)
-    rows.insert(3, "left_out", 100 * (1 - rows.pop("fraction_clustered")))
-    rows["ami"] *= 100
-    return rows.drop(columns="ami") if rows["ami"].isna().all() else rows
+    rows = ranked[ranked["proposed"] | ranked["score"].isna()]
+    columns = ["n_clusters", "as_good", "left_out", "score"]
+    columns += ["silhouette_umap", "silhouette_original"]
+    columns += ["expected_low", "expected_ami", "expected_high", "ami", "status", "reason"]
+    table = rows[[name for name in columns if name in rows]]
+    return table.set_index(names_shown(rows, found).rename("grouping"))
+
+
+def plot_numbers(found: Sorted, tolerance: float) -> Figure:
+    """Draw score and silhouette in UMAP space against the number of groups.
+
+    A panel each; a line for each encoder and clusterer that is told the number, its numbers that
+    are as good as the best in bold.
+
+    Parameters
+    ----------
+    found
+        What was sorted.
+    tolerance
+        As of `Calibration`.
+    """
+    told = found.table.dropna(subset=["told", "score"])
+    told = told.sort_values("told")
+    if told.empty:
+        return nothing("no clusterer was told a number of groups")
+    panels = {"score": "score", "silhouette_umap": "S in UMAP space"}
+    figure, both = plt.subplots(1, len(panels), figsize=(7, 2.6), layout="constrained")
+    lines = told.groupby(["clusterer", "encoder"], sort=False)
+    for axes, (column, label) in zip(both, panels.items(), strict=True):
+        for color, (_, rows) in zip(categorical_colors() * 9, lines, strict=False):
+            good = rows["score"] >= rows["score"].max() - tolerance
+            axes.plot(rows["told"], rows[column], color=color, lw=0.8)
+            name = names_shown(rows.iloc[:1], found).iloc[0]
+            axes.plot(
+                rows["told"].where(good), rows[column], "o-", color=color, lw=3, ms=4, label=name
+            )
+        axes.set(xscale="log", xlabel="number of groups", ylabel=label)
+        ticks = [number for number in (2, 5, 10, 20, 50, 100) if number <= told["told"].max()]
+        axes.set_xticks(ticks, ticks)
+        axes.minorticks_off()
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(*both[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
 
 
 def sizes(clusters: np.ndarray) -> pd.Series:
@@ -57,29 +141,26 @@ def sizes(clusters: np.ndarray) -> pd.Series:
     return counts.rename("images")
 
 
-def typical_rows(X: np.ndarray, clusters: np.ndarray, each: int) -> dict[str, np.ndarray]:
-    """Choose the images of each cluster that lie closest to its mean.
+def typical_rows(view: View, each: int) -> dict[str, np.ndarray]:
+    """Choose the images of each group that lie closest to its medoid, which comes first.
 
     Parameters
     ----------
-    X
-        float (n, d) embeddings.
-    clusters
-        int (n,), −1 = left out.
+    view
+        A grouping, as the report shows it.
     each
-        Images of a cluster at most.
+        Images of a group at most.
 
     Returns
     -------
     dict
-        In the order of `sizes`, positions (k,), the closest first.
+        In the order of `sizes`, positions (k,); of what was left out, the first.
     """
-    names = np.where(clusters < 0, LEFT_OUT, clusters.astype(str))
+    names = np.where(view.clusters < 0, LEFT_OUT, view.clusters.astype(str))
     chosen = {}
-    for name in sizes(clusters).index:
+    for name in sizes(view.clusters).index:
         rows = np.flatnonzero(names == name)
-        distances = np.linalg.norm(X[rows] - X[rows].mean(axis=0), axis=1)
-        chosen[name] = rows[np.argsort(distances, kind="stable")[:each]]
+        chosen[name] = rows[np.argsort(view.to_medoid[rows], kind="stable")[:each]]
     return chosen
 
 
@@ -147,46 +228,87 @@ def plot_image_rows(
     return figure
 
 
-def say_ranking(ranked: pd.DataFrame, counts: pd.Series) -> str:
-    """Say which clustering to look at first, what it holds, and what could not be clustered.
+def explore(found: Sorted, written: Written, max_points: int = 1000) -> None:
+    """Show a map of the images with a menu of groupings; the menu needs a kernel, the map none.
 
     Parameters
     ----------
+    found, written
+        What was sorted, and what `own.command.write_results` gave.
+    max_points
+        Images to show at most, by a seeded random choice.
+    """
+    from IPython.display import HTML, display
+
+    shown_all = written.shown
+    views = {f"{view.clusterer_name} of {view.encoder_name}": view for view in shown_all.views}
+    labels = None
+    if shown_all.labels is not None:
+        labels = np.where(shown_all.labels == "", NO_CLASS, shown_all.labels)
+    n = len(found.collection)
+    rows = np.random.default_rng(0).permutation(n)[:max_points]
+
+    def draw(grouping: str) -> HTML:
+        view = views[grouping]
+        plane = shown_all.spaces[view.encoder].plane[rows]
+        clusters = view.clusters[rows]
+        points = pd.DataFrame(
+            {
+                "row": rows,
+                "x": plane[:, 0],
+                "y": plane[:, 1],
+                "class": NO_CLASS if labels is None else labels[rows],
+                "cluster": np.where(clusters < 0, LEFT_OUT, clusters.astype(str)),
+            }
+        )
+        drawn = as_html(plot_embedding_map(points, found.collection.images), grouping)
+        return HTML(f"{drawn}<p>{grouping}: {len(rows)} of {n} images</p>")
+
+    def show(grouping: str) -> None:
+        shown.update(draw(grouping))
+
+    first = next(iter(views))
+    options = {"grouping": [(name, name) for name in views]}
+    display(selectors(options, {"grouping": first}, show))
+    shown = display(draw(first), display_id=True)
+
+
+def say_ranking(found: Sorted, ranked: pd.DataFrame, counts: pd.Series) -> str:
+    """Say which grouping to look at first, what it holds, and how far to trust it.
+
+    Parameters
+    ----------
+    found
+        What was sorted.
     ranked
-        As `rank_by_silhouette` gives it.
+        As `own.results.ranking` gives it.
     counts
         As `sizes` gives it, of the first of them.
     """
-    lacking = ranked[ranked["silhouette_umap"].isna()]
-    without = [
-        f"**{row.clusterer_name}** has no silhouette"
-        + (
-            ": it found fewer than two clusters."
-            if row.n_clusters < 2
-            else f" in UMAP space: {row.reason.removeprefix('no silhouette in UMAP: ')}."
-        )
-        for row in lacking.itertuples()
-    ]
-    scored = ranked.drop(lacking.index)
-    if scored.empty:
-        return bullets(["**Undecided**: no clustering has a silhouette in UMAP space.", *without])
-    best = scored.iloc[0]
-    clusters = counts.drop(LEFT_OUT, errors="ignore")
+    best, name = ranked.iloc[0], names_shown(ranked.iloc[:1], found).iloc[0]
+    groups = counts.drop(LEFT_OUT, errors="ignore")
     sentences = [
-        f"**{best['clusterer_name']}** has the highest silhouette in UMAP space, S = "
-        f"{best['silhouette_umap']:.2f}: {len(clusters)} clusters of {clusters.min()} to "
-        f"{clusters.max()} images; {best['left_out']:.0f} % of the images are left out."
+        f"**{name}** is ranked first: {len(groups)} groups of {groups.min()} to {groups.max()} "
+        f"images; {best['left_out']:.0f} % of the images are left out.",
+        expectation_in_words(best),
     ]
-    if len(scored) > 1:
-        following = scored.iloc[1]
+    others = ranked[ranked["proposed"]].iloc[1:2]
+    if len(others):
+        following = others.iloc[0]
         sentences.append(
-            f"Next comes {following['clusterer_name']}, S = {following['silhouette_umap']:.2f}, "
-            f"with {following['n_clusters']:.0f} clusters."
+            f"Next comes {names_shown(others, found).iloc[0]}, with {following['n_clusters']} "
+            "groups."
         )
-    if "ami" in scored:
-        most = scored.loc[scored["ami"].idxmax()]
+    if "ami" in ranked and ranked["ami"].notna().any():
+        most = ranked.loc[[ranked["ami"].idxmax()]]
         sentences.append(
-            f"By the labels, its AMI is {best['ami']:.1f} %; the highest is that of "
-            f"{most['clusterer_name']}, {most['ami']:.1f} %."
+            f"By the labels, its AMI is {best['ami']:.1f} %; the highest of all that were tried is "
+            f"that of {names_shown(most, found).iloc[0]} with {most['n_clusters'].iloc[0]} groups, "
+            f"{most['ami'].iloc[0]:.1f} %."
         )
-    return bullets(sentences + without)
+    failed = ranked[ranked["score"].isna()]
+    sentences += [
+        f"**{names_shown(failed.loc[[i]], found).iloc[0]}** gave no groups: {row['reason']}."
+        for i, row in failed.iterrows()
+    ]
+    return bullets(sentences)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from zsc_utils.cache import ArrayFolder, fingerprint, load_array
+from zsc_utils.cache import ArrayFolder, load_array
 from zsc_utils.datasets import DATASETS, DatasetFacts, ImageDataset, load_dataset
 from zsc_utils.embedding import (
     Embeddings,
@@ -48,10 +48,6 @@ class Job:
         Each with its recipe.
     precision
         Numbers that the encoder computes with.
-    told
-        Number of clusters to tell those clusterers that ask, for images without labels.
-    nearest
-        Whether recipes whose UMAP needs more images than there are take fewer dimensions.
     absent
         Why the dataset or the encoder is not there: the cells are reported but not computed. Empty
         where both are.
@@ -62,8 +58,6 @@ class Job:
     key: str
     cells: tuple[tuple[Cell, Recipe], ...]
     precision: Precision = Precision.fp32
-    told: int | None = None
-    nearest: bool = False
     absent: str = ""
 
     @property
@@ -211,30 +205,17 @@ def taxonomies(
     return {name: images for name, images in opened.items() if name not in absent}
 
 
-def make_job(
-    profile: Profile,
-    dataset: ImageDataset,
-    source: Encoder,
-    *,
-    told: int | None = None,
-    nearest: bool = False,
-    absent: str = "",
-) -> Job:
+def make_job(profile: Profile, dataset: ImageDataset, source: Encoder, absent: str = "") -> Job:
     """List the cells of one dataset and encoder."""
     key = embeddings_key(dataset, source.fingerprint, profile.precision)
     facts, encoder = dataset.facts, source.facts
-    # Of images without labels there are as many results as numbers that were told.
-    changes = {} if facts.label in dataset.labels else {"told": told}
-    changes |= {"nearest recipe": True} if nearest else {}
     cells = []
     for seed in profile.seeds:
         for clusterer in profile.clusterers:
             recipe = recipe_for(encoder.name, clusterer, encoder.family, profile.recipe_table)
             name = cell_key(key, recipe, facts.label, facts.min_cluster_size, seed)
-            if changes:
-                name = fingerprint({"cell": name} | changes)
             cells.append((Cell(facts.name, encoder.name, clusterer, seed, name), recipe))
-    return Job(dataset, source, key, tuple(cells), profile.precision, told, nearest, absent)
+    return Job(dataset, source, key, tuple(cells), profile.precision, absent)
 
 
 def results_folder(build: Path) -> Path:
@@ -256,7 +237,7 @@ def finished(cell: Cell, results: Path, retry_failed: bool = False) -> bool:
 def embeddings_size(job: Job, build: Path) -> Size:
     """Size of the embeddings of a job; where there are none yet, the size to be expected."""
     labels, level = job.dataset.labels, job.dataset.facts.label
-    n_classes = labels[level].nunique() if level in labels else job.told or 1
+    n_classes = labels[level].nunique() if level in labels else 1
     try:
         n, d = load_array(job.embeddings_folder(build) / "embeddings.npy").shape
     except CacheDamagedError:

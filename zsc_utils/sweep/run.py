@@ -360,9 +360,8 @@ def one_thread() -> Iterator[None]:
 
 def cells_call(job: Job, build: Path) -> tuple:
     """Call for the cells of a job, without its images, which another process does not need."""
-    settings = {"told": job.told, "nearest": job.nearest}
     place = job.embeddings_folder(build), job.dataset.facts, job.key
-    return compute_cells, *place, job.cells, build, settings
+    return compute_cells, *place, job.cells, build
 
 
 def compute_reduction(
@@ -408,16 +407,13 @@ def reduce_into(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> N
         reduce(X, reduction, seed=seed, memo=memo)
 
 
-def compute_cells(
-    folder: Path, facts: DatasetFacts, key: str, cells, build: Path, settings: dict
-) -> int:
+def compute_cells(folder: Path, facts: DatasetFacts, key: str, cells, build: Path) -> int:
     """Compute cells from embeddings on disk, one file each; count them."""
     embeddings = read(folder, facts, key)
     done = evaluate_each(
         *(embeddings.array, embeddings.labels, facts.label, cells),
         min_cluster_size=facts.min_cluster_size,
         memo=reductions_memo(build, key),
-        **settings,
     )
     for cell, row, clusters in done:
         row |= {"n_skipped": len(embeddings.skipped)}
