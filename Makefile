@@ -2,6 +2,7 @@
 
 PROFILE      ?= mini
 JOBS         ?= $(shell getconf _NPROCESSORS_ONLN)
+PROCESSES    ?= $(JOBS)
 SEED         ?=
 SCHEDULER    ?=
 DATA_ROOT    ?=
@@ -19,9 +20,11 @@ EXECUTED  := $(NOTEBOOKS:%=$(BUILD)/%.ipynb)
 CLEARED   := $(NOTEBOOKS:%=$(BUILD)/.%.cleared)
 PACKAGE   := $(shell find zsc_utils -name '*.py' -o -name '*.csv')
 SETTINGS  := SEED=$(SEED) DATA_ROOT=$(DATA_ROOT) WEIGHTS_ROOT=$(WEIGHTS_ROOT)
-# These compute more than the sweep did, on all processors (11 reads what 06 and 10 computed).
-# The others read results on one processor, so that several can run at once.
-COMPUTING := $(filter $(foreach n,06 09 10 11,$(BUILD)/$(n)_%),$(EXECUTED))
+# These compute more than the sweep did, in half as many processes each: they begin first, and those
+# that only read results fill up the processors. The last reads what they computed.
+COMPUTING := $(foreach n,06 10 09,$(filter $(BUILD)/$(n)_%,$(EXECUTED)))
+LAST      := $(filter $(BUILD)/11_%,$(EXECUTED))
+HALF      := $(shell expr \( $(JOBS) + 1 \) / 2)
 BAR       := --progress-bar
 number     = $(firstword $(subst _, ,$*))
 
@@ -39,9 +42,11 @@ help: ## say what can be made
 
 env: $(ENV) ## make .venv with the locked versions
 
+# Threads that wait for others sleep: spinning, they would keep these from the processor.
 all: $(BUILD)/.sweep ## compute what is missing and execute every notebook
-	@$(MAKE) --silent --no-print-directory --jobs=$(JOBS) BAR=--no-progress-bar \
-		$(filter-out $(COMPUTING),$(EXECUTED))
+	@OMP_WAIT_POLICY=passive $(MAKE) --silent --no-print-directory --jobs=$(JOBS) \
+		BAR=--no-progress-bar PROCESSES=$(HALF) \
+		$(COMPUTING) $(filter-out $(COMPUTING) $(LAST),$(EXECUTED))
 	@$(MAKE) --silent --no-print-directory --jobs=1 $(EXECUTED)
 	@echo 'up to date: $(BUILD)/*.ipynb, $(FIGURES)/'
 
@@ -139,7 +144,7 @@ $(BUILD)/%.ipynb: $(BUILD)/.%.cleared $(BUILD)/.sweep | $(CLEARED)
 	@$(BIN)/papermill notebooks/$*.ipynb $(BUILD)/$*.partial.ipynb --kernel python3 $(BAR) \
 		--engine sockets \
 		-p profile $(PROFILE) $(if $(SEED),-p seed $(SEED)) \
-		$$(grep -q '"jobs = ' notebooks/$*.ipynb && echo -p jobs $(JOBS)) \
+		$$(grep -q '"jobs = ' notebooks/$*.ipynb && echo -p jobs $(PROCESSES)) \
 		|| { rm -f $(FIGURES)/$(number)_*; \
 		     echo 'failed; executed so far: $(BUILD)/$*.partial.ipynb'; exit 1; }
 	@mv $(BUILD)/$*.partial.ipynb $@

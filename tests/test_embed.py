@@ -2,6 +2,7 @@ import io
 import json
 import shutil
 import zipfile
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -64,6 +65,18 @@ def test_batches_do_not_change_embeddings():
         for i in (0, 7, 19):
             alone = encoder.module(encoder.transform(32)(dataset.images[i])[None])[0].numpy()
             assert np.allclose(array[i], alone, atol=1e-4)
+
+
+@pytest.mark.parametrize("libc", ["own", "without mallopt"])
+def test_memory_that_is_kept_changes_no_bit(libc, monkeypatch):
+    images, encoder = load_dataset("digits").subset(20), find_encoder("efficientnet_lite0")
+    kept, _, _ = compute(images, encoder, progress=False)
+    if libc == "own":
+        monkeypatch.setattr(embedding, "memory_kept", nullcontext)
+    else:
+        monkeypatch.setattr(embedding.ctypes, "CDLL", lambda _: object())
+    plain, _, _ = compute(images, encoder, progress=False)
+    assert np.array_equal(kept, plain)
 
 
 def test_embeddings_are_computed_once(cached):

@@ -122,18 +122,22 @@ def test_all_then_nothing_then_what_changed(project):
         assert set(executed(planned)) == {"01", "02"}
 
 
-def test_notebooks_that_compute_run_after_the_others(project):
-    """Those that read results run side by side, as many as there are jobs."""
+def test_notebooks_that_compute_begin_first_and_the_last_reads_what_they_computed(project):
+    """Those that only read results fill up the processors, of which the others have half each."""
     for path in (ROOT / "notebooks").glob("*.ipynb"):
-        (project / "notebooks" / path.name).touch()
+        shutil.copy(path, project / "notebooks" / path.name)
     try:
         planned = make(project, "all", "--dry-run", "JOBS=3").stdout.replace("echo '", "")
     finally:
         for path in (ROOT / "notebooks").glob("*.ipynb"):
             (project / "notebooks" / path.name).unlink()
-    order = list(dict.fromkeys(executed(planned)))
-    assert order[-4:] == ["06", "09", "10", "11"] and len(order) == 12
-    assert "--jobs=3" in planned
+    side_by_side, last = planned.split("--jobs=1 ")
+    order = list(dict.fromkeys(executed(side_by_side)))
+    assert order[:3] == ["06", "10", "09"] and len(order) == 11
+    assert "11" in executed(last) and "11" not in order
+    assert "OMP_WAIT_POLICY=passive" in side_by_side and "--jobs=3" in side_by_side
+    assert set(re.findall(r"-p jobs (\d)", side_by_side)) == {"2"}
+    assert set(re.findall(r"-p jobs (\d)", last)) == {"3"}
 
 
 def test_another_seed_reruns(project):

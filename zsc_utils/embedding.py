@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import os
 import platform
 import shutil
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +103,31 @@ def bfloat16_is_fast(device: str) -> bool:
     return device.startswith("cuda") and torch.cuda.is_bf16_supported()
 
 
+@contextmanager
+def memory_kept() -> Iterator[None]:
+    """Keep freed memory in the process while a network runs on the CPU, where malloc is glibc's.
+
+    By itself that gives large blocks back to the system, whose pages come anew, and zeroed, for
+    each layer of each batch: half the processor time of an EfficientNet-Lite0. Numbers are the
+    same, and the most that is held grows by a twentieth.
+    """
+    libc = ctypes.CDLL(None) if os.name == "posix" else None
+    if not hasattr(libc, "gnu_get_libc_version"):
+        yield
+        return
+    trim, threshold, maps = -1, -3, -4  # as malloc.h numbers them
+    libc.mallopt(maps, 0)
+    libc.mallopt(trim, -1)
+    try:
+        yield
+    finally:
+        # What glibc itself raises them to once large blocks were freed; it does so no more.
+        libc.mallopt(maps, 65536)
+        libc.mallopt(threshold, 2**25)
+        libc.mallopt(trim, 2**26)
+        libc.malloc_trim(0)
+
+
 class _Transformed:
     """Images as tensors, for a data loader; an unreadable one as its error."""
 
@@ -185,7 +212,8 @@ def compute(
     images = _Transformed(dataset.images, encoder.transform(dataset.size))
     shards = {} if shards is None else shards
     arrays, kept, errors = [], [], []
-    with bar, exact, rounded, torch.inference_mode():
+    kept_memory = memory_kept() if kind == "cpu" else nullcontext()
+    with bar, exact, rounded, kept_memory, torch.inference_mode():
         for start in range(0, len(dataset), SHARD):
             here = range(start, min(start + SHARD, len(dataset)))
             known = shards.get(str(start), ())
