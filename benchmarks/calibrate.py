@@ -161,7 +161,7 @@ def main() -> None:
         pass
     table = pd.concat([pd.read_csv(file) for file in files])
     with atomic_path(asked.out) as draft:
-        table.to_csv(draft, index=False, float_format="%.4g")
+        table.to_csv(draft, index=False, float_format="%.3g")
 
 
 if __name__ == "__main__":
