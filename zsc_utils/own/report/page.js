@@ -589,19 +589,22 @@ async function drawMap() {
   const points = new Bokeh.ColumnDataSource({ data: {
     x, y, color: pointColors(), name: images.names, image: images.names.map((_, i) => address(i)) } });
   const ring = new Bokeh.ColumnDataSource({ data: { x: [], y: [] } });
+  const narrow = matchMedia("(max-width: 60rem)").matches;
   const figure = Bokeh.Plotting.figure({
-    height: 560, sizing_mode: "stretch_width", output_backend: "webgl", tools: [], toolbar_location: "right",
-    background_fill_color: null, border_fill_color: null, outline_line_color: null, match_aspect: true });
+    height: narrow ? 400 : 560, sizing_mode: "stretch_width", output_backend: "webgl", tools: [], toolbar_location: "right",
+    background_fill_color: null, border_fill_color: null, outline_line_color: null, match_aspect: !narrow });
   figure.toolbar.logo = null;
   for (const axis of [figure.xaxis, figure.yaxis]) axis.visible = false;
   for (const grid of [figure.xgrid, figure.ygrid]) grid.visible = false;
   const n = images.names.length;
   const dots = figure.scatter({ field: "x" }, { field: "y" }, {
-    source: points, size: n > 5000 ? 5 : n > 1000 ? 7 : 9, color: { field: "color" }, alpha: 0.8, line_alpha: 0 });
+    source: points, size: (n > 5000 ? 5 : n > 1000 ? 7 : 9) - (narrow ? 2 : 0), color: { field: "color" }, alpha: 0.8, line_alpha: 0 });
   figure.scatter({ field: "x" }, { field: "y" }, { source: ring, size: 17, fill_alpha: 0, line_width: 3, line_color: "#e0007a" });
   figure.add_tools(new Bokeh.PanTool(), new Bokeh.WheelZoomTool({ modifiers: { ctrl: true } }), new Bokeh.BoxZoomTool(),
-    new Bokeh.ResetTool(), new Bokeh.TapTool({ renderers: [dots] }),
-    new Bokeh.HoverTool({ renderers: [dots], limit: 1, tooltips: byId("hint").innerHTML }));
+    new Bokeh.ResetTool(), new Bokeh.TapTool({ renderers: [dots], visible: false }),
+    new Bokeh.HoverTool({ renderers: [dots], limit: 1, visible: false, tooltips: byId("hint").innerHTML }));
+  // A finger that passes over the map scrolls the page.
+  if (matchMedia("(pointer: coarse)").matches) figure.toolbar.active_drag = null;
   points.selected.properties.indices.change.connect(() => {
     const [i] = points.selected.indices;
     if (i === undefined) return;
