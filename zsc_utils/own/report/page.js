@@ -150,7 +150,8 @@ function picture(i) {
 }
 
 function tile(i, caption = "") {
-  const strange = view.silhouettes[i] < 0 ? ", nearer to another cluster" : "";
+  const stays = now.clusters[i] === view.clusters[i];
+  const strange = stays && view.silhouettes[i] < 0 ? ", nearer to another cluster" : "";
   return make("li", {}, make("button", {
     type: "button", class: `tile${strange && " strange"}`, tabindex: -1, title: images.names[i],
     "data-image": i, "aria-label": `${images.names[i]}${strange}`, "aria-pressed": marked.has(i) ? "true" : "false",
@@ -302,7 +303,11 @@ function fillCluster(section, c) {
 function showClusters(ordered = false) {
   const focus = focusedPlace();
   for (const [c, section] of shells) {
-    if (!now.members.has(c)) { section.remove(); shells.delete(c); }
+    if (now.members.has(c)) continue;
+    shells.delete(c);
+    // The place of those left out stays, for others may come.
+    if (c < 0) section.replaceChildren();
+    else section.remove();
   }
   const outside = byId("outside");
   outside.hidden = !now.members.has(-1);
@@ -459,7 +464,8 @@ function showPanel() {
     make("div", { class: "head" }, make("h2", { id: "panel-name", tabindex: -1 }, images.names[i]),
       button("×", closePanel, { "aria-label": "Close", class: "close", "data-do": "close" })),
     make("img", { class: "large", src: images.thumbnails[i] && address(i), alt: `Image ${images.names[i]}` }),
-    make("dl", {}, ...fact("Cluster", clusterLink(c)), ...fact("Silhouette", number(view.silhouettes[i])),
+    make("dl", {}, ...fact("Cluster", clusterLink(c)),
+      ...(c === view.clusters[i] ? [] : fact("Clustered in", title(view.clusters[i]))), ...fact("Silhouette", number(view.silhouettes[i])),
       ...(images.labels ? fact("Class", images.labels[i] || "none") : []),
       ...fact("Distance to medoid", number(view.toMedoid[i]))),
     make("div", { class: "buttons" }, make("span", {}, "Move to"), menu,
