@@ -37,16 +37,15 @@ const plural = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "
 const folded = text => text.normalize("NFC").toLowerCase();
 const say = text => (byId("status").textContent = text);
 
-const arrived = new Map();
 const loading = new Map();
-window.zscData = (kind, value) => arrived.set(kind, value);
+window.zscData = value => (document.currentScript.content = value);
 
 /** Load a file that lies beside the page; give what it handed over. */
 function load(file) {
   if (!loading.has(file)) {
     loading.set(file, new Promise((resolve, reject) => {
       const failed = () => reject(new Error(`${FACTS.beside}/${file} is not there`));
-      const done = () => resolve(arrived.get(file.split("-")[0]));
+      const done = event => resolve(event.target.content);
       document.head.append(make("script", { src: `${FACTS.beside}/${file}`, load: done, error: failed }));
     }));
   }
@@ -60,8 +59,8 @@ function unpacked(text, Kind) {
 
 /** Keep something in the browser, where it lets a page from disk do so. */
 const kept = {
-  get(key) { try { return localStorage.getItem(`zsc-${key}`); } catch { return null; } },
-  set(key, value) { try { localStorage.setItem(`zsc-${key}`, value); } catch { /* memory alone */ } },
+  get(key) { try { return JSON.parse(localStorage.getItem(`zsc-${key}`)); } catch { return null; } },
+  set(key, value) { try { localStorage.setItem(`zsc-${key}`, JSON.stringify(value)); } catch { /* memory alone */ } },
 };
 
 // ---- What is done by hand
@@ -109,7 +108,7 @@ function act(action) {
   const undone = action ? null : actions.pop();
   const text = undone && `Undone: ${described(undone)}`;
   if (action) actions.push(action);
-  kept.set(view.key, JSON.stringify(actions));
+  kept.set(view.key, actions);
   now = replayed();
   showClusters();
   say(text ?? described(action));
@@ -118,7 +117,8 @@ function act(action) {
 const label = c => now.names.get(c) ?? String(c);
 const title = c => (c < 0 ? "Left out" : now.names.get(c) ?? `Cluster ${c}`);
 const present = () => [...now.members.keys()].filter(c => c >= 0);
-const unused = () => Math.max(-1, ...view.clusters, ...now.clusters.filter(c => c >= view.nClusters)) + 1;
+/** The number of a new cluster: none that was ever given, for it may have a name. */
+const unused = () => actions.reduce((most, { to = 0 }) => Math.max(most, to + 1), view.nClusters);
 const color = c => (c < 0 ? GREY : FACTS.palette[c % FACTS.palette.length]);
 
 /** Write the labels as CSV (RFC 4180); those of images in no cluster are empty. */
@@ -209,6 +209,15 @@ function mark(i, yes = !marked.has(i)) {
     tile.setAttribute("aria-pressed", String(yes));
   }
   showMarks();
+}
+
+/** Mark all images of a sheet from the one that was marked last to this one. */
+function markUpTo(tile) {
+  const tiles = [...tile.closest(".sheet").querySelectorAll(".tile")];
+  const to = tiles.indexOf(tile);
+  const last = tiles.findIndex(other => Number(other.dataset.image) === [...marked].at(-1));
+  const from = last < 0 ? to : last;
+  for (const other of tiles.slice(Math.min(from, to), Math.max(from, to) + 1)) mark(Number(other.dataset.image), true);
 }
 
 function clearMarks() {
@@ -326,8 +335,9 @@ function showClusters(ordered = false) {
   }
   const unplaced = inOrder().filter(c => ordered || !shells.get(c).isConnected);
   byId("clusters")[ordered ? "append" : "prepend"](...unplaced.map(c => shells.get(c)));
-  byId("jump").replaceChildren(make("option", { value: "" }, "cluster …"),
-    ...present().sort((a, b) => a - b).map(c => make("option", { value: c }, `${title(c)} (${now.members.get(c).length})`)));
+  const place = byId("jump").value;
+  byId("jump").replaceChildren(...present().sort((a, b) => a - b).map(c => make("option", { value: c }, `${title(c)} (${now.members.get(c).length})`)));
+  if (present().includes(Number(place)) && place) byId("jump").value = place;
   const [last] = actions.slice(-1);
   byId("undo").disabled = !last;
   byId("undo").title = last ? described(last) : "";
@@ -490,41 +500,30 @@ function goTo(c) {
 
 // ---- Overview, confusion, duplicates, search
 
-const percent = value => `${Math.round(value)} %`;
+const MOST_ROWS = 12; // of the ranking, until all are asked for
 
-function expectedCell({ expected, caveat }) {
-  if (!expected) return make("td", { class: "words" }, caveat);
-  const [low, middle, high] = expected;
-  return make("td", {}, make("span", { class: "interval" }, make("b", {}, percent(middle)),
-    make("span", {}, `${Math.round(low)} to ${Math.round(high)} %`)),
-  make("span", { class: "range", "aria-hidden": "true", style: `--low: ${low}; --middle: ${middle}; --high: ${high}` }));
+/** Say in the ranking which clustering is shown. */
+function showRanking() {
+  for (const row of byId("ranking").querySelectorAll("[data-view]")) {
+    const shown = row.dataset.view === byId("view").value;
+    const show = row.querySelector("button");
+    row.setAttribute("aria-current", String(shown));
+    show.textContent = shown ? "Shown" : "Show";
+    show.disabled = shown;
+  }
 }
 
-function showRanking() {
-  const labelled = FACTS.views.some(({ truth }) => "ami" in truth || "ari" in truth);
-  const head = ["", "Clustering", "Expected AMI", ...(labelled ? ["AMI", "ARI"] : []), "Clusters", "Left out", ""];
-  const known = value => (value === undefined ? "" : `${value.toFixed(1)} %`);
-  const rows = FACTS.views.map((facts, place) => make("tr", { "aria-current": facts === view.facts && "true", hidden: place >= 12 && facts !== view.facts },
-    make("td", { class: "number" }, String(place + 1)),
-    make("td", {}, make("div", {}, facts.encoderName), make("div", { class: "quiet" }, facts.clustererName)),
-    expectedCell(facts),
-    ...(labelled ? [facts.truth.ami, facts.truth.ari].map(value => make("td", { class: "number" }, known(value))) : []),
-    make("td", { class: "number" }, String(facts.nClusters)),
-    make("td", { class: "number" }, percent((100 * facts.leftOut) / images.names.length)),
-    make("td", {}, button(facts === view.facts ? "Shown" : "Show", () => choose(place),
-      { "aria-label": `Show ${facts.encoderName}, ${facts.clustererName}`, disabled: facts === view.facts, "data-do": `show-${place}` }))));
-  const hidden = rows.filter(row => row.hidden);
+function listenToRanking() {
+  const rows = [...byId("ranking").querySelectorAll("[data-view]")];
+  for (const row of rows) {
+    row.querySelector("button").addEventListener("click", () => choose(Number(row.dataset.view)));
+    row.hidden = Number(row.dataset.view) >= MOST_ROWS;
+  }
   const more = button(`All ${rows.length} clusterings`, () => {
-    for (const row of hidden) row.hidden = false;
+    for (const row of rows) row.hidden = false;
     more.remove();
   });
-  const numbers = new Set(["Clusters", "Left out", "AMI", "ARI"]);
-  byId("ranking").replaceChildren(make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Ranking" },
-    make("table", {}, make("thead", {}, make("tr", {}, ...head.map(name => name
-      ? make("th", { scope: "col", class: numbers.has(name) && "number" }, name) : make("td")))),
-    make("tbody", {}, ...rows))), hidden.length ? more : "",
-  make("p", { class: "quiet" }, "Expected AMI: the middle, and the interval that holds four of five such clusterings.",
-    labelled ? " AMI and ARI are those with the labels that were given, before anything was done by hand." : ""));
+  if (rows.length > MOST_ROWS) byId("ranking").after(more);
 }
 
 /** Show how many images of each class are in each cluster: the largest of both. */
@@ -630,7 +629,7 @@ function colorMap() {
 
 function ringMap() {
   const at = axis => (selected < 0 ? [] : [space.plane[2 * selected + axis]]);
-  if (map) map.ring.data = { x: at(0), y: at(1) };
+  if (map && space) map.ring.data = { x: at(0), y: at(1) };
 }
 
 // ---- From one clustering to another
@@ -642,7 +641,7 @@ async function choose(place) {
   if (byId("view").value !== String(place)) return;
   view = { facts, ...facts, clusters: unpacked(data.clusters, Int32Array), silhouettes: unpacked(data.silhouettes, Float32Array),
     toMedoid: unpacked(data.toMedoid, Float32Array), second: unpacked(data.second, Int32Array) };
-  actions = JSON.parse(kept.get(view.key) ?? "[]");
+  actions = kept.get(view.key) ?? [];
   now = replayed();
   marked.clear();
   for (const section of byId("clusters").children) watcher.unobserve(section);
@@ -656,34 +655,43 @@ async function choose(place) {
   const file = FACTS.spaces[facts.encoder];
   const packed = file ? await load(file) : null;
   if (view.facts !== facts) return;
-  if (space?.file === file && file) return;
+  if (file && space?.file === file) return;
   space = packed && { file, each: packed.each, plane: unpacked(packed.plane, Float32Array), neighbors: unpacked(packed.neighbors, Int32Array) };
   if (selected >= 0) showPanel();
   await drawMap();
 }
 
-function setTheme(dark) {
-  document.documentElement.dataset.theme = dark ? "dark" : "light";
-  byId("theme").setAttribute("aria-pressed", String(dark));
+const system = matchMedia("(prefers-color-scheme: dark)");
+
+/** Show the colours that were chosen here, or else those of the system. */
+function showTheme(chosen) {
+  const theme = chosen ?? kept.get("theme") ?? (system.matches ? "dark" : "light");
+  document.documentElement.dataset.theme = theme;
+  byId("theme").setAttribute("aria-pressed", String(theme === "dark"));
 }
 
 function listen() {
   byId("view").addEventListener("change", event => choose(Number(event.target.value)));
   byId("order").addEventListener("change", () => showClusters(true));
-  byId("jump").addEventListener("change", event => { goTo(Number(event.target.value)); event.target.value = ""; });
+  byId("go").addEventListener("submit", event => { event.preventDefault(); goTo(Number(byId("jump").value)); });
   byId("undo").addEventListener("click", () => act());
   byId("export").addEventListener("click", exportCsv);
-  byId("theme").addEventListener("click", event => {
-    const dark = event.target.getAttribute("aria-pressed") !== "true";
-    setTheme(dark);
-    kept.set("theme", dark ? "dark" : "light");
+  byId("theme").addEventListener("click", () => {
+    const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+    kept.set("theme", theme);
+    showTheme(theme);
   });
+  system.addEventListener("change", () => showTheme());
+  // The bar has more rows where it is narrow.
+  new ResizeObserver(([{ target }]) =>
+    document.documentElement.style.setProperty("--bar", `${target.offsetHeight}px`)).observe(document.querySelector(".bar"));
   let waiting = 0;
   byId("search").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(search, 150); });
   document.addEventListener("click", event => {
     const tile = event.target.closest?.(".tile");
     if (!tile) return;
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return mark(Number(tile.dataset.image));
+    if (event.shiftKey) return markUpTo(tile);
+    if (event.ctrlKey || event.metaKey) return mark(Number(tile.dataset.image));
     if (tile.closest("main")) opener = tile;
     select(Number(tile.dataset.image), event.detail === 0 || Boolean(tile.closest("#panel")));
   });
@@ -702,17 +710,18 @@ function listen() {
 }
 
 async function start() {
-  const theme = kept.get("theme");
-  setTheme(theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
+  showTheme();
   byId("view").append(...FACTS.views.map(({ encoderName, clustererName, nClusters }, place) =>
     make("option", { value: place }, `${encoderName} · ${clustererName} (${plural(nClusters, "cluster")})`)));
   listen();
+  listenToRanking();
   images = await load(FACTS.images);
-  if (FACTS.views.length) await choose(0);
+  await choose(0);
   document.body.dataset.ready = "yes";
 }
 
-start().catch(error => {
+addEventListener("unhandledrejection", ({ reason }) => {
   byId("main").prepend(make("p", { class: "wrong", role: "alert" },
-    `This page lacks what lies beside it: ${error.message}. Keep ${FACTS.beside}/ together with the page.`));
+    `This page lacks what lies beside it: ${reason.message}. Keep ${FACTS.beside}/ together with the page.`));
 });
+start();
