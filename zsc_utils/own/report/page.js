@@ -149,15 +149,19 @@ function picture(i) {
   return make("img", { src: there && address(i), loading: "lazy", decoding: "async", alt: "" });
 }
 
+const strange = i => view.silhouettes[i] < 0 && now.clusters[i] === view.clusters[i];
+const spoken = i =>
+  images.names[i] + (strange(i) ? ", nearer to another cluster" : "") + (marked.has(i) ? ", marked" : "");
+
 function tile(i, caption = "") {
-  const stays = now.clusters[i] === view.clusters[i];
-  const strange = stays && view.silhouettes[i] < 0 ? ", nearer to another cluster" : "";
+  const looks = ["tile", strange(i) && "strange", marked.has(i) && "marked"].filter(Boolean).join(" ");
   return make("li", {}, make("button", {
-    type: "button", class: `tile${strange && " strange"}`, tabindex: -1, title: images.names[i],
-    "data-image": i, "aria-label": `${images.names[i]}${strange}`, "aria-pressed": marked.has(i) ? "true" : "false",
-    "aria-current": i === selected && "true",
+    type: "button", class: looks, tabindex: -1, title: images.names[i], "data-image": i,
+    "aria-label": spoken(i), "aria-current": i === selected && "true",
   }, picture(i), caption && make("span", {}, caption)));
 }
+
+const tilesOf = i => document.querySelectorAll(`.tile[data-image="${i}"]`);
 
 /** Fill a sheet: of many images the first and the last, and a button for those between. */
 function fillSheet(sheet, members, named = false) {
@@ -205,10 +209,12 @@ function roveTo(tile) {
 
 function mark(i, yes = !marked.has(i)) {
   marked[yes ? "add" : "delete"](i);
-  for (const tile of document.querySelectorAll(`.tile[data-image="${i}"]`)) {
-    tile.setAttribute("aria-pressed", String(yes));
+  for (const tile of tilesOf(i)) {
+    tile.classList.toggle("marked", yes);
+    tile.setAttribute("aria-label", spoken(i));
   }
   showMarks();
+  say(`${plural(marked.size, "image")} marked`);
 }
 
 /** Mark all images of a sheet from the one that was marked last to this one. */
@@ -320,16 +326,17 @@ function showClusters(ordered = false) {
   }
   const outside = byId("outside");
   outside.hidden = !now.members.has(-1);
+  const alone = present().length < 2;
   for (const c of now.members.keys()) {
     const known = shells.get(c);
     const section = known ?? (c < 0 ? outside : make("section", { class: "cluster", "aria-labelledby": `cluster-${c}` }));
-    const looks = [title(c), now.accepted.has(c), present().length < 2, now.members.get(c)].join("|");
+    const looks = [title(c), now.accepted.has(c), alone, now.members.get(c)].join("|");
     shells.set(c, section);
     if (known && section.looks === looks) continue;
     section.looks = looks;
     const filled = section.classList.contains("filled") && known;
     section.classList.toggle("accepted", now.accepted.has(c));
-    section.replaceChildren(make("h3", { id: `cluster-${c}` }, title(c)));
+    section.replaceChildren(make("h3", { id: `cluster-${c}`, tabindex: -1 }, title(c)));
     if (filled) fillCluster(section, c);
     else { section.classList.remove("filled"); whenNear(section, () => fillCluster(section, c)); }
   }
@@ -364,44 +371,46 @@ function focusedPlace() {
   const section = active?.closest(".cluster, #outside, #panel");
   if (!section) return null;
   const cluster = [...shells].find(pair => pair[1] === section)?.[0];
-  return { active, cluster, does: active.dataset.do, image: active.dataset.image };
+  const next = section.nextElementSibling ?? section.previousElementSibling;
+  return { active, cluster, next, does: active.dataset.do, image: active.dataset.image };
 }
 
 function returnFocus(place) {
   if (!place || place.active.isConnected) return;
   const section = shells.get(place.cluster) ?? (place.cluster === undefined ? byId("panel") : null);
   const found = section?.querySelector(place.does ? `[data-do="${place.does}"]` : `[data-image="${place.image}"]`);
-  (found ?? section?.querySelector("h3, h2") ?? byId("clusters")).focus();
+  const heading = (section ?? place.next)?.querySelector("h3, h2");
+  (found ?? heading ?? byId("clusters")).focus({ preventScroll: true });
 }
 
 // ---- Questions
 
-/** Ask something in a dialog: a field, and what to do with its value. */
-function ask(heading, field, word, done) {
+/** Ask something in a dialog; `wrong` says what is wrong with an answer, if anything. */
+function ask(heading, field, word, done, wrong = () => "") {
   const dialog = byId("ask");
-  const form = make("form", { method: "dialog", submit(event) {
-    const wrong = done(field.value);
-    if (!wrong) return;
+  const answered = event => {
     event.preventDefault();
-    field.setCustomValidity(wrong);
-    field.reportValidity();
-  } }, make("h2", { id: "ask-title" }, heading), field, make("div", { class: "buttons" },
-    make("button", { type: "submit", class: "main" }, word), button("Cancel", () => dialog.close())));
-  field.addEventListener("input", () => field.setCustomValidity(""));
-  dialog.replaceChildren(form);
+    field.setCustomValidity(wrong(field.value));
+    if (!field.reportValidity()) return;
+    // The focus goes back first, to what the answer may draw anew.
+    dialog.close();
+    done(field.value);
+  };
+  dialog.replaceChildren(make("form", { submit: answered, novalidate: true },
+    make("h2", { id: "ask-title" }, heading), field, make("div", { class: "buttons" },
+      make("button", { type: "submit", class: "main" }, word), button("Cancel", () => dialog.close()))));
   dialog.showModal();
   field.focus();
 }
 
 function askName(c) {
   const field = make("input", { type: "text", value: now.names.get(c) ?? "", maxlength: 200, "aria-label": "Name", placeholder: String(c) });
-  ask(`Rename ${title(c)}`, field, "Rename", value => {
-    const name = value.trim();
-    const other = name && present().find(o => o !== c && label(o) === name);
-    if (other !== undefined && name) return `Cluster ${other} is called so: merge them instead`;
-    act({ kind: "rename", cluster: c, name: name === String(c) ? "" : name });
-    return "";
-  });
+  const named = text => (text.trim() === String(c) ? "" : text.trim());
+  const taken = text => {
+    const other = present().find(o => o !== c && label(o) === named(text));
+    return other === undefined ? "" : `Cluster ${other} is called so: merge them instead`;
+  };
+  ask(`Rename ${title(c)}`, field, "Rename", text => act({ kind: "rename", cluster: c, name: named(text) }), taken);
 }
 
 function askMerge(c) {
@@ -417,9 +426,9 @@ function askMerge(c) {
 // ---- The panel of one image
 
 function select(i, focus = false) {
-  for (const tile of document.querySelectorAll('.tile[aria-current="true"]')) tile.removeAttribute("aria-current");
+  for (const tile of tilesOf(selected)) tile.removeAttribute("aria-current");
   selected = i;
-  for (const tile of document.querySelectorAll(`.tile[data-image="${i}"]`)) tile.setAttribute("aria-current", "true");
+  for (const tile of tilesOf(i)) tile.setAttribute("aria-current", "true");
   showPanel();
   ringMap();
   if (focus) byId("panel-name").focus();
@@ -433,8 +442,8 @@ function closePanel() {
   document.body.classList.remove("beside");
   const tiles = [...document.querySelectorAll(`main .tile[data-image="${selected}"]`)];
   const inPanel = byId("panel").contains(document.activeElement) || document.activeElement === document.body;
+  for (const tile of tilesOf(selected)) tile.removeAttribute("aria-current");
   selected = -1;
-  for (const tile of document.querySelectorAll('.tile[aria-current="true"]')) tile.removeAttribute("aria-current");
   ringMap();
   if (inPanel) (tiles.find(tile => tile === opener) ?? tiles[0] ?? (opener?.isConnected ? opener : null))?.focus();
 }
