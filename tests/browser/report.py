@@ -249,6 +249,18 @@ def test_what_is_done_by_hand_is_exported_and_undone(opened):
     assert exported(page) == unchanged
 
 
+def test_clusters_and_classes_are_counted(opened):
+    page = opened()
+    rows = page.locator("#confusion tbody tr")
+    assert rows.count() == 6
+    assert "All clusters and classes: 250 of 250 images with a label." in (
+        page.locator("#confusion").inner_text()
+    )
+    page.get_by_role("combobox", name="Clustering", exact=True).select_option(index=1)
+    sync_api.expect(rows).to_have_count(4)
+    assert "owl" in page.locator("#confusion thead").inner_text()
+
+
 def test_search_finds_by_parts_of_names(opened):
     page = opened()
     field = page.get_by_label("Search names")

@@ -118,7 +118,8 @@ const label = c => now.names.get(c) ?? String(c);
 const title = c => (c < 0 ? "Left out" : now.names.get(c) ?? `Cluster ${c}`);
 const present = () => [...now.members.keys()].filter(c => c >= 0);
 /** The number of a new cluster: none that was ever given, for it may have a name. */
-const unused = () => actions.reduce((most, { to = 0 }) => Math.max(most, to + 1), view.nClusters);
+const unused = () => actions.reduce((most, { to = 0 }) => Math.max(most, to + 1),
+  view.clusters.reduce((most, c) => Math.max(most, c + 1), 0));
 const color = c => (c < 0 ? GREY : FACTS.palette[c % FACTS.palette.length]);
 
 /** Write the labels as CSV (RFC 4180); those of images in no cluster are empty. */
@@ -207,28 +208,31 @@ function roveTo(tile) {
   tile.tabIndex = 0;
 }
 
-function mark(i, yes = !marked.has(i)) {
-  marked[yes ? "add" : "delete"](i);
-  for (const tile of tilesOf(i)) {
-    tile.classList.toggle("marked", yes);
-    tile.setAttribute("aria-label", spoken(i));
+/** Mark images to be moved together, or take their marks away. */
+function mark(some, yes) {
+  for (const i of some) {
+    marked[yes ? "add" : "delete"](i);
+    for (const tile of tilesOf(i)) {
+      tile.classList.toggle("marked", yes);
+      tile.setAttribute("aria-label", spoken(i));
+    }
   }
   showMarks();
   say(`${plural(marked.size, "image")} marked`);
 }
 
+const toggleMark = i => mark([i], !marked.has(i));
+
 /** Mark all images of a sheet from the one that was marked last to this one. */
 function markUpTo(tile) {
-  const tiles = [...tile.closest(".sheet").querySelectorAll(".tile")];
-  const to = tiles.indexOf(tile);
-  const last = tiles.findIndex(other => Number(other.dataset.image) === [...marked].at(-1));
+  const some = [...tile.closest(".sheet").querySelectorAll(".tile")].map(other => Number(other.dataset.image));
+  const to = some.indexOf(Number(tile.dataset.image));
+  const last = some.indexOf([...marked].at(-1));
   const from = last < 0 ? to : last;
-  for (const other of tiles.slice(Math.min(from, to), Math.max(from, to) + 1)) mark(Number(other.dataset.image), true);
+  mark(some.slice(Math.min(from, to), Math.max(from, to) + 1), true);
 }
 
-function clearMarks() {
-  for (const i of [...marked]) mark(i, false);
-}
+const clearMarks = () => mark([...marked], false);
 
 /** Menu of clusters that images may go to. */
 function targets(without, { others = false, name = "Cluster" } = {}) {
@@ -275,13 +279,18 @@ function fill(section) {
   section.filler = null;
 }
 
-const mean = values => values.reduce((sum, value) => sum + value, 0) / values.length;
-const distinctness = c =>
-  mean(now.members.get(c).map(i => view.silhouettes[i]).filter(Number.isFinite)) || 0;
+/** The mean silhouette of a cluster's own images: those moved into it were measured elsewhere. */
+function distinctness(c) {
+  const own = now.members.get(c).filter(i => view.clusters[i] === c && Number.isFinite(view.silhouettes[i]));
+  return own.reduce((sum, i) => sum + view.silhouettes[i], 0) / own.length;
+}
 
 function commonest(members) {
   const counts = new Map();
-  for (const i of members) if (images.labels[i]) counts.set(images.labels[i], (counts.get(images.labels[i]) ?? 0) + 1);
+  for (const i of members) {
+    const name = images.labels[i];
+    if (name) counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
   return [...counts].sort((a, b) => b[1] - a[1]);
 }
 
@@ -289,7 +298,8 @@ function commonest(members) {
 function clusterFacts(c) {
   const members = now.members.get(c);
   const parts = [plural(members.length, "image")];
-  if (c >= 0 && view.silhouettes.some(Number.isFinite)) parts.push(`silhouette ${distinctness(c).toFixed(2)}`);
+  const distinct = c < 0 ? NaN : distinctness(c);
+  if (Number.isFinite(distinct)) parts.push(`silhouette ${distinct.toFixed(2)}`);
   const [first] = images.labels ? commonest(members) : [];
   if (first) parts.push(`mostly ${first[0]} (${Math.round((100 * first[1]) / members.length)} %)`);
   return parts.join(" · ");
@@ -301,7 +311,8 @@ function clusterButtons(c) {
     button(accepted ? "✓ Accepted" : "Accept", () => act({ kind: "accept", cluster: c, yes: !accepted }),
       { "aria-pressed": String(accepted), "data-do": "accept", "aria-label": `Accept ${title(c)}` }),
     button("Rename", () => askName(c), { "data-do": "rename", "aria-label": `Rename ${title(c)}` }),
-    button("Merge", () => askMerge(c), { "data-do": "merge", "aria-label": `Merge ${title(c)}`, disabled: present().length < 2 }));
+    button("Merge", () => askMerge(c),
+      { "data-do": "merge", "aria-label": `Merge ${title(c)}`, disabled: present().length < 2 }));
 }
 
 function fillCluster(section, c) {
@@ -329,7 +340,8 @@ function showClusters(ordered = false) {
   const alone = present().length < 2;
   for (const c of now.members.keys()) {
     const known = shells.get(c);
-    const section = known ?? (c < 0 ? outside : make("section", { class: "cluster", "aria-labelledby": `cluster-${c}` }));
+    const section = known
+      ?? (c < 0 ? outside : make("section", { class: "cluster", "aria-labelledby": `cluster-${c}` }));
     const looks = [title(c), now.accepted.has(c), alone, now.members.get(c)].join("|");
     shells.set(c, section);
     if (known && section.looks === looks) continue;
@@ -343,7 +355,8 @@ function showClusters(ordered = false) {
   const unplaced = inOrder().filter(c => ordered || !shells.get(c).isConnected);
   byId("clusters")[ordered ? "append" : "prepend"](...unplaced.map(c => shells.get(c)));
   const place = byId("jump").value;
-  byId("jump").replaceChildren(...present().sort((a, b) => a - b).map(c => make("option", { value: c }, `${title(c)} (${now.members.get(c).length})`)));
+  byId("jump").replaceChildren(...present().sort((a, b) => a - b)
+    .map(c => make("option", { value: c }, `${title(c)} (${now.members.get(c).length})`)));
   if (present().includes(Number(place)) && place) byId("jump").value = place;
   const [last] = actions.slice(-1);
   byId("undo").disabled = !last;
@@ -359,8 +372,8 @@ function showClusters(ordered = false) {
 
 function inOrder() {
   const by = {
-    size: c => -now.members.get(c).length, sure: c => -distinctness(c),
-    unsure: c => distinctness(c), number: c => c,
+    size: c => -now.members.get(c).length, sure: c => -distinctness(c) || 0,
+    unsure: c => distinctness(c) || 0, number: c => c,
   }[byId("order").value];
   return present().map(c => [by(c), c]).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(pair => pair[1]);
 }
@@ -404,7 +417,8 @@ function ask(heading, field, word, done, wrong = () => "") {
 }
 
 function askName(c) {
-  const field = make("input", { type: "text", value: now.names.get(c) ?? "", maxlength: 200, "aria-label": "Name", placeholder: String(c) });
+  const field = make("input", { type: "text", value: now.names.get(c) ?? "", maxlength: 200,
+    "aria-label": "Name", placeholder: String(c) });
   const named = text => (text.trim() === String(c) ? "" : text.trim());
   const taken = text => {
     const other = present().find(o => o !== c && label(o) === named(text));
@@ -484,16 +498,19 @@ function showPanel() {
       button("×", closePanel, { "aria-label": "Close", class: "close", "data-do": "close" })),
     make("img", { class: "large", src: images.thumbnails[i] && address(i), alt: `Image ${images.names[i]}` }),
     make("dl", {}, ...fact("Cluster", clusterLink(c)),
-      ...(c === view.clusters[i] ? [] : fact("Clustered in", title(view.clusters[i]))), ...fact("Silhouette", number(view.silhouettes[i])),
+      ...(c === view.clusters[i] ? [] : fact("Clustered in", title(view.clusters[i]))),
+      ...fact("Silhouette", number(view.silhouettes[i])),
       ...(images.labels ? fact("Class", images.labels[i] || "none") : []),
       ...fact("Distance to medoid", number(view.toMedoid[i]))),
     make("div", { class: "buttons" }, make("span", {}, "Move to"), menu,
-      button("Move", () => act({ kind: "move", images: [i], to: Number(menu.value) }), { class: "main", "data-do": "move" }),
-      button("Mark", () => { mark(i); showPanel(); byId("panel").querySelector('[data-do="mark"]').focus(); },
+      button("Move", () => act({ kind: "move", images: [i], to: Number(menu.value) }),
+        { class: "main", "data-do": "move" }),
+      button("Mark", () => { toggleMark(i); showPanel(); byId("panel").querySelector('[data-do="mark"]').focus(); },
         { "aria-pressed": String(marked.has(i)), "data-do": "mark" })),
     make("h3", {}, "Nearest images"), space ? near : make("p", { class: "quiet" }, "Not known."),
     make("h3", {}, "Nearly in"),
-    ...(nearly >= 0 ? [make("p", {}, clusterLink(nearly)), second] : [make("p", { class: "quiet" }, "No other cluster.")]),
+    ...(nearly >= 0 ? [make("p", {}, clusterLink(nearly)), second]
+      : [make("p", { class: "quiet" }, "No other cluster.")]),
     link ? make("p", {}, make("a", { href: link, target: "_blank", rel: "noopener" }, "Open the file")) : null);
   byId("panel").hidden = false;
   document.body.classList.add("beside");
@@ -552,21 +569,22 @@ function showConfusion() {
   });
   const labelled = images.labels.filter(Boolean).length;
   const all = shown.length === clusters.length && columns.length === classes.length;
+  const what = all ? "All clusters and classes"
+    : `The largest ${shown.length} of ${clusters.length} clusters and ${columns.length} of ${classes.length} classes`;
   byId("confusion").hidden = !classes.length;
   byId("confusion").lastElementChild.replaceChildren(
     make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Clusters and classes" },
       make("table", { class: "confusion" }, make("thead", {}, make("tr", {}, make("td"),
         ...columns.map(name => make("th", { scope: "col", class: "number" }, name)))), make("tbody", {}, ...rows))),
-    make("p", { class: "quiet" }, (all ? "All clusters and classes" : `The largest ${shown.length} of ${plural(clusters.length, "cluster")} and `
-      + `${columns.length} of ${plural(classes.length, "class").replace("classs", "classes")}`)
-      + `: ${inside.toLocaleString("en")} of ${plural(labelled, "image")} with a label.`));
+    make("p", { class: "quiet" }, `${what}: ${inside.toLocaleString("en")} of ${plural(labelled, "image")} with a label.`));
 }
 
 function showDuplicates() {
   const box = byId("duplicates");
   if (!images.duplicates.length) return box.replaceChildren(make("p", {}, "None were found."));
   const groups = images.duplicates.map(() => make("ul", { class: "sheet named" }));
-  box.replaceChildren(make("p", { class: "quiet" }, `${plural(groups.length, "group")} of images that are the same or nearly so.`), ...groups);
+  const said = `${plural(groups.length, "group")} of images that are the same or nearly so.`;
+  box.replaceChildren(make("p", { class: "quiet" }, said), ...groups);
   groups.forEach((sheet, place) => {
     sheet.setAttribute("aria-label", `Duplicates ${place + 1}`);
     whenNear(sheet, () => fillSheet(sheet, images.duplicates[place], true));
@@ -605,15 +623,18 @@ async function drawMap() {
   const ring = new Bokeh.ColumnDataSource({ data: { x: [], y: [] } });
   const narrow = matchMedia("(max-width: 60rem)").matches;
   const figure = Bokeh.Plotting.figure({
-    height: narrow ? 400 : 560, sizing_mode: "stretch_width", output_backend: "webgl", tools: [], toolbar_location: "right",
+    height: narrow ? 400 : 560, sizing_mode: "stretch_width", output_backend: "webgl",
+    tools: [], toolbar_location: "right",
     background_fill_color: null, border_fill_color: null, outline_line_color: null, match_aspect: !narrow });
   figure.toolbar.logo = null;
   for (const axis of [figure.xaxis, figure.yaxis]) axis.visible = false;
   for (const grid of [figure.xgrid, figure.ygrid]) grid.visible = false;
   const n = images.names.length;
   const dots = figure.scatter({ field: "x" }, { field: "y" }, {
-    source: points, size: (n > 5000 ? 5 : n > 1000 ? 7 : 9) - (narrow ? 2 : 0), color: { field: "color" }, alpha: 0.8, line_alpha: 0 });
-  figure.scatter({ field: "x" }, { field: "y" }, { source: ring, size: 17, fill_alpha: 0, line_width: 3, line_color: "#e0007a" });
+    source: points, size: (n > 5000 ? 5 : n > 1000 ? 7 : 9) - (narrow ? 2 : 0),
+    color: { field: "color" }, alpha: 0.8, line_alpha: 0 });
+  figure.scatter({ field: "x" }, { field: "y" }, {
+    source: ring, size: 17, fill_alpha: 0, line_width: 3, line_color: "#e0007a" });
   figure.add_tools(new Bokeh.PanTool(), new Bokeh.WheelZoomTool({ modifiers: { ctrl: true } }), new Bokeh.BoxZoomTool(),
     new Bokeh.ResetTool(), new Bokeh.TapTool({ renderers: [dots], visible: false }),
     new Bokeh.HoverTool({ renderers: [dots], limit: 1, visible: false, tooltips: byId("hint").innerHTML }));
@@ -648,8 +669,9 @@ async function choose(place) {
   byId("view").value = place;
   const data = await load(facts.file);
   if (byId("view").value !== String(place)) return;
-  view = { facts, ...facts, clusters: unpacked(data.clusters, Int32Array), silhouettes: unpacked(data.silhouettes, Float32Array),
-    toMedoid: unpacked(data.toMedoid, Float32Array), second: unpacked(data.second, Int32Array) };
+  const [ints, floats] = [name => unpacked(data[name], Int32Array), name => unpacked(data[name], Float32Array)];
+  view = { facts, key: facts.key, clusters: ints("clusters"), second: ints("second"),
+    silhouettes: floats("silhouettes"), toMedoid: floats("toMedoid") };
   actions = kept.get(view.key) ?? [];
   now = replayed();
   marked.clear();
@@ -665,7 +687,8 @@ async function choose(place) {
   const packed = file ? await load(file) : null;
   if (view.facts !== facts) return;
   if (file && space?.file === file) return;
-  space = packed && { file, each: packed.each, plane: unpacked(packed.plane, Float32Array), neighbors: unpacked(packed.neighbors, Int32Array) };
+  space = packed && { file, each: packed.each, plane: unpacked(packed.plane, Float32Array),
+    neighbors: unpacked(packed.neighbors, Int32Array) };
   if (selected >= 0) showPanel();
   await drawMap();
 }
@@ -692,15 +715,16 @@ function listen() {
   });
   system.addEventListener("change", () => showTheme());
   // The bar has more rows where it is narrow.
-  new ResizeObserver(([{ target }]) =>
-    document.documentElement.style.setProperty("--bar", `${target.offsetHeight}px`)).observe(document.querySelector(".bar"));
+  new ResizeObserver(([{ target }]) => {
+    document.documentElement.style.setProperty("--bar", `${target.offsetHeight}px`);
+  }).observe(document.querySelector(".bar"));
   let waiting = 0;
   byId("search").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(search, 150); });
   document.addEventListener("click", event => {
     const tile = event.target.closest?.(".tile");
     if (!tile) return;
     if (event.shiftKey) return markUpTo(tile);
-    if (event.ctrlKey || event.metaKey) return mark(Number(tile.dataset.image));
+    if (event.ctrlKey || event.metaKey) return toggleMark(Number(tile.dataset.image));
     if (tile.closest("main")) opener = tile;
     select(Number(tile.dataset.image), event.detail === 0 || Boolean(tile.closest("#panel")));
   });
@@ -710,7 +734,7 @@ function listen() {
     if (byId("ask").open || event.defaultPrevented) return;
     const typing = event.target.matches("input, select");
     if (event.key === "Escape" && !byId("panel").hidden) closePanel();
-    if (event.key === "m" && event.target.matches(".tile")) mark(Number(event.target.dataset.image));
+    if (event.key === "m" && event.target.matches(".tile")) toggleMark(Number(event.target.dataset.image));
     if (event.key === "z" && (event.ctrlKey || event.metaKey) && !typing && actions.length) {
       event.preventDefault();
       act();
