@@ -116,7 +116,7 @@ def test_it_shows_rank_map_and_sheets(opened):
     members = sorted(original(2), key=lambda i: CONTENT.views[0].to_medoid[i])
     shown = section.locator(".tile").evaluate_all("all => all.map(e => Number(e.dataset.image))")
     assert shown == members, "the medoid first, outliers last"
-    assert "50 images" in section.inner_text() and "mostly ox (100 %)" in section.inner_text()
+    assert "50 images" in section.inner_text() and "most often ox (100 %)" in section.inner_text()
     picture = section.locator("img").first
     picture.scroll_into_view_if_needed()
     page.wait_for_function("e => e.naturalWidth > 0", arg=picture.element_handle())

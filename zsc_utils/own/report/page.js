@@ -301,7 +301,7 @@ function clusterFacts(c) {
   const distinct = c < 0 ? NaN : distinctness(c);
   if (Number.isFinite(distinct)) parts.push(`silhouette ${distinct.toFixed(2)}`);
   const [first] = images.labels ? commonest(members) : [];
-  if (first) parts.push(`mostly ${first[0]} (${Math.round((100 * first[1]) / members.length)} %)`);
+  if (first) parts.push(`most often ${first[0]} (${Math.round((100 * first[1]) / members.length)} %)`);
   return parts.join(" · ");
 }
 
