@@ -76,8 +76,8 @@ sheets: $(ENV) ## draw the contact sheets of docs/miniature.md anew
 test: $(ENV) ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-browser: $(ENV) ## run notebooks in JupyterLab by a browser (Chromium, where it is installed)
-	$(BIN)/python -m pytest -rs tests/browser/in_jupyterlab.py
+browser: $(ENV) ## run notebooks and a report by a browser (Chromium, where it is installed)
+	$(BIN)/python -m pytest -rs tests/browser/in_jupyterlab.py tests/browser/report.py
 
 bench: $(ENV) ## time this package against the plain way
 	$(BIN)/python benchmarks/bench.py --whole

@@ -10,15 +10,8 @@ EVIL = "</script><script>document.title='hacked'</script><img src=x onerror=aler
 # Names as they come: of HTML, of CSV, of other scripts, of bytes that are no UTF-8.
 NAMES = [
     *(EVIL, 'a "quoted", name.jpg', "two\nlines.jpg", "=1+1.jpg", " spaces .jpg"),
-    *(
-        "日本/猫.jpg",
-        "é.jpg",
-        r"caf\xe9.jpg",
-        "half\udce9.jpg",
-        "$title ${facts}.jpg",
-        "&amp;@name.jpg",
-    ),
-    *("line\u2028separator.jpg", "percent%41#?.jpg", "{{x}}.jpg", "..\\..\\up.jpg"),
+    *("日本/猫.jpg", "é.jpg", r"caf\xe9.jpg", "half\udce9.jpg", "line\u2028separator.jpg"),
+    *("$title ${facts}.jpg", "&amp;@name.jpg", "percent%41#?.jpg", "{{x}}.jpg", r"..\..\up.jpg"),
 ]
 
 

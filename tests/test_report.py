@@ -14,7 +14,7 @@ from PIL import Image
 
 from zsc_utils.datasets.base import ArrayImages, ChosenImages
 from zsc_utils.datasets.folder import FileImages, image_files
-from zsc_utils.own.report import page, thumbnails, write_report
+from zsc_utils.own.report import overview, page, thumbnails, write_report
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,7 @@ def facts(out):
 
 def handed_over(path):
     """Read what a script hands over to the page."""
-    kind, value = re.fullmatch(r'zscData\("(\w+)",(.*)\)', path.read_text("ascii")).groups()
-    return kind, json.loads(value)
+    return json.loads(re.fullmatch(r"zscData\((.*)\)", path.read_text("ascii"))[1])
 
 
 def files(out):
@@ -80,7 +79,7 @@ def test_all_that_the_page_names_is_there_and_nothing_else(written):
     scripts = {named["images"], named["bokeh"], *named["spaces"].values()}
     scripts |= {view["file"] for view in named["views"]}
     assert {path.name for path in beside.glob("*")} == {*scripts, named["thumbnails"]}
-    _, images = handed_over(beside / named["images"])
+    images = handed_over(beside / named["images"])
     small = {f"{name}.jpg" for name in images["thumbnails"]}
     assert {path.name for path in (beside / named["thumbnails"]).iterdir()} == small
     assert {path.name for path in written.iterdir()} == {"report.html", "report"}
@@ -88,9 +87,8 @@ def test_all_that_the_page_names_is_there_and_nothing_else(written):
 
 def test_the_page_asks_for_nothing_from_a_network(written):
     parsing = parsed(written)
-    addresses = [
-        value for _, a in parsing.elements for key, value in a.items() if key in ("src", "href")
-    ]
+    attributes = [pair for _, found in parsing.elements for pair in found.items()]
+    addresses = [value for name, value in attributes if name in ("src", "href")]
     assert all(address.startswith(("#", "data:,", "@image")) for address in addresses)
     assert "://" not in (written / "report.html").read_text(encoding="utf-8")
 
@@ -98,14 +96,13 @@ def test_the_page_asks_for_nothing_from_a_network(written):
 def test_arrays_come_back_as_they_were(content, written):
     named = facts(written)
     for view, shown in zip(content.views, named["views"], strict=True):
-        kind, data = handed_over(written / "report" / shown["file"])
-        assert kind == "view"
+        data = handed_over(written / "report" / shown["file"])
         np.testing.assert_array_equal(array(data["clusters"], "<i4"), view.clusters)
         np.testing.assert_array_equal(array(data["second"], "<i4"), view.second)
         np.testing.assert_array_equal(array(data["silhouettes"], "<f4"), view.silhouettes)
         np.testing.assert_array_equal(array(data["toMedoid"], "<f4"), view.to_medoid)
     for encoder, space in content.spaces.items():
-        _, data = handed_over(written / "report" / named["spaces"][encoder])
+        data = handed_over(written / "report" / named["spaces"][encoder])
         np.testing.assert_array_equal(array(data["plane"], "<f4").reshape(-1, 2), space.plane)
         found = array(data["neighbors"], "<i4").reshape(-1, data["each"])
         np.testing.assert_array_equal(found, space.neighbors)
@@ -117,29 +114,37 @@ def test_names_are_text_wherever_they_stand(content, written):
     assert not any("onerror" in attributes for _, attributes in parsing.elements)
     assert parsing.text.count(EVIL) >= 3, "in the title, the ranking and the list of files"
     assert "Two <b>encoders</b> & two clusterers." in parsing.text
-    _, images = handed_over(written / "report" / facts(written)["images"])
+    images = handed_over(written / "report" / facts(written)["images"])
     assert images["names"][: len(NAMES)] == NAMES and images["labels"][1] == EVIL
     for script in (written / "report").glob("[!b]*.js"):
         assert b"<" not in script.read_bytes()
 
 
-def test_expectations_are_numbers_or_words(content, written):
-    first, second, *_ = facts(written)["views"]
-    assert first["expected"] == [40, 55, 70] and first["caveat"] == ""
-    assert second["expected"] is None and second["caveat"] == "HDBSCAN left too much out"
-    undefined = replace(content.views[0], expected=(np.nan,) * 3, truth={"ami": np.nan})
-    shown = page.view_facts(undefined, "")
-    assert shown["expected"] is None and shown["truth"] == {}
+def test_expectations_are_numbers_or_words(content):
+    first, second = content.views[:2]
+    shown = overview.expectation(first)
+    assert "<b>55 %</b>" in shown and "40 to 70 %" in shown and "--middle: 55.00" in shown
+    assert overview.expectation(second) == '<td class="words">HDBSCAN left too much out</td>'
+    undefined = replace(first, expected=(np.nan,) * 3, caveat=EVIL, truth={"ami": np.nan})
+    assert "<script" not in overview.expectation(undefined)
+    rows = "".join(overview.clustering_rows(replace(content, views=[undefined])))
+    assert "nan" not in rows and "ARI" not in rows
+
+
+def test_scores_are_there_where_labels_are(content):
+    assert ["61.2 %" in row for row in overview.clustering_rows(content)].count(True) == 4
+    without = made_up_content(90, labelled=False)
+    assert ">AMI<" not in "".join(overview.clustering_rows(without))
 
 
 def test_the_ranking_is_shown_whole(written):
     assert "x" * 80 in parsed(written).text
 
 
-def test_many_files_left_out_are_counted(content):
-    items = page.file_list([(f"{i}.txt", "no image") for i in range(1500)])
+def test_many_files_left_out_are_counted():
+    items = "".join(overview.file_list([(f"{i}.txt", "no image") for i in range(1500)]))
     assert items.count("<tr>") == 1001 and "And 500 more." in items
-    assert "None" in page.file_list([])
+    assert "None" in "".join(overview.file_list([]))
 
 
 def test_the_same_content_is_written_to_the_same_bytes(content, written, tmp_path):
@@ -168,7 +173,7 @@ def test_an_interrupted_run_leaves_the_earlier_report(content, written, tmp_path
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(page, "ranking_table", interrupted)
+    monkeypatch.setattr(page, "overview", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_report(changed, tmp_path, progress=False)
     after = files(tmp_path)
@@ -177,6 +182,12 @@ def test_an_interrupted_run_leaves_the_earlier_report(content, written, tmp_path
     write_report(changed, tmp_path, progress=False)
     assert len(facts(tmp_path)["views"]) == 1
     assert sum("view-" in name for name in files(tmp_path)) == 1, "what is not shown any more goes"
+
+
+def test_there_is_a_clustering_to_show(content, tmp_path):
+    with pytest.raises(ValueError, match="at least one clustering"):
+        write_report(replace(content, views=[]), tmp_path, progress=False)
+    assert not any(tmp_path.iterdir())
 
 
 def test_files_of_others_stay(content, tmp_path):

@@ -37,16 +37,15 @@ const plural = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "
 const folded = text => text.normalize("NFC").toLowerCase();
 const say = text => (byId("status").textContent = text);
 
-const arrived = new Map();
 const loading = new Map();
-window.zscData = (kind, value) => arrived.set(kind, value);
+window.zscData = value => (document.currentScript.content = value);
 
 /** Load a file that lies beside the page; give what it handed over. */
 function load(file) {
   if (!loading.has(file)) {
     loading.set(file, new Promise((resolve, reject) => {
       const failed = () => reject(new Error(`${FACTS.beside}/${file} is not there`));
-      const done = () => resolve(arrived.get(file.split("-")[0]));
+      const done = event => resolve(event.target.content);
       document.head.append(make("script", { src: `${FACTS.beside}/${file}`, load: done, error: failed }));
     }));
   }
@@ -60,8 +59,8 @@ function unpacked(text, Kind) {
 
 /** Keep something in the browser, where it lets a page from disk do so. */
 const kept = {
-  get(key) { try { return localStorage.getItem(`zsc-${key}`); } catch { return null; } },
-  set(key, value) { try { localStorage.setItem(`zsc-${key}`, value); } catch { /* memory alone */ } },
+  get(key) { try { return JSON.parse(localStorage.getItem(`zsc-${key}`)); } catch { return null; } },
+  set(key, value) { try { localStorage.setItem(`zsc-${key}`, JSON.stringify(value)); } catch { /* memory alone */ } },
 };
 
 // ---- What is done by hand
@@ -109,7 +108,7 @@ function act(action) {
   const undone = action ? null : actions.pop();
   const text = undone && `Undone: ${described(undone)}`;
   if (action) actions.push(action);
-  kept.set(view.key, JSON.stringify(actions));
+  kept.set(view.key, actions);
   now = replayed();
   showClusters();
   say(text ?? described(action));
@@ -118,7 +117,9 @@ function act(action) {
 const label = c => now.names.get(c) ?? String(c);
 const title = c => (c < 0 ? "Left out" : now.names.get(c) ?? `Cluster ${c}`);
 const present = () => [...now.members.keys()].filter(c => c >= 0);
-const unused = () => Math.max(-1, ...view.clusters, ...now.clusters.filter(c => c >= view.nClusters)) + 1;
+/** The number of a new cluster: none that was ever given, for it may have a name. */
+const unused = () => actions.reduce((most, { to = 0 }) => Math.max(most, to + 1),
+  view.clusters.reduce((most, c) => Math.max(most, c + 1), 0));
 const color = c => (c < 0 ? GREY : FACTS.palette[c % FACTS.palette.length]);
 
 /** Write the labels as CSV (RFC 4180); those of images in no cluster are empty. */
@@ -149,14 +150,19 @@ function picture(i) {
   return make("img", { src: there && address(i), loading: "lazy", decoding: "async", alt: "" });
 }
 
+const strange = i => view.silhouettes[i] < 0 && now.clusters[i] === view.clusters[i];
+const spoken = i =>
+  images.names[i] + (strange(i) ? ", nearer to another cluster" : "") + (marked.has(i) ? ", marked" : "");
+
 function tile(i, caption = "") {
-  const strange = view.silhouettes[i] < 0 ? ", nearer to another cluster" : "";
+  const looks = ["tile", strange(i) && "strange", marked.has(i) && "marked"].filter(Boolean).join(" ");
   return make("li", {}, make("button", {
-    type: "button", class: `tile${strange && " strange"}`, tabindex: -1, title: images.names[i],
-    "data-image": i, "aria-label": `${images.names[i]}${strange}`, "aria-pressed": marked.has(i) ? "true" : "false",
-    "aria-current": i === selected && "true",
+    type: "button", class: looks, tabindex: -1, title: images.names[i], "data-image": i,
+    "aria-label": spoken(i), "aria-current": i === selected && "true",
   }, picture(i), caption && make("span", {}, caption)));
 }
+
+const tilesOf = i => document.querySelectorAll(`.tile[data-image="${i}"]`);
 
 /** Fill a sheet: of many images the first and the last, and a button for those between. */
 function fillSheet(sheet, members, named = false) {
@@ -202,17 +208,31 @@ function roveTo(tile) {
   tile.tabIndex = 0;
 }
 
-function mark(i, yes = !marked.has(i)) {
-  marked[yes ? "add" : "delete"](i);
-  for (const tile of document.querySelectorAll(`.tile[data-image="${i}"]`)) {
-    tile.setAttribute("aria-pressed", String(yes));
+/** Mark images to be moved together, or take their marks away. */
+function mark(some, yes) {
+  for (const i of some) {
+    marked[yes ? "add" : "delete"](i);
+    for (const tile of tilesOf(i)) {
+      tile.classList.toggle("marked", yes);
+      tile.setAttribute("aria-label", spoken(i));
+    }
   }
   showMarks();
+  say(`${plural(marked.size, "image")} marked`);
 }
 
-function clearMarks() {
-  for (const i of [...marked]) mark(i, false);
+const toggleMark = i => mark([i], !marked.has(i));
+
+/** Mark all images of a sheet from the one that was marked last to this one. */
+function markUpTo(tile) {
+  const some = [...tile.closest(".sheet").querySelectorAll(".tile")].map(other => Number(other.dataset.image));
+  const to = some.indexOf(Number(tile.dataset.image));
+  const last = some.indexOf([...marked].at(-1));
+  const from = last < 0 ? to : last;
+  mark(some.slice(Math.min(from, to), Math.max(from, to) + 1), true);
 }
+
+const clearMarks = () => mark([...marked], false);
 
 /** Menu of clusters that images may go to. */
 function targets(without, { others = false, name = "Cluster" } = {}) {
@@ -259,13 +279,18 @@ function fill(section) {
   section.filler = null;
 }
 
-const mean = values => values.reduce((sum, value) => sum + value, 0) / values.length;
-const distinctness = c =>
-  mean(now.members.get(c).map(i => view.silhouettes[i]).filter(Number.isFinite)) || 0;
+/** The mean silhouette of a cluster's own images: those moved into it were measured elsewhere. */
+function distinctness(c) {
+  const own = now.members.get(c).filter(i => view.clusters[i] === c && Number.isFinite(view.silhouettes[i]));
+  return own.reduce((sum, i) => sum + view.silhouettes[i], 0) / own.length;
+}
 
 function commonest(members) {
   const counts = new Map();
-  for (const i of members) if (images.labels[i]) counts.set(images.labels[i], (counts.get(images.labels[i]) ?? 0) + 1);
+  for (const i of members) {
+    const name = images.labels[i];
+    if (name) counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
   return [...counts].sort((a, b) => b[1] - a[1]);
 }
 
@@ -273,9 +298,10 @@ function commonest(members) {
 function clusterFacts(c) {
   const members = now.members.get(c);
   const parts = [plural(members.length, "image")];
-  if (c >= 0 && view.silhouettes.some(Number.isFinite)) parts.push(`silhouette ${distinctness(c).toFixed(2)}`);
+  const distinct = c < 0 ? NaN : distinctness(c);
+  if (Number.isFinite(distinct)) parts.push(`silhouette ${distinct.toFixed(2)}`);
   const [first] = images.labels ? commonest(members) : [];
-  if (first) parts.push(`mostly ${first[0]} (${Math.round((100 * first[1]) / members.length)} %)`);
+  if (first) parts.push(`most often ${first[0]} (${Math.round((100 * first[1]) / members.length)} %)`);
   return parts.join(" · ");
 }
 
@@ -285,7 +311,8 @@ function clusterButtons(c) {
     button(accepted ? "✓ Accepted" : "Accept", () => act({ kind: "accept", cluster: c, yes: !accepted }),
       { "aria-pressed": String(accepted), "data-do": "accept", "aria-label": `Accept ${title(c)}` }),
     button("Rename", () => askName(c), { "data-do": "rename", "aria-label": `Rename ${title(c)}` }),
-    button("Merge", () => askMerge(c), { "data-do": "merge", "aria-label": `Merge ${title(c)}`, disabled: present().length < 2 }));
+    button("Merge", () => askMerge(c),
+      { "data-do": "merge", "aria-label": `Merge ${title(c)}`, disabled: present().length < 2 }));
 }
 
 function fillCluster(section, c) {
@@ -302,27 +329,35 @@ function fillCluster(section, c) {
 function showClusters(ordered = false) {
   const focus = focusedPlace();
   for (const [c, section] of shells) {
-    if (!now.members.has(c)) { section.remove(); shells.delete(c); }
+    if (now.members.has(c)) continue;
+    shells.delete(c);
+    // The place of those left out stays, for others may come.
+    if (c < 0) section.replaceChildren();
+    else section.remove();
   }
   const outside = byId("outside");
   outside.hidden = !now.members.has(-1);
+  const alone = present().length < 2;
   for (const c of now.members.keys()) {
     const known = shells.get(c);
-    const section = known ?? (c < 0 ? outside : make("section", { class: "cluster", "aria-labelledby": `cluster-${c}` }));
-    const looks = [title(c), now.accepted.has(c), present().length < 2, now.members.get(c)].join("|");
+    const section = known
+      ?? (c < 0 ? outside : make("section", { class: "cluster", "aria-labelledby": `cluster-${c}` }));
+    const looks = [title(c), now.accepted.has(c), alone, now.members.get(c)].join("|");
     shells.set(c, section);
     if (known && section.looks === looks) continue;
     section.looks = looks;
     const filled = section.classList.contains("filled") && known;
     section.classList.toggle("accepted", now.accepted.has(c));
-    section.replaceChildren(make("h3", { id: `cluster-${c}` }, title(c)));
+    section.replaceChildren(make("h3", { id: `cluster-${c}`, tabindex: -1 }, title(c)));
     if (filled) fillCluster(section, c);
     else { section.classList.remove("filled"); whenNear(section, () => fillCluster(section, c)); }
   }
   const unplaced = inOrder().filter(c => ordered || !shells.get(c).isConnected);
   byId("clusters")[ordered ? "append" : "prepend"](...unplaced.map(c => shells.get(c)));
-  byId("jump").replaceChildren(make("option", { value: "" }, "cluster …"),
-    ...present().sort((a, b) => a - b).map(c => make("option", { value: c }, `${title(c)} (${now.members.get(c).length})`)));
+  const place = byId("jump").value;
+  byId("jump").replaceChildren(...present().sort((a, b) => a - b)
+    .map(c => make("option", { value: c }, `${title(c)} (${now.members.get(c).length})`)));
+  if (present().includes(Number(place)) && place) byId("jump").value = place;
   const [last] = actions.slice(-1);
   byId("undo").disabled = !last;
   byId("undo").title = last ? described(last) : "";
@@ -337,8 +372,8 @@ function showClusters(ordered = false) {
 
 function inOrder() {
   const by = {
-    size: c => -now.members.get(c).length, sure: c => -distinctness(c),
-    unsure: c => distinctness(c), number: c => c,
+    size: c => -now.members.get(c).length, sure: c => -distinctness(c) || 0,
+    unsure: c => distinctness(c) || 0, number: c => c,
   }[byId("order").value];
   return present().map(c => [by(c), c]).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(pair => pair[1]);
 }
@@ -349,44 +384,47 @@ function focusedPlace() {
   const section = active?.closest(".cluster, #outside, #panel");
   if (!section) return null;
   const cluster = [...shells].find(pair => pair[1] === section)?.[0];
-  return { active, cluster, does: active.dataset.do, image: active.dataset.image };
+  const next = section.nextElementSibling ?? section.previousElementSibling;
+  return { active, cluster, next, does: active.dataset.do, image: active.dataset.image };
 }
 
 function returnFocus(place) {
   if (!place || place.active.isConnected) return;
   const section = shells.get(place.cluster) ?? (place.cluster === undefined ? byId("panel") : null);
   const found = section?.querySelector(place.does ? `[data-do="${place.does}"]` : `[data-image="${place.image}"]`);
-  (found ?? section?.querySelector("h3, h2") ?? byId("clusters")).focus();
+  const heading = (section ?? place.next)?.querySelector("h3, h2");
+  (found ?? heading ?? byId("clusters")).focus({ preventScroll: true });
 }
 
 // ---- Questions
 
-/** Ask something in a dialog: a field, and what to do with its value. */
-function ask(heading, field, word, done) {
+/** Ask something in a dialog; `wrong` says what is wrong with an answer, if anything. */
+function ask(heading, field, word, done, wrong = () => "") {
   const dialog = byId("ask");
-  const form = make("form", { method: "dialog", submit(event) {
-    const wrong = done(field.value);
-    if (!wrong) return;
+  const answered = event => {
     event.preventDefault();
-    field.setCustomValidity(wrong);
-    field.reportValidity();
-  } }, make("h2", { id: "ask-title" }, heading), field, make("div", { class: "buttons" },
-    make("button", { type: "submit", class: "main" }, word), button("Cancel", () => dialog.close())));
-  field.addEventListener("input", () => field.setCustomValidity(""));
-  dialog.replaceChildren(form);
+    field.setCustomValidity(wrong(field.value));
+    if (!field.reportValidity()) return;
+    // The focus goes back first, to what the answer may draw anew.
+    dialog.close();
+    done(field.value);
+  };
+  dialog.replaceChildren(make("form", { submit: answered, novalidate: true },
+    make("h2", { id: "ask-title" }, heading), field, make("div", { class: "buttons" },
+      make("button", { type: "submit", class: "main" }, word), button("Cancel", () => dialog.close()))));
   dialog.showModal();
   field.focus();
 }
 
 function askName(c) {
-  const field = make("input", { type: "text", value: now.names.get(c) ?? "", maxlength: 200, "aria-label": "Name", placeholder: String(c) });
-  ask(`Rename ${title(c)}`, field, "Rename", value => {
-    const name = value.trim();
-    const other = name && present().find(o => o !== c && label(o) === name);
-    if (other !== undefined && name) return `Cluster ${other} is called so: merge them instead`;
-    act({ kind: "rename", cluster: c, name: name === String(c) ? "" : name });
-    return "";
-  });
+  const field = make("input", { type: "text", value: now.names.get(c) ?? "", maxlength: 200,
+    "aria-label": "Name", placeholder: String(c) });
+  const named = text => (text.trim() === String(c) ? "" : text.trim());
+  const taken = text => {
+    const other = present().find(o => o !== c && label(o) === named(text));
+    return other === undefined ? "" : `Cluster ${other} is called so: merge them instead`;
+  };
+  ask(`Rename ${title(c)}`, field, "Rename", text => act({ kind: "rename", cluster: c, name: named(text) }), taken);
 }
 
 function askMerge(c) {
@@ -402,9 +440,9 @@ function askMerge(c) {
 // ---- The panel of one image
 
 function select(i, focus = false) {
-  for (const tile of document.querySelectorAll('.tile[aria-current="true"]')) tile.removeAttribute("aria-current");
+  for (const tile of tilesOf(selected)) tile.removeAttribute("aria-current");
   selected = i;
-  for (const tile of document.querySelectorAll(`.tile[data-image="${i}"]`)) tile.setAttribute("aria-current", "true");
+  for (const tile of tilesOf(i)) tile.setAttribute("aria-current", "true");
   showPanel();
   ringMap();
   if (focus) byId("panel-name").focus();
@@ -418,8 +456,8 @@ function closePanel() {
   document.body.classList.remove("beside");
   const tiles = [...document.querySelectorAll(`main .tile[data-image="${selected}"]`)];
   const inPanel = byId("panel").contains(document.activeElement) || document.activeElement === document.body;
+  for (const tile of tilesOf(selected)) tile.removeAttribute("aria-current");
   selected = -1;
-  for (const tile of document.querySelectorAll('.tile[aria-current="true"]')) tile.removeAttribute("aria-current");
   ringMap();
   if (inPanel) (tiles.find(tile => tile === opener) ?? tiles[0] ?? (opener?.isConnected ? opener : null))?.focus();
 }
@@ -459,16 +497,20 @@ function showPanel() {
     make("div", { class: "head" }, make("h2", { id: "panel-name", tabindex: -1 }, images.names[i]),
       button("×", closePanel, { "aria-label": "Close", class: "close", "data-do": "close" })),
     make("img", { class: "large", src: images.thumbnails[i] && address(i), alt: `Image ${images.names[i]}` }),
-    make("dl", {}, ...fact("Cluster", clusterLink(c)), ...fact("Silhouette", number(view.silhouettes[i])),
+    make("dl", {}, ...fact("Cluster", clusterLink(c)),
+      ...(c === view.clusters[i] ? [] : fact("Clustered in", title(view.clusters[i]))),
+      ...fact("Silhouette", number(view.silhouettes[i])),
       ...(images.labels ? fact("Class", images.labels[i] || "none") : []),
       ...fact("Distance to medoid", number(view.toMedoid[i]))),
     make("div", { class: "buttons" }, make("span", {}, "Move to"), menu,
-      button("Move", () => act({ kind: "move", images: [i], to: Number(menu.value) }), { class: "main", "data-do": "move" }),
-      button("Mark", () => { mark(i); showPanel(); byId("panel").querySelector('[data-do="mark"]').focus(); },
+      button("Move", () => act({ kind: "move", images: [i], to: Number(menu.value) }),
+        { class: "main", "data-do": "move" }),
+      button("Mark", () => { toggleMark(i); showPanel(); byId("panel").querySelector('[data-do="mark"]').focus(); },
         { "aria-pressed": String(marked.has(i)), "data-do": "mark" })),
     make("h3", {}, "Nearest images"), space ? near : make("p", { class: "quiet" }, "Not known."),
     make("h3", {}, "Nearly in"),
-    ...(nearly >= 0 ? [make("p", {}, clusterLink(nearly)), second] : [make("p", { class: "quiet" }, "No other cluster.")]),
+    ...(nearly >= 0 ? [make("p", {}, clusterLink(nearly)), second]
+      : [make("p", { class: "quiet" }, "No other cluster.")]),
     link ? make("p", {}, make("a", { href: link, target: "_blank", rel: "noopener" }, "Open the file")) : null);
   byId("panel").hidden = false;
   document.body.classList.add("beside");
@@ -484,41 +526,30 @@ function goTo(c) {
 
 // ---- Overview, confusion, duplicates, search
 
-const percent = value => `${Math.round(value)} %`;
+const MOST_ROWS = 12; // of the ranking, until all are asked for
 
-function expectedCell({ expected, caveat }) {
-  if (!expected) return make("td", { class: "words" }, caveat);
-  const [low, middle, high] = expected;
-  return make("td", {}, make("span", { class: "interval" }, make("b", {}, percent(middle)),
-    make("span", {}, `${Math.round(low)} to ${Math.round(high)} %`)),
-  make("span", { class: "range", "aria-hidden": "true", style: `--low: ${low}; --middle: ${middle}; --high: ${high}` }));
+/** Say in the ranking which clustering is shown. */
+function showRanking() {
+  for (const row of byId("ranking").querySelectorAll("[data-view]")) {
+    const shown = row.dataset.view === byId("view").value;
+    const show = row.querySelector("button");
+    row.setAttribute("aria-current", String(shown));
+    show.textContent = shown ? "Shown" : "Show";
+    show.disabled = shown;
+  }
 }
 
-function showRanking() {
-  const labelled = FACTS.views.some(({ truth }) => "ami" in truth || "ari" in truth);
-  const head = ["", "Clustering", "Expected AMI", ...(labelled ? ["AMI", "ARI"] : []), "Clusters", "Left out", ""];
-  const known = value => (value === undefined ? "" : `${value.toFixed(1)} %`);
-  const rows = FACTS.views.map((facts, place) => make("tr", { "aria-current": facts === view.facts && "true", hidden: place >= 12 && facts !== view.facts },
-    make("td", { class: "number" }, String(place + 1)),
-    make("td", {}, make("div", {}, facts.encoderName), make("div", { class: "quiet" }, facts.clustererName)),
-    expectedCell(facts),
-    ...(labelled ? [facts.truth.ami, facts.truth.ari].map(value => make("td", { class: "number" }, known(value))) : []),
-    make("td", { class: "number" }, String(facts.nClusters)),
-    make("td", { class: "number" }, percent((100 * facts.leftOut) / images.names.length)),
-    make("td", {}, button(facts === view.facts ? "Shown" : "Show", () => choose(place),
-      { "aria-label": `Show ${facts.encoderName}, ${facts.clustererName}`, disabled: facts === view.facts, "data-do": `show-${place}` }))));
-  const hidden = rows.filter(row => row.hidden);
+function listenToRanking() {
+  const rows = [...byId("ranking").querySelectorAll("[data-view]")];
+  for (const row of rows) {
+    row.querySelector("button").addEventListener("click", () => choose(Number(row.dataset.view)));
+    row.hidden = Number(row.dataset.view) >= MOST_ROWS;
+  }
   const more = button(`All ${rows.length} clusterings`, () => {
-    for (const row of hidden) row.hidden = false;
+    for (const row of rows) row.hidden = false;
     more.remove();
   });
-  const numbers = new Set(["Clusters", "Left out", "AMI", "ARI"]);
-  byId("ranking").replaceChildren(make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Ranking" },
-    make("table", {}, make("thead", {}, make("tr", {}, ...head.map(name => name
-      ? make("th", { scope: "col", class: numbers.has(name) && "number" }, name) : make("td")))),
-    make("tbody", {}, ...rows))), hidden.length ? more : "",
-  make("p", { class: "quiet" }, "Expected AMI: the middle, and the interval that holds four of five such clusterings.",
-    labelled ? " AMI and ARI are those with the labels that were given, before anything was done by hand." : ""));
+  if (rows.length > MOST_ROWS) byId("ranking").after(more);
 }
 
 /** Show how many images of each class are in each cluster: the largest of both. */
@@ -538,21 +569,22 @@ function showConfusion() {
   });
   const labelled = images.labels.filter(Boolean).length;
   const all = shown.length === clusters.length && columns.length === classes.length;
+  const what = all ? "All clusters and classes"
+    : `The largest ${shown.length} of ${clusters.length} clusters and ${columns.length} of ${classes.length} classes`;
   byId("confusion").hidden = !classes.length;
   byId("confusion").lastElementChild.replaceChildren(
     make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Clusters and classes" },
       make("table", { class: "confusion" }, make("thead", {}, make("tr", {}, make("td"),
         ...columns.map(name => make("th", { scope: "col", class: "number" }, name)))), make("tbody", {}, ...rows))),
-    make("p", { class: "quiet" }, (all ? "All clusters and classes" : `The largest ${shown.length} of ${plural(clusters.length, "cluster")} and `
-      + `${columns.length} of ${plural(classes.length, "class").replace("classs", "classes")}`)
-      + `: ${inside.toLocaleString("en")} of ${plural(labelled, "image")} with a label.`));
+    make("p", { class: "quiet" }, `${what}: ${inside.toLocaleString("en")} of ${plural(labelled, "image")} with a label.`));
 }
 
 function showDuplicates() {
   const box = byId("duplicates");
   if (!images.duplicates.length) return box.replaceChildren(make("p", {}, "None were found."));
   const groups = images.duplicates.map(() => make("ul", { class: "sheet named" }));
-  box.replaceChildren(make("p", { class: "quiet" }, `${plural(groups.length, "group")} of images that are the same or nearly so.`), ...groups);
+  const said = `${plural(groups.length, "group")} of images that are the same or nearly so.`;
+  box.replaceChildren(make("p", { class: "quiet" }, said), ...groups);
   groups.forEach((sheet, place) => {
     sheet.setAttribute("aria-label", `Duplicates ${place + 1}`);
     whenNear(sheet, () => fillSheet(sheet, images.duplicates[place], true));
@@ -589,19 +621,25 @@ async function drawMap() {
   const points = new Bokeh.ColumnDataSource({ data: {
     x, y, color: pointColors(), name: images.names, image: images.names.map((_, i) => address(i)) } });
   const ring = new Bokeh.ColumnDataSource({ data: { x: [], y: [] } });
+  const narrow = matchMedia("(max-width: 60rem)").matches;
   const figure = Bokeh.Plotting.figure({
-    height: 560, sizing_mode: "stretch_width", output_backend: "webgl", tools: [], toolbar_location: "right",
-    background_fill_color: null, border_fill_color: null, outline_line_color: null, match_aspect: true });
+    height: narrow ? 400 : 560, sizing_mode: "stretch_width", output_backend: "webgl",
+    tools: [], toolbar_location: "right",
+    background_fill_color: null, border_fill_color: null, outline_line_color: null, match_aspect: !narrow });
   figure.toolbar.logo = null;
   for (const axis of [figure.xaxis, figure.yaxis]) axis.visible = false;
   for (const grid of [figure.xgrid, figure.ygrid]) grid.visible = false;
   const n = images.names.length;
   const dots = figure.scatter({ field: "x" }, { field: "y" }, {
-    source: points, size: n > 5000 ? 5 : n > 1000 ? 7 : 9, color: { field: "color" }, alpha: 0.8, line_alpha: 0 });
-  figure.scatter({ field: "x" }, { field: "y" }, { source: ring, size: 17, fill_alpha: 0, line_width: 3, line_color: "#e0007a" });
+    source: points, size: (n > 5000 ? 5 : n > 1000 ? 7 : 9) - (narrow ? 2 : 0),
+    color: { field: "color" }, alpha: 0.8, line_alpha: 0 });
+  figure.scatter({ field: "x" }, { field: "y" }, {
+    source: ring, size: 17, fill_alpha: 0, line_width: 3, line_color: "#e0007a" });
   figure.add_tools(new Bokeh.PanTool(), new Bokeh.WheelZoomTool({ modifiers: { ctrl: true } }), new Bokeh.BoxZoomTool(),
-    new Bokeh.ResetTool(), new Bokeh.TapTool({ renderers: [dots] }),
-    new Bokeh.HoverTool({ renderers: [dots], limit: 1, tooltips: byId("hint").innerHTML }));
+    new Bokeh.ResetTool(), new Bokeh.TapTool({ renderers: [dots], visible: false }),
+    new Bokeh.HoverTool({ renderers: [dots], limit: 1, visible: false, tooltips: byId("hint").innerHTML }));
+  // A finger that passes over the map scrolls the page.
+  if (matchMedia("(pointer: coarse)").matches) figure.toolbar.active_drag = null;
   points.selected.properties.indices.change.connect(() => {
     const [i] = points.selected.indices;
     if (i === undefined) return;
@@ -621,7 +659,7 @@ function colorMap() {
 
 function ringMap() {
   const at = axis => (selected < 0 ? [] : [space.plane[2 * selected + axis]]);
-  if (map) map.ring.data = { x: at(0), y: at(1) };
+  if (map && space) map.ring.data = { x: at(0), y: at(1) };
 }
 
 // ---- From one clustering to another
@@ -631,9 +669,10 @@ async function choose(place) {
   byId("view").value = place;
   const data = await load(facts.file);
   if (byId("view").value !== String(place)) return;
-  view = { facts, ...facts, clusters: unpacked(data.clusters, Int32Array), silhouettes: unpacked(data.silhouettes, Float32Array),
-    toMedoid: unpacked(data.toMedoid, Float32Array), second: unpacked(data.second, Int32Array) };
-  actions = JSON.parse(kept.get(view.key) ?? "[]");
+  const [ints, floats] = [name => unpacked(data[name], Int32Array), name => unpacked(data[name], Float32Array)];
+  view = { facts, key: facts.key, clusters: ints("clusters"), second: ints("second"),
+    silhouettes: floats("silhouettes"), toMedoid: floats("toMedoid") };
+  actions = kept.get(view.key) ?? [];
   now = replayed();
   marked.clear();
   for (const section of byId("clusters").children) watcher.unobserve(section);
@@ -647,34 +686,45 @@ async function choose(place) {
   const file = FACTS.spaces[facts.encoder];
   const packed = file ? await load(file) : null;
   if (view.facts !== facts) return;
-  if (space?.file === file && file) return;
-  space = packed && { file, each: packed.each, plane: unpacked(packed.plane, Float32Array), neighbors: unpacked(packed.neighbors, Int32Array) };
+  if (file && space?.file === file) return;
+  space = packed && { file, each: packed.each, plane: unpacked(packed.plane, Float32Array),
+    neighbors: unpacked(packed.neighbors, Int32Array) };
   if (selected >= 0) showPanel();
   await drawMap();
 }
 
-function setTheme(dark) {
-  document.documentElement.dataset.theme = dark ? "dark" : "light";
-  byId("theme").setAttribute("aria-pressed", String(dark));
+const system = matchMedia("(prefers-color-scheme: dark)");
+
+/** Show the colours that were chosen here, or else those of the system. */
+function showTheme(chosen) {
+  const theme = chosen ?? kept.get("theme") ?? (system.matches ? "dark" : "light");
+  document.documentElement.dataset.theme = theme;
+  byId("theme").setAttribute("aria-pressed", String(theme === "dark"));
 }
 
 function listen() {
   byId("view").addEventListener("change", event => choose(Number(event.target.value)));
   byId("order").addEventListener("change", () => showClusters(true));
-  byId("jump").addEventListener("change", event => { goTo(Number(event.target.value)); event.target.value = ""; });
+  byId("go").addEventListener("submit", event => { event.preventDefault(); goTo(Number(byId("jump").value)); });
   byId("undo").addEventListener("click", () => act());
   byId("export").addEventListener("click", exportCsv);
-  byId("theme").addEventListener("click", event => {
-    const dark = event.target.getAttribute("aria-pressed") !== "true";
-    setTheme(dark);
-    kept.set("theme", dark ? "dark" : "light");
+  byId("theme").addEventListener("click", () => {
+    const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+    kept.set("theme", theme);
+    showTheme(theme);
   });
+  system.addEventListener("change", () => showTheme());
+  // The bar has more rows where it is narrow.
+  new ResizeObserver(([{ target }]) => {
+    document.documentElement.style.setProperty("--bar", `${target.offsetHeight}px`);
+  }).observe(document.querySelector(".bar"));
   let waiting = 0;
   byId("search").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(search, 150); });
   document.addEventListener("click", event => {
     const tile = event.target.closest?.(".tile");
     if (!tile) return;
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return mark(Number(tile.dataset.image));
+    if (event.shiftKey) return markUpTo(tile);
+    if (event.ctrlKey || event.metaKey) return toggleMark(Number(tile.dataset.image));
     if (tile.closest("main")) opener = tile;
     select(Number(tile.dataset.image), event.detail === 0 || Boolean(tile.closest("#panel")));
   });
@@ -684,7 +734,7 @@ function listen() {
     if (byId("ask").open || event.defaultPrevented) return;
     const typing = event.target.matches("input, select");
     if (event.key === "Escape" && !byId("panel").hidden) closePanel();
-    if (event.key === "m" && event.target.matches(".tile")) mark(Number(event.target.dataset.image));
+    if (event.key === "m" && event.target.matches(".tile")) toggleMark(Number(event.target.dataset.image));
     if (event.key === "z" && (event.ctrlKey || event.metaKey) && !typing && actions.length) {
       event.preventDefault();
       act();
@@ -693,17 +743,18 @@ function listen() {
 }
 
 async function start() {
-  const theme = kept.get("theme");
-  setTheme(theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
+  showTheme();
   byId("view").append(...FACTS.views.map(({ encoderName, clustererName, nClusters }, place) =>
     make("option", { value: place }, `${encoderName} · ${clustererName} (${plural(nClusters, "cluster")})`)));
   listen();
+  listenToRanking();
   images = await load(FACTS.images);
-  if (FACTS.views.length) await choose(0);
+  await choose(0);
   document.body.dataset.ready = "yes";
 }
 
-start().catch(error => {
+addEventListener("unhandledrejection", ({ reason }) => {
   byId("main").prepend(make("p", { class: "wrong", role: "alert" },
-    `This page lacks what lies beside it: ${error.message}. Keep ${FACTS.beside}/ together with the page.`));
+    `This page lacks what lies beside it: ${reason.message}. Keep ${FACTS.beside}/ together with the page.`));
 });
+start();

@@ -6,28 +6,27 @@ import base64
 import hashlib
 import html
 import json
-import math
 import re
-from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 from urllib.parse import quote
 
 import numpy as np
-import pandas as pd
 
 from zsc_utils.cache import atomic_path, fingerprint, readable
 from zsc_utils.own.report.content import Content, Space, View
+from zsc_utils.own.report.overview import overview
 from zsc_utils.own.report.thumbnails import make_thumbnails, path_of
 
 PAGE = "report.html"
 BESIDE = "report"
 THUMBNAILS = "thumbnails"
 # Files of earlier reports, which go when the new one is there.
-OURS = re.compile(r"(images|view|space|bokeh)-[0-9a-f]{16}\.js|[0-9a-f]{16}\.jpg")
-# More than these are counted: nobody reads on.
-MOST_FILES = 1000
+OURS = {
+    BESIDE: re.compile(r"(images|view|space|bokeh)-[0-9a-f]{16}\.js"),
+    THUMBNAILS: re.compile(r"[0-9a-f]{16}\.jpg"),
+}
 
 
 def write_report(content: Content, out: Path, progress: bool = True) -> Path:
@@ -49,7 +48,14 @@ def write_report(content: Content, out: Path, progress: bool = True) -> Path:
     -------
     Path
         The page.
+
+    Raises
+    ------
+    ValueError
+        There is no clustering to show.
     """
+    if not content.views:
+        raise ValueError("a report shows at least one clustering")
     out = Path(out)
     beside = out / BESIDE
     thumbnails = make_thumbnails(content.images, beside / THUMBNAILS, progress)
@@ -93,10 +99,7 @@ def write_page(content: Content, thumbnails: list[str], page: Path, beside: Path
     }
     parts = {
         "title": html.escape(readable(content.source)),
-        "summary": html.escape(summary(content)),
-        "paragraphs": "\n".join(f"<p>{html.escape(p)}</p>" for p in content.paragraphs),
-        "ranking": ranking_table(content.ranking),
-        "files": file_list(content.left_out),
+        **overview(content),
         "facts": as_json(facts),
         "style": template("page.css"),
         "script": template("page.js"),
@@ -120,7 +123,7 @@ def as_json(value: object) -> str:
 
 def write_data(folder: Path, kind: str, value: dict) -> str:
     """Write what a page loads as a script, which also works from disk, and give its name."""
-    return write_script(folder, kind, f'zscData("{kind}",{as_json(value)})')
+    return write_script(folder, kind, f"zscData({as_json(value)})")
 
 
 def write_script(folder: Path, kind: str, source: str) -> str:
@@ -136,7 +139,7 @@ def remove_others(beside: Path, kept: set[str]) -> None:
     """Remove what earlier reports had beside them and this one has not."""
     for folder in (beside, beside / THUMBNAILS):
         for path in folder.iterdir():
-            if OURS.fullmatch(path.name) and path.name not in kept:
+            if OURS[folder.name].fullmatch(path.name) and path.name not in kept:
                 path.unlink(missing_ok=True)
 
 
@@ -174,7 +177,7 @@ def file_addresses(content: Content) -> dict:
 
 
 def view_facts(view: View, names: str) -> dict:
-    """Collect what the overview and the menu say of a clustering.
+    """Collect what the menu says of a clustering, and where the rest of it is.
 
     Parameters
     ----------
@@ -190,16 +193,7 @@ def view_facts(view: View, names: str) -> dict:
         "encoderName": view.encoder_name,
         "clustererName": view.clusterer_name,
         "nClusters": int(view.n_clusters),
-        "leftOut": int((view.clusters < 0).sum()),
-        "expected": list(map(float, view.expected)) if known(view.expected) else None,
-        "caveat": view.caveat,
-        "truth": {name: float(value) for name, value in view.truth.items() if known([value])},
     }
-
-
-def known(numbers: Iterable[float] | None) -> bool:
-    """Tell whether there are numbers, all of them."""
-    return numbers is not None and all(map(math.isfinite, numbers))
 
 
 def view_data(view: View) -> dict:
@@ -244,33 +238,3 @@ def bokeh_source() -> str:
 
     library = Resources(mode="inline", components=["bokeh", "bokeh-gl", "bokeh-api"], minified=True)
     return "\n".join(library.js_raw)
-
-
-def summary(content: Content) -> str:
-    """Say in one line how much there is."""
-    n, views, gone = len(content.names), len(content.views), len(content.left_out)
-    parts = [f"{n:,} images", f"{views} clustering{'s' * (views != 1)}"]
-    parts += [f"{gone:,} file{'s' * (gone != 1)} left out"] if gone else []
-    return ", ".join(parts)
-
-
-def ranking_table(ranking: pd.DataFrame) -> str:
-    """Write the whole ranking as an HTML table."""
-    with pd.option_context("display.max_colwidth", None):
-        return ranking.to_html(index=False, border=0, na_rep="", float_format="{:.4g}".format)
-
-
-def file_list(left_out: list[tuple[str, str]]) -> str:
-    """List the files that are not in a report, each with its reason."""
-    return "\n".join(file_items(left_out)) if left_out else "<p>None: all files are in it.</p>"
-
-
-def file_items(left_out: list[tuple[str, str]]) -> Iterator[str]:
-    """Write the parts of such a list."""
-    yield '<table class="files"><thead><tr><th scope="col">File</th><th scope="col">Why</th></tr>'
-    yield "</thead><tbody>"
-    for name, reason in left_out[:MOST_FILES]:
-        yield f"<tr><td>{html.escape(name)}</td><td>{html.escape(reason)}</td></tr>"
-    yield "</tbody></table>"
-    if len(left_out) > MOST_FILES:
-        yield f"<p>And {len(left_out) - MOST_FILES:,} more.</p>"
