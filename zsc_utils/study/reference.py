@@ -131,7 +131,9 @@ def folder(profile: str) -> Path:
 
 def machine(profile: Profile) -> dict:
     """Describe what a run was made with: processor, system, versions, settings for all cells."""
-    facts = [*REDUCERS.facts().values(), *CLUSTERERS.facts().values()]
+    # Of clusterers those of the profile: what it does not use made none of its numbers.
+    clusterers = [CLUSTERERS[name].facts for name in profile.clusterers]
+    facts = [*REDUCERS.facts().values(), *clusterers]
     libraries = {*LIBRARIES, *(library for one in facts for library in one.libraries)}
     return {
         "processor": _processor(),
