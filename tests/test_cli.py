@@ -112,6 +112,7 @@ def test_evoc_is_asked_for_by_name_and_is_not_among_all(zsc, blobs, tmp_path):
     np.savez(path, embeddings=blobs[0][::9])
     code, _, err = zsc(*command, "--clusterers", "evoc")
     assert code == 1 and "failed of 1; evoc: EVoC needs 15 samples or more, not 10" in err
+    np.savez(path, embeddings=blobs[0], y_true=blobs[1])
     assert zsc(*command)[0] == 0
     assert "evoc" not in set(pd.read_csv(csv)["clusterer"])
     _, out, _ = zsc("list", "clusterers", "--json")
