@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from zsc_utils.cache import ROOT, atomic_path, build_folder, versions
-from zsc_utils.clustering import CLUSTERERS
+from zsc_utils.clustering import CLUSTERERS, study_clusterers
 from zsc_utils.errors import ZscError
 from zsc_utils.reduction import REDUCERS
 from zsc_utils.study.base import bullets
@@ -131,8 +131,9 @@ def folder(profile: str) -> Path:
 
 def machine(profile: Profile) -> dict:
     """Describe what a run was made with: processor, system, versions, settings for all cells."""
-    # Of clusterers those of the profile: what it does not use made none of its numbers.
-    clusterers = [CLUSTERERS[name].facts for name in profile.clusterers]
+    # Of clusterers that are not of the study only those of the profile.
+    names = dict.fromkeys([*study_clusterers(), *profile.clusterers])
+    clusterers = [CLUSTERERS[name].facts for name in names]
     facts = [*REDUCERS.facts().values(), *clusterers]
     libraries = {*LIBRARIES, *(library for one in facts for library in one.libraries)}
     return {
