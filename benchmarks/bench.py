@@ -22,7 +22,7 @@ import typer
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, silhouette_score
 
 from zsc_utils import metrics
-from zsc_utils.clustering import CLUSTERERS, Task, run_clusterer
+from zsc_utils.clustering import Task, run_clusterer, study_clusterers
 from zsc_utils.recipes import recipe_for
 
 RECIPES = "xent_resnet50"
@@ -134,7 +134,7 @@ def plain_cells(X: np.ndarray, y: np.ndarray) -> dict[str, float]:
     from zsc_utils.clustering import scale_for_threshold
 
     n, k, found = len(X), len(np.unique(y)), {}
-    for name in CLUSTERERS:
+    for name in study_clusterers():
         recipe = recipe_for(RECIPES, name)
         settings = dict(recipe.settings)
 
@@ -180,7 +180,7 @@ def whole_pair(folder: str) -> Pair:
 
     def ours() -> list[float]:
         python(shell.format(words))()
-        return pd.read_csv(out).set_index("clusterer")["ami"].reindex(CLUSTERERS).tolist()
+        return pd.read_csv(out).set_index("clusterer")["ami"].reindex(study_clusterers()).tolist()
 
     return Pair(
         "six clusterers and all scores, 3,409 × 1,280, from one file",

@@ -102,6 +102,24 @@ def test_cluster_embeddings_of_any_origin(zsc, blobs, tmp_path):
     pd.testing.assert_frame_equal(first, again)
 
 
+def test_evoc_is_asked_for_by_name_and_is_not_among_all(zsc, blobs, tmp_path):
+    path, csv = tmp_path / "any.npz", tmp_path / "table.csv"
+    np.savez(path, embeddings=blobs[0], y_true=blobs[1])
+    command = ("cluster-embeddings", path, "--recipe", "xent_resnet50", "--out", csv)
+    assert zsc(*command, "--clusterers", "evoc")[0] == 0
+    (row,) = pd.read_csv(csv).itertuples()
+    assert (row.clusterer, row.status) == ("evoc", "ok") and row.ami > 0.5
+    np.savez(path, embeddings=blobs[0][::9])
+    code, _, err = zsc(*command, "--clusterers", "evoc")
+    assert code == 1 and "failed of 1; evoc: EVoC needs 15 samples or more, not 10" in err
+    np.savez(path, embeddings=blobs[0], y_true=blobs[1])
+    assert zsc(*command)[0] == 0
+    assert "evoc" not in set(pd.read_csv(csv)["clusterer"])
+    _, out, _ = zsc("list", "clusterers", "--json")
+    in_study = {row["name"]: row["in_study"] for row in json.loads(out)}
+    assert not in_study.pop("evoc") and all(in_study.values()) and len(in_study) == 6
+
+
 def test_clusterers_that_need_more_memory_than_there_is_are_passed_over(
     zsc, blobs, tmp_path, monkeypatch
 ):

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -9,10 +12,13 @@ from sklearn.metrics import adjusted_rand_score
 
 from zsc_utils.clustering import (
     CLUSTERERS,
+    ClusteringError,
     Task,
+    cluster,
     make_clusterer,
     run_clusterer,
     scale_for_threshold,
+    study_clusterers,
 )
 from zsc_utils.errors import UnknownNameError
 from zsc_utils.recipes import Reduction, recipe_for
@@ -33,7 +39,9 @@ def subset_of(expected, found):
 def test_six_clusterers_and_which_are_told_the_number_of_classes():
     told = {name for name, facts in CLUSTERERS.facts().items() if facts.told_n_classes}
     assert told == {"kmeans", "spectral", "ac_with_c"}
-    assert set(CLUSTERERS) - told == {"ac_without_c", "affinity_propagation", "hdbscan"}
+    untold = ["ac_without_c", "affinity_propagation", "hdbscan"]
+    assert study_clusterers() == ["kmeans", "spectral", "ac_with_c", *untold]
+    assert list(CLUSTERERS) == [*study_clusterers(), "evoc"]
 
 
 def test_kmeans_settings():
@@ -233,6 +241,84 @@ def test_same_seed_same_clusters(blobs):
     for name in ("kmeans", "spectral", "affinity_propagation"):
         runs = [run_clusterer(noise, name, TASK, {"n_neighbors": 10}).labels for _ in range(2)]
         assert np.array_equal(*runs)
+
+
+def test_evoc_settings():
+    found = make_clusterer("evoc", Task(90, 3, min_cluster_size=2, seed=7)).estimator.get_params()
+    assert subset_of({"base_min_cluster_size": 2, "random_state": 7, "n_neighbors": 15}, found)
+    # It is told no number of clusters, by either of its names for that.
+    assert found["approx_n_clusters"] is None and found["base_n_clusters"] is None
+
+
+def test_evoc_finds_separated_classes_whatever_their_length():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 8, 400)
+    X = 30 * np.eye(8, 32)[y] + rng.normal(size=(400, 32))
+    for lengths in (1, rng.uniform(0.1, 10, (400, 1))):
+        points = (lengths * X).astype(np.float32)
+        found = [run_clusterer(points, "evoc", Task(400, 8, seed=seed)) for seed in range(1, 5)]
+        # Some seeds stop at a layer of few clusters.
+        assert np.mean([adjusted_rand_score(y, one.labels) for one in found]) > 0.5
+        for one in found:
+            assert (one.status, one.reason) == ("ok", "") and one.labels.dtype == np.int32
+
+
+def test_evoc_gives_the_same_labels_again_and_in_another_process(tmp_path):
+    noise = np.random.default_rng(3).normal(size=(300, 16)).astype(np.float32)
+    np.save(tmp_path / "noise.npy", noise)
+    noise = np.load(tmp_path / "noise.npy", mmap_mode="r")  # read-only, as embeddings on disk are
+    before = noise.copy()
+    first = cluster(noise, "evoc", seed=5)
+    assert np.array_equal(first, cluster(noise, "evoc", seed=5))
+    assert not np.array_equal(first, cluster(noise, "evoc", seed=6))
+    assert np.array_equal(noise, before)
+    code = (
+        "import sys, numba, numpy as np; from zsc_utils.clustering import cluster; "
+        "assert numba.get_num_threads() == 2; "
+        "np.save(sys.argv[2], cluster(np.load(sys.argv[1]), 'evoc', seed=5))"
+    )
+    files = [str(tmp_path / name) for name in ("noise.npy", "labels.npy")]
+    # With more threads than here, maybe.
+    environment = os.environ | {"NUMBA_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", code, *files], check=True, env=environment)
+    assert np.array_equal(np.load(files[1]), first)
+
+
+@pytest.mark.parametrize("n", [1, 3, 10, 14])
+def test_evoc_of_few_samples_says_how_many_it_needs(n):
+    X = np.random.default_rng(0).normal(size=(n, 8)).astype(np.float32)
+    with pytest.raises(ClusteringError, match=f"EVoC needs 15 samples or more, not {n}$"):
+        cluster(X, "evoc")
+
+
+@pytest.mark.parametrize("n", [15, 16, 40])
+def test_evoc_of_as_many_samples_as_it_needs(n):
+    X = np.random.default_rng(0).normal(size=(n, 8)).astype(np.float32)
+    labels = cluster(X, "evoc")
+    assert labels.shape == (n,) and labels.min() >= -1
+
+
+def test_evoc_of_few_dimensions_says_how_many_it_needs():
+    X = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    with pytest.raises(ClusteringError, match="EVoC needs 4 dimensions or more, not 3$"):
+        cluster(X, "evoc")
+
+
+def test_evoc_under_a_thread_layer_that_would_end_the_process():
+    code = (
+        "import numpy as np; from zsc_utils.clustering import ClusteringError, cluster\n"
+        "try: cluster(np.ones((20, 8), np.float32), 'evoc')\n"
+        "except ClusteringError as error: print(error)"
+    )
+    environment = os.environ | {"NUMBA_THREADING_LAYER": "workqueue"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=True, env=environment, capture_output=True, text=True)
+    assert sys.platform == "darwin" or "NUMBA_THREADING_LAYER=omp takes another" in done.stdout
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_evoc_of_rows_that_are_all_the_same_makes_one_cluster(value):
+    assert set(cluster(np.full((50, 8), value, np.float32), "evoc")) == {0}
 
 
 def test_what_does_not_converge_says_so():

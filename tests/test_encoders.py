@@ -16,7 +16,7 @@ from skimage import data
 from zsc_utils.encoders import ENCODERS, find_encoder, load_encoder
 from zsc_utils.encoders.checkpoints import fit_state_dict, read_state_dict
 from zsc_utils.encoders.efficientnet import classifier, packaged_weights, rename_by_order
-from zsc_utils.encoders.timm_models import make_builder, training_of
+from zsc_utils.encoders.timm_models import as_meant, make_builder, training_of
 from zsc_utils.encoders.transforms import image_transform
 from zsc_utils.errors import CheckpointError, UnknownNameError
 
@@ -316,15 +316,176 @@ def test_sources_that_timm_does_not_have(name):
 def test_timm_models_take_timms_own_input(model, monkeypatch):
     with torch.device("meta"):
         network = timm.create_model(model)
-    monkeypatch.setattr("zsc_utils.encoders.timm_models.download", lambda name: network)
+    monkeypatch.setattr("zsc_utils.encoders.timm_models.download", lambda name, **_: network)
     _, transform = make_builder(model)(None)
     settings = timm.data.resolve_data_config(model=network)
+    # Timm's 0.9 for the latter is not what its authors crop.
+    settings |= {"crop_pct": 1.0} if "clip" in model else {}
     image = Image.fromarray(data.chelsea())
     found = transform(None)(image)
     assert torch.equal(found, timm.data.create_transform(**settings)(image))
     assert found.shape == settings["input_size"]
     # Which is not the study's: another mean, or another way to resize.
     assert not torch.equal(found, image_transform(found.shape[-1])(image))
+
+
+TINY_VIT = {"depth": 1, "embed_dim": 32, "num_heads": 2}
+TINY_CONVNEXT = {"depths": (1, 1, 1, 1), "dims": (8, 8, 8, 16)}
+# What the authors of a family mean: how timm is asked for it, and by hand from the last features.
+FAMILIES = {
+    "vit_small_patch14_dinov2.lvd142m": (
+        {"img_size": 518, "dynamic_img_size": True},
+        lambda network, x: x[:, 0],
+    ),
+    "vit_small_patch14_reg4_dinov2.lvd142m": (
+        {"global_pool": "token", "dynamic_img_size": True},
+        lambda network, x: x[:, 0],
+    ),
+    "vit_small_patch16_dinov3.lvd1689m": (
+        {"global_pool": "token"},
+        lambda network, x: x[:, 0],
+    ),
+    "convnext_tiny.dinov3_lvd1689m": (
+        {},
+        lambda network, x: torch.nn.functional.layer_norm(
+            x.mean((2, 3)), (16,), network.head.norm.weight, network.head.norm.bias, 1e-6
+        ),
+    ),
+    "vit_base_patch32_clip_224.openai": (
+        {"global_pool": "token", "act_layer": "quick_gelu"},
+        lambda network, x: x[:, 0],
+    ),
+    "vit_base_patch32_clip_224.laion2b": (
+        {"global_pool": "token"},
+        lambda network, x: x[:, 0],
+    ),
+    "vit_base_patch16_siglip_224.webli": (
+        {"global_pool": "map"},
+        lambda network, x: network.attn_pool(x),
+    ),
+    "eva02_tiny_patch14_224.mim_in22k": (
+        {"global_pool": "avg"},
+        lambda network, x: network.fc_norm(x[:, 1:].mean(1)),
+    ),
+    "convnextv2_atto.fcmae": (
+        {},
+        lambda network, x: torch.nn.functional.layer_norm(
+            x.mean((2, 3)), (16,), network.head.norm.weight, network.head.norm.bias, 1e-6
+        ),
+    ),
+}
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Have timm build the same networks with few layers; return what builds one as it is asked."""
+    create = timm.create_model
+
+    def build(name, *args, **settings):
+        small = TINY_CONVNEXT if name.startswith("convnext") else TINY_VIT
+        return create(name, *args, **small | settings)
+
+    monkeypatch.setattr(timm, "create_model", build)
+    return build
+
+
+def with_random_weights(network):
+    """Draw all weights, those of norms too, which else are ones and zeros."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.add_(0.2 * torch.randn_like(weight))
+    return network.eval()
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+def test_embeddings_of_a_family_are_those_that_its_authors_mean(model, tiny, tmp_path):
+    asked, by_hand = FAMILIES[model]
+    network = with_random_weights(tiny(model, num_classes=5, **asked))
+    save_file(network.state_dict(), tmp_path / "weights.safetensors")
+    encoder = load_encoder(f"timm:{model}", tmp_path / "weights.safetensors")
+    image = Image.fromarray(data.chelsea())
+    with torch.inference_mode():
+        features = network.forward_features(encoder.transform(None)(image)[None])
+        pooled = network.forward_head(features, pre_logits=True)[0].numpy()
+        expected = by_hand(network, features)[0].numpy()
+    found = embed_one(encoder, image)
+    assert np.allclose(found, pooled, atol=1e-5) and np.allclose(found, expected, atol=1e-5)
+    assert found.std() > 0
+
+
+@pytest.mark.parametrize(
+    ("model", "side", "resized"),
+    [
+        # What is left of 450 pixels' width, where the height of 300 becomes `resized`.
+        ("vit_small_patch14_dinov2.lvd142m", 224, 256),
+        ("vit_small_patch16_dinov3.lvd1689m", 256, 256),
+        ("vit_base_patch16_clip_224.openai", 224, 224),
+        ("eva02_base_patch16_clip_224.merged2b", 224, 224),
+        ("eva02_tiny_patch14_224.mim_in22k", 224, 248),
+        ("convnextv2_atto.fcmae", 224, 256),
+    ],
+)
+def test_input_of_a_family_is_that_of_its_authors(model, side, resized, tiny, tmp_path):
+    save_file(tiny(model, num_classes=0).state_dict(), tmp_path / "weights.safetensors")
+    transform = load_encoder(f"timm:{model}", tmp_path / "weights.safetensors").transform(None)
+    # The brightness of a column is its place.
+    ramp = Image.fromarray(np.tile(np.linspace(0, 255, 450), (300, 1)).astype(np.uint8))
+    found = transform(ramp)
+    assert found.shape == (3, side, side)
+    clip = "clip" in model or "eva02" in model
+    mean, std = (0.48145466, 0.26862954) if clip else (0.485, 0.229)
+    seen = np.ptp((found[0] * std + mean).numpy())
+    assert seen == pytest.approx(side / (1.5 * resized), abs=0.02)
+
+
+def test_siglip_sees_the_whole_image(tiny, tmp_path):
+    model = "vit_base_patch16_siglip_224.webli"
+    save_file(tiny(model, num_classes=0).state_dict(), tmp_path / "weights.safetensors")
+    transform = load_encoder(f"timm:{model}", tmp_path / "weights.safetensors").transform(None)
+    ramp = Image.fromarray(np.tile(np.linspace(0, 255, 450), (300, 1)).astype(np.uint8))
+    found = transform(ramp)
+    assert found.shape == (3, 224, 224) and found.max() > 0.98 and found.min() < -0.98
+
+
+def test_what_is_not_timms_own_is_part_of_the_name_of_results(saved):
+    settings = {"global_pool": "token"}
+    for name in ("timm:vit_small_patch16_dinov3", "timm:vit_small_patch16_dinov3.lvd1689m"):
+        found = find_encoder(name)
+        assert dict(found.facts.settings) == found.fingerprint["settings"] == settings
+    # All that timm has as its authors do keeps the names that its results have.
+    for name in ("timm:resnet18", "timm:vit_base_patch16_224.dino", "timm:convnextv2_atto.fcmae"):
+        assert "settings" not in find_encoder(name).fingerprint
+    # Of the hub or of a folder it is the same network; with classes of one's own, one's own.
+    file = saved[1] / "config.json"
+    content = json.loads(file.read_text())
+    content |= {"architecture": "vit_small_patch16_dinov3", "model_args": {}}
+    content["pretrained_cfg"]["tag"] = "lvd1689m"
+    for n_classes, expected in ((0, settings), (7, {})):
+        file.write_text(json.dumps(content | {"num_classes": n_classes}))
+        assert dict(find_encoder(f"timm:local-dir:{saved[1]}").facts.settings) == expected
+
+
+def test_models_that_were_trained_further_are_timms_own():
+    tuned = [name for name in timm.list_pretrained() if "_ft_" in name]
+    assert len(tuned) > 100
+    for name in tuned:
+        assert as_meant(timm.get_pretrained_cfg(name).to_dict()) == ({}, {}), name
+
+
+def test_published_weights_that_lack_the_last_norm(tiny, tmp_path):
+    network = with_random_weights(tiny("convnextv2_atto.fcmae", num_classes=0))
+    state = {k: v for k, v in network.state_dict().items() if not k.startswith("head.")}
+    file = tmp_path / "published.safetensors"
+    save_file(state, file)
+    encoder = load_encoder("timm:convnextv2_atto.fcmae", file)
+    image = Image.fromarray(data.chelsea())
+    with torch.inference_mode():
+        features = network.forward_features(encoder.transform(None)(image)[None]).mean((2, 3))
+    expected = torch.nn.functional.layer_norm(features, (16,), eps=1e-6)[0].numpy()
+    assert np.allclose(embed_one(encoder, image), expected, atol=1e-5)
+    with pytest.raises(CheckpointError, match=r"2 keys missing \(head\.norm"):
+        load_encoder("timm:convnextv2_atto.fcmae_ft_in1k", file)
 
 
 def test_timm_weights_that_cannot_be_fetched(monkeypatch):

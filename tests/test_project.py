@@ -19,6 +19,7 @@ from zsc_utils.datasets import DATASETS
 from zsc_utils.encoders import ENCODERS
 from zsc_utils.recipes import encoders_with_recipes, recipe_for
 from zsc_utils.study import COMMON, SECTIONS
+from zsc_utils.sweep.cells import find_encoders
 from zsc_utils.sweep.profile import load_profile, profile_names
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -285,8 +286,9 @@ def test_every_dataset_of_the_miniature_has_its_sheet():
 @pytest.mark.parametrize("name", profile_names())
 def test_every_encoder_of_a_profile_has_recipes(name):
     profile = load_profile(name)
+    found, _ = find_encoders(profile.encoders)
     for encoder in profile.encoders:
-        family = ENCODERS[encoder].facts.family
+        family = found[encoder].facts.family
         for clusterer in profile.clusterers:
             recipe = recipe_for(encoder, clusterer, family, profile.recipe_table)
             assert recipe.clusterer == clusterer

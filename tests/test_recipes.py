@@ -1,8 +1,10 @@
 import pandas as pd
 import pytest
 
+from zsc_utils.clustering import CLUSTERERS as REGISTER
 from zsc_utils.errors import RecipeError, UnknownNameError
 from zsc_utils.recipes import (
+    OTHER_RECIPES,
     STUDY_TABLE,
     Recipe,
     Reduction,
@@ -44,6 +46,21 @@ def test_pca_recipes_are_all_zscored_and_umap_ones_never():
 def test_an_encoder_outside_the_table_takes_the_supervised_row_of_its_family(family, row):
     for clusterer in CLUSTERERS:
         assert recipe_for("something_new", clusterer, family) == recipe_for(row, clusterer)
+
+
+def test_clusterers_that_are_not_of_the_study_have_one_recipe(tmp_path):
+    others = [name for name, facts in REGISTER.facts().items() if not facts.in_study]
+    assert others == list(OTHER_RECIPES) == ["evoc"]
+    plain = Recipe("evoc", Reduction())
+    assert recipe_for("raw_pixels", "evoc") == recipe_for("new", "evoc", "ViT") == plain
+    with pytest.raises(UnknownNameError, match="unknown recipe 'new'"):
+        recipe_for("new", "evoc")
+    # The study's table is the study's; a table of one's own may say otherwise.
+    assert "evoc" not in set(pd.read_csv(STUDY_TABLE)["clusterer"])
+    own = pd.read_csv(STUDY_TABLE).query("clusterer == 'kmeans'").assign(clusterer="evoc")
+    own.to_csv(tmp_path / "own.csv", index=False)
+    found = recipe_for("raw_pixels", "evoc", path=tmp_path / "own.csv")
+    assert found.reduction == recipe_for("raw_pixels", "kmeans").reduction
 
 
 def test_an_encoder_without_row_or_family_names_near_matches():

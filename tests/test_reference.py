@@ -181,6 +181,8 @@ def test_a_run_is_collected_from_what_is_stored(tiny, tmp_path):
     assert run.cells["settings"].tolist() == ["z-score pca 0.9"]
     assert run.machine["settings"] == {"max_samples": 40, "precision": "fp32"}
     assert {"torch", "umap-learn", "hdbscan", "pacmap"} <= run.machine["libraries"].keys()
+    # Of what is not of the study only what the profile names.
+    assert "evoc" not in run.machine["libraries"]
 
 
 def test_compare_refuses_what_is_not_finished(tiny):

@@ -8,11 +8,14 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import timm
 import yaml
 from conftest import run_zsc
 from made_up import quick, result_files
 
+from zsc_utils.clustering import study_clusterers
 from zsc_utils.embedding import embeddings_key
+from zsc_utils.encoders import find_encoder
 from zsc_utils.errors import ProfileError, UnknownNameError
 from zsc_utils.precision import Precision
 from zsc_utils.recipes import SILHOUETTE_SEED, STUDY_TABLE
@@ -25,13 +28,23 @@ from zsc_utils.sweep.store import Cell, pack_clusters, read_result, unpack_clust
 
 
 def test_profiles_that_come_with_the_project():
-    assert {"smoke", "mini"} <= set(profile_names())
+    assert {"smoke", "mini", "laptop", "paper", "modern"} == set(profile_names())
     for name in profile_names():
         profile = load_profile(name)
         references = profile.reference
         names = {references} if isinstance(references, str) else set(references.values())
         assert names <= set(profile.encoders)
-        assert len(profile.clusterers) == 6
+        # What is not of the study has no part in its means.
+        assert list(profile.clusterers) == study_clusterers()
+
+
+def test_timm_has_weights_for_the_encoders_of_the_modern_profile():
+    chosen = load_profile("modern")
+    models = [name.removeprefix("timm:") for name in chosen.encoders if name != chosen.reference]
+    assert len(models) == 10 and set(models) <= set(timm.list_pretrained())
+    for method in ("DINOv2", "DINOv3", "texts", "CLIP's features", "FCMAE"):
+        facts = [find_encoder(f"timm:{model}").facts for model in models]
+        assert method in {one.method for one in facts}
 
 
 def test_profile_errors(tmp_path):
@@ -114,7 +127,7 @@ def test_a_profile_of_aliases_of_aliases_takes_no_time(tmp_path):
 
 def test_few_samples_are_warned_of_once_a_dataset_before_the_work(tmp_path, monkeypatch, caplog):
     profile = quick(clusterers=["kmeans", "hdbscan"], encoders=["raw_pixels", "mini_random_vit"])
-    monkeypatch.setattr("zsc_utils.sweep.run.embed_jobs", lambda *args: None)
+    monkeypatch.setattr("zsc_utils.sweep.run.embed_jobs", lambda *args: {})
     monkeypatch.setattr("zsc_utils.sweep.workers.in_processes", lambda *args: ())
     sweep(profile.model_copy(update={"max_samples": 20}), build=tmp_path, progress=False)
     (record,) = caplog.records
@@ -393,6 +406,33 @@ def test_a_dataset_that_is_absent_has_rows_that_say_so(tmp_path):
     assert read == ["digits"]
     # Nothing of it is kept that could pass for a result when the dataset has come.
     assert not list(tmp_path.rglob("*dtd*"))
+
+
+def test_timm_models_without_weights_are_absent_and_end_nothing(tmp_path, monkeypatch, caplog):
+    asked = []
+
+    def refuse(name, *args, pretrained=False, **settings):
+        if pretrained:
+            asked.append(name)
+            raise OSError("no network")
+        return create(name, *args, **settings)
+
+    create = timm.create_model
+    monkeypatch.setattr(timm, "create_model", refuse)
+    profile = quick(
+        datasets=["digits", "mini-inat"], encoders=["timm:test_vit", "raw_pixels"]
+    ).model_copy(update={"max_samples": 60})
+    table = sweep(profile, build=tmp_path, progress=False)
+    by = table.set_index("encoder")[["status", "reason"]]
+    assert set(by.loc["raw_pixels", "status"]) == {"ok"} and len(by.loc["raw_pixels"]) == 4
+    assert set(by.loc["timm:test_vit", "status"]) == {"absent"} and len(by) == 8
+    reason = "no pretrained weights for timm model test_vit: no network"
+    assert by.loc["timm:test_vit", "reason"].str.startswith(reason).all()
+    # Asked for once, said once; and once more in the next sweep, which computes nothing else.
+    assert asked == ["test_vit"]
+    assert [one.getMessage()[: len(reason)] for one in caplog.records] == [reason]
+    again = sweep(profile, build=tmp_path, progress=False)
+    assert asked == ["test_vit"] * 2 and again["status"].tolist() == table["status"].tolist()
 
 
 def test_a_dataset_that_comes_later_is_computed(tmp_path):

@@ -1,10 +1,12 @@
 """Clusterers, each with the settings that all encoders share and those of a recipe.
 
-Settings: Lowe et al. (arXiv 2406.02465), section on clustering and its appendix.
+Settings: Lowe et al. (arXiv 2406.02465), section on clustering and its appendix. EVoC came after
+the study and is none of its six: nothing takes it that is not asked to by name.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from dataclasses import dataclass
@@ -12,13 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from zsc_utils.cache import versions
+from zsc_utils.compiled import kept, one_numba_thread
 from zsc_utils.errors import ZscError
 from zsc_utils.registry import Registry
 from zsc_utils.ward import ward_tree
 
 
 class ClusteringError(ZscError):
-    """Samples too few for what a clusterer is to make of them."""
+    """Samples too few, or of too few dimensions, for what a clusterer is to make of them."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,10 @@ class ClustererFacts:
         Raised by whoever changes what the clusterer's code gives: it is part of results' names.
     libraries
         Packages that do its work, beside those that all need: their versions are as well.
+    in_study
+        Whether it is one of the study's, which `all` and the profiles of the project mean.
+    fewest_samples
+        How many it needs, whatever it is told.
     """
 
     name: str
@@ -44,6 +51,8 @@ class ClustererFacts:
     told_n_classes: bool
     version: int = 1
     libraries: tuple[str, ...] = ()
+    in_study: bool = True
+    fewest_samples: int = 1
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,7 @@ class Task:
     n_classes
         Number of classes, for the clusterers that are told.
     min_cluster_size
-        Smallest cluster that HDBSCAN may make.
+        Smallest cluster that HDBSCAN and EVoC may make.
     seed
         Random state.
     """
@@ -90,9 +99,15 @@ class Clustering:
     seconds: float
 
 
-# A maker takes a task and settings, and returns an estimator. They stand in the study's order.
+# A maker takes a task and settings, and returns an estimator. They stand in the study's order;
+# what is not of the study comes last.
 CLUSTERERS: Registry[ClustererFacts] = Registry("clusterer", ClustererFacts)
 clusterer = CLUSTERERS.register
+
+
+def study_clusterers() -> list[str]:
+    """Names of the study's six, in its order."""
+    return [name for name, facts in CLUSTERERS.facts().items() if facts.in_study]
 
 
 def make_clusterer(name: str, task: Task, settings: dict | None = None):
@@ -264,6 +279,78 @@ def hdbscan(task: Task, settings: dict):
     return make_pipeline(Normalizer(), estimator) if metric == "arccos" else estimator
 
 
+# Neighbours that EVoC finds of each sample, itself among them, and dimensions that it embeds their
+# graph in: its defaults. Of fewer samples or dimensions than that it fails, or goes on with
+# neighbours that are none.
+EVOC_NEIGHBORS, EVOC_DIMENSIONS = 15, 4
+
+
+class Evoc:
+    """EVoC in one thread, its compiled code kept on disk.
+
+    Parameters
+    ----------
+    min_cluster_size
+        Smallest cluster of the finest layer.
+    seed
+        Random state.
+    """
+
+    def __init__(self, min_cluster_size: int, seed: int):
+        # All of it is compiled when it is imported, unless it is kept by then.
+        with kept("evoc"):
+            from evoc import EVoC
+
+        self.estimator = EVoC(
+            base_min_cluster_size=min_cluster_size,
+            n_neighbors=EVOC_NEIGHBORS,
+            node_embedding_dim=EVOC_DIMENSIONS,
+            random_state=seed,
+        )
+
+    def fit_predict(self, X: np.ndarray) -> np.ndarray:
+        """Cluster (n, d): clusters int64 (n,), −1 for what is left out."""
+        if X.shape[1] < EVOC_DIMENSIONS:
+            raise ClusteringError(
+                f"EVoC needs {EVOC_DIMENSIONS} dimensions or more, not {X.shape[1]}"
+            )
+        import numba
+
+        # Whole numbers would be other metrics, and its loops take no array that is read-only.
+        points = np.array(X, np.float32, order="C")
+        with one_numba_thread(), kept("evoc"):
+            # On macOS, where that is all that numba has, EVoC does without nested loops.
+            if numba.threading_layer() == "workqueue" and sys.platform != "darwin":
+                raise ClusteringError(
+                    "EVoC nests parallel loops, at which numba's thread layer `workqueue` would "
+                    "end the process: NUMBA_THREADING_LAYER=omp takes another"
+                )
+            return self.estimator.fit_predict(points)
+
+
+@clusterer(
+    "evoc",
+    version=1,
+    display="EVoC",
+    told_n_classes=False,
+    libraries=("evoc", "numba"),
+    in_study=False,
+    fewest_samples=EVOC_NEIGHBORS,
+)
+def evoc(task: Task, settings: dict):
+    """EVoC (McInnes et al., the `evoc` package): the graph of neighbours by cosine, then density.
+
+    It takes embeddings as they are, embeds the graph of their neighbours in few dimensions, as UMAP
+    would, and cuts a tree of densities, as HDBSCAN does, at several sizes. Of these layers the one
+    of the most persistent clusters is taken. The same seed gives the same labels, also in another
+    process: its searches are parted by threads, hence the one thread. Among few samples another
+    seed may well give other clusters. Its loops are compiled for
+    the processor without care for the last bits, so across machines labels may differ. The first
+    use on a machine compiles them all, which takes minutes.
+    """
+    return Evoc(task.min_cluster_size, task.seed)
+
+
 def clusterer_settings(name: str) -> dict:
     """Settings that name a clusterer: its version, and those of the libraries that do its work."""
     facts = CLUSTERERS[name].facts
@@ -315,14 +402,19 @@ def degeneracy(X: np.ndarray, name: str, task: Task) -> str:
 
 
 def check_number(name: str, task: Task) -> None:
-    """Raise where there are too few samples for the clusters that a clusterer is to make.
+    """Raise where there are too few samples for a clusterer, or for the clusters it is to make.
 
     Raises
     ------
     ClusteringError
         With both numbers.
     """
-    if not CLUSTERERS[name].facts.told_n_classes:
+    facts = CLUSTERERS[name].facts
+    if task.n_samples < facts.fewest_samples:
+        raise ClusteringError(
+            f"{facts.display} needs {facts.fewest_samples} samples or more, not {task.n_samples}"
+        )
+    if not facts.told_n_classes:
         return
     # The graph of n samples has fewer than n vectors to part them by.
     spare = name == "spectral"
@@ -353,14 +445,14 @@ def run_clusterer(X: np.ndarray, name: str, task: Task, settings: dict | None = 
     UnknownNameError
         No clusterer has this name.
     ClusteringError
-        There are too few samples.
+        There are too few samples or dimensions.
     Exception
         Whatever the clusterer itself raises.
     """
     from sklearn.exceptions import ConvergenceWarning
 
-    estimator = make_clusterer(name, task, settings)
     check_number(name, task)
+    estimator = make_clusterer(name, task, settings)
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -391,11 +483,13 @@ def cluster(
     X
         float32 (n, d).
     name
-        `kmeans`, `spectral`, `ac_with_c`, `ac_without_c`, `affinity_propagation` or `hdbscan`.
+        `kmeans`, `spectral`, `ac_with_c`, `ac_without_c`, `affinity_propagation` or `hdbscan`; or
+        `evoc`, which is not of the study: it compares by cosine and wants embeddings that are not
+        reduced.
     n_classes
         Number of clusters, which the first three must be told; the others find their own.
     min_cluster_size
-        Smallest cluster that HDBSCAN may make.
+        Smallest cluster that HDBSCAN and EVoC may make.
     seed
         Random state.
     settings
@@ -412,7 +506,10 @@ def cluster(
     UnknownNameError
         No clusterer has this name.
     ClusteringError
-        The clusterer must be told the number of clusters and is not, or there are too few rows.
+        The clusterer must be told the number of clusters and is not, or there are too few rows: as
+        many as clusters (spectral clustering: one more), and for EVoC 15, of 4 dimensions. Rows
+        that are all the same are no error: whoever is told makes that many clusters of them, EVoC
+        one.
     """
     if CLUSTERERS[name].facts.told_n_classes and n_classes is None:
         raise ClusteringError(f"{name} must be told how many clusters to make: n_classes")

@@ -169,6 +169,11 @@ def encoders_with_recipes(path: Path = STUDY_TABLE) -> list[str]:
     return sorted(read_table(path).index.unique("encoder"))
 
 
+# Clusterers that are not of the study have no rows in its table: one recipe for all encoders, what
+# their authors advise.
+OTHER_RECIPES = {"evoc": Recipe("evoc", Reduction())}
+
+
 def recipe_for(
     encoder: str, clusterer: str, family: str | None = None, path: Path = STUDY_TABLE
 ) -> Recipe:
@@ -198,6 +203,8 @@ def recipe_for(
     row_name = encoder if encoder in encoders else FAMILY_ROWS.get(family)
     if row_name is None:
         raise UnknownNameError("recipe", encoder, encoders)
+    if (clusterer, row_name) not in table.index and clusterer in OTHER_RECIPES:
+        return OTHER_RECIPES[clusterer]
     if (clusterer, row_name) not in table.index:
         raise RecipeError(f"the recipe table has no row for {clusterer} with {row_name}")
     row = table.loc[(clusterer, row_name)].dropna()

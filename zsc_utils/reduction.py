@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import MutableMapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from zsc_utils.cache import fingerprint, versions
-from zsc_utils.compiled import kept
+from zsc_utils.compiled import kept, one_numba_thread
 from zsc_utils.errors import ZscError
 from zsc_utils.recipes import Reduction
 from zsc_utils.registry import Registry
@@ -195,19 +194,6 @@ def umap(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> np.ndarr
             raise ReductionError("UMAP gave NaN or infinities")
         memo[name] = reduced
     return memo[name]
-
-
-@contextmanager
-def one_numba_thread():
-    """Run PaCMAP's loops in one thread: for few samples that is also ten times as fast."""
-    import numba
-
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
 
 
 def remembered(name: str, memo: Memo, make) -> np.ndarray:

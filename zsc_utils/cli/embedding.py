@@ -107,7 +107,9 @@ def recipe_family(encoder: str) -> str | None:
 def cluster_embeddings(
     file: Annotated[Path, typer.Argument(help="An .npz file with `embeddings`, maybe `y_true`.")],
     recipe: Annotated[str, typer.Option(help="Encoder whose recipes to use.")],
-    clusterers: Annotated[str, typer.Option(help="Names, with commas, or all.")] = "all",
+    clusterers: Annotated[
+        str, typer.Option(help="Names, with commas, or all: the study's six.")
+    ] = "all",
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random state.")] = 1,
     n_classes: Annotated[
         int | None,
@@ -135,7 +137,7 @@ def cluster_embeddings(
     from joblib import cpu_count
     from tqdm.auto import tqdm
 
-    from zsc_utils.clustering import CLUSTERERS
+    from zsc_utils.clustering import CLUSTERERS, study_clusterers
     from zsc_utils.npz import load_npz
     from zsc_utils.recipes import recipe_for, too_few_samples
     from zsc_utils.sweep.costs import Size, memory_available, peak_bytes
@@ -145,9 +147,8 @@ def cluster_embeddings(
     from zsc_utils.sweep.store import Cell
 
     check_writable(out)
-    known = list(CLUSTERERS)
-    names = known if clusterers == "all" else split(clusterers)
-    check_names("clusterer", names, known, None)
+    names = study_clusterers() if clusterers == "all" else split(clusterers)
+    check_names("clusterer", names, list(CLUSTERERS), None)
     family = recipe_family(recipe)
     X, y_true = load_npz(file)
     if n_classes and y_true is not None and pd.notna(y_true).any():

@@ -46,9 +46,11 @@ def list_names(
             Kind.datasets: datasets.DATASETS,
             Kind.clusterers: clustering.CLUSTERERS,
         }[kind]
-        # What decides an encoder's weights are files and packages, which nobody asks for by name.
+        # What decides an encoder's weights are files and packages, which nobody asks for by name;
+        # settings are those of timm's models, of which none is listed.
+        left_out = ("weights", "settings")
         rows = [
-            {field: value for field, value in vars(facts).items() if field != "weights"}
+            {field: value for field, value in vars(facts).items() if field not in left_out}
             for facts in registry.facts().values()
         ]
     if as_json:

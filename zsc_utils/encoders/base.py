@@ -51,6 +51,9 @@ class EncoderFacts:
     weights
         What decides the weights: names of installed packages, whose versions count, and files,
         whose content counts.
+    settings
+        Where the network or its input is not as the library has it by that name: part of results'
+        names.
     version
         Raised by whoever changes what the encoder's code gives: it is part of results' names.
     """
@@ -64,6 +67,7 @@ class EncoderFacts:
     fine_tuned_from: str | None = None
     takes_checkpoint: bool = False
     weights: Weights = ()
+    settings: tuple[tuple[str, object], ...] = ()
     version: int = 1
 
 
@@ -164,4 +168,6 @@ def encoder_fingerprint(facts: EncoderFacts, checkpoint: Path | None) -> dict:
         "checkpoint": file_sha256(checkpoint) if checkpoint else None,
         **versions("torch", "torchvision", "timm", "pillow", "numpy", *packages),
         **dict(content_of(source, facts.name) for source in files),
+        # Only where there are any: an encoder without keeps the names of its results.
+        **({"settings": dict(facts.settings)} if facts.settings else {}),
     }

@@ -3,17 +3,22 @@
 `timm:resnet50.a1_in1k` is a model of timm's own list, `timm:hf-hub:<owner>/<model>` one of any
 repository on the Hugging Face hub that timm can read (`@<revision>` pins it), and
 `timm:local-dir:<folder>` what timm's `save_for_hf` wrote.
+
+An embedding is what a model's head would be given. Of CLIP's towers that is the class token after
+the last norm, before the projection to the space shared with texts: what the paper's linear probes
+take (Radford et al., 2021), and not the projected embedding that is compared with texts.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from zsc_utils.encoders.base import Builder, EncoderFacts, Weights
 from zsc_utils.encoders.checkpoints import fit_state_dict, read_state_dict
 from zsc_utils.encoders.transforms import cut_ends
-from zsc_utils.errors import CheckpointError, UnknownNameError
+from zsc_utils.errors import CheckpointError, UnknownNameError, WeightsMissingError
 
 # Raised with any change to what an encoder of this kind gives: it is part of results' names.
 VERSION = 1
@@ -45,6 +50,37 @@ TRAININGS = (
     # ImageNet in its sizes; in timm's names what is left is supervised.
     (r"in\d+k|inw21k|bamboo|jft", "X-Ent", True),
 )
+# Where timm's settings are not those that a model's authors evaluate it with: what is found in the
+# name with the tag of its weights and timm's notes on them, what it is built with, what its input
+# is. All that is found counts, but for weights that were trained further: those are timm's own.
+# What is not here is as timm has it, and as its authors do: SigLIP pools by attention, EVA-02 takes
+# the norm of the patches' mean, as ConvNeXts do; class tokens come after the last norm.
+AS_MEANT: tuple[tuple[str, dict, dict], ...] = (
+    # The class token; timm takes the mean of the patches for all of its class `Eva`, and says that
+    # it is not what the authors do (eva.py: `_dinov3_cfg`, `_sapiens2_cfg`). Their ConvNeXts have
+    # no such token: the norm of the mean is in its place, in both.
+    (r"^vit_\w+_dinov3|_sapiens2", {"global_pool": "token"}, {}),
+    # Classes are told at 224 pixels, cut from 256 (dinov2/data/transforms.py), and positions are
+    # resampled to that; timm takes 518, the size of the last steps of training, at five times the
+    # patches. Timm resamples with antialiasing: as the authors do with registers (`reg4`), not
+    # without.
+    (
+        r"_dinov2\.",
+        {"dynamic_img_size": True},
+        {"input_size": (3, 224, 224), "crop_pct": 0.875},
+    ),
+    # Trained with another activation than the architecture of this name has; timm notes at these
+    # weights that the original results take it (vision_transformer.py: `_quick_gelu_cfgs`).
+    (r"_clip_\d+\..*QuickGELU", {"act_layer": "quick_gelu"}, {}),
+    # The shorter side is as long as the input (clip/clip.py: `_transform`; OpenCLIP's likewise):
+    # where timm names no share of it that is kept, its 0.9 is no choice of the authors.
+    (r"_clip(_quickgelu)?(_\d+)?\.", {}, {"crop_pct": 1.0}),
+    # Whole images, squashed to a square (big_vision: `resize`).
+    (r"_siglip(_gap)?_\d+\.", {}, {"crop_pct": 1.0, "crop_mode": "squash"}),
+)
+# Parts that published weights do not have: they stay as they are made, ones and zeros. Masked
+# autoencoding has no use for the norm behind the mean (convnext.py: `_create_convnext`).
+UNTRAINED = ((r"^convnextv2_\w+\.fcmae$", ("head.norm.weight", "head.norm.bias")),)
 # A last training on ImageNet with its labels.
 FINE_TUNED = re.compile(r"_ft_(?:\w+_)?in\d+k")
 # Layers in which positions attend to one another, by the names that timm gives their classes, but
@@ -71,6 +107,7 @@ def describe(model_name: str) -> EncoderFacts:
     weights = network.pretrained_cfg
     architecture = weights["architecture"]
     method, labels, before = training_of(weights)
+    model, data = as_meant(weights)
     return EncoderFacts(
         name=f"timm:{model_name}",
         display=_display(model_name),
@@ -81,6 +118,7 @@ def describe(model_name: str) -> EncoderFacts:
         fine_tuned_from=before,
         takes_checkpoint=True,
         weights=weights_of(model_name),
+        settings=tuple({**model, **data}.items()),
         version=VERSION,
     )
 
@@ -155,6 +193,49 @@ def has_attention(network) -> bool:
     return any(ATTENTION.search(kind) and not NO_MIXING.search(kind) for kind in kinds)
 
 
+def full_name(weights: dict) -> str:
+    """Name of an architecture with the tag of its weights, where they have one."""
+    tag = weights.get("tag")
+    return f"{weights['architecture']}.{tag}" if tag else weights["architecture"]
+
+
+def has_own_head(weights: dict) -> bool:
+    """Tell whether weights have a head of classes that timm's own do not have.
+
+    Then they are of someone's training with labels.
+    """
+    import timm
+
+    name, n_classes = full_name(weights), weights.get("num_classes")
+    named = timm.models.get_arch_pretrained_cfgs(weights["architecture"])
+    return bool(n_classes) and (name not in named or named[name].num_classes != n_classes)
+
+
+def as_meant(weights: dict) -> tuple[dict, dict]:
+    """Say where a model is built or fed otherwise than by timm's own settings.
+
+    Parameters
+    ----------
+    weights
+        Timm's settings of pretrained weights.
+
+    Returns
+    -------
+    model, data
+        Arguments for `timm.create_model`, and for `timm.data.create_transform`.
+    """
+    name = full_name(weights)
+    model, data = {}, {}
+    if FINE_TUNED.search(name) or has_own_head(weights):
+        return model, data
+    described = " ".join((name, *(weights.get("notes") or ())))
+    for like, of_model, of_data in AS_MEANT:
+        if re.search(like, described):
+            model |= of_model
+            data |= of_data
+    return model, {what: value for what, value in data.items() if weights.get(what) != value}
+
+
 def training_of(weights: dict) -> tuple[str, bool | None, str | None]:
     """Tell what weights were trained by.
 
@@ -175,10 +256,7 @@ def training_of(weights: dict) -> tuple[str, bool | None, str | None]:
         return "unknown", None, None
     architecture, tag = weights["architecture"], weights.get("tag") or ""
     named = timm.models.get_arch_pretrained_cfgs(architecture)
-    name = f"{architecture}.{tag}" if tag else architecture
-    # A head of classes that timm's own weights do not have is someone's training with labels.
-    n_classes = weights.get("num_classes")
-    own_head = n_classes and (name not in named or named[name].num_classes != n_classes)
+    name, own_head = full_name(weights), has_own_head(weights)
     method, labels = _pretraining_of(name) or (("X-Ent", True) if own_head else ("unknown", None))
     if labels is not False or not (own_head or FINE_TUNED.search(tag)):
         return method, labels, None
@@ -204,22 +282,28 @@ def weights_of(model_name: str) -> Weights:
 
 
 def make_builder(model_name: str) -> Builder:
-    """Return the function that builds a timm model without head, under timm's own transform."""
+    """Return the function that builds a timm model without head, under its own transform.
+
+    Both are timm's, but for what `AS_MEANT` says.
+    """
 
     def build(checkpoint: Path | None):
         import timm
         from torchvision.transforms import v2
 
+        weights = without_weights(model_name).pretrained_cfg
+        of_model, of_data = as_meant(weights)
         if checkpoint is None:
-            network = download(model_name)
+            network = download(model_name, **of_model)
         else:
-            network = timm.create_model(model_name, pretrained=False)
+            network = timm.create_model(model_name, pretrained=False, **of_model)
             head = network.default_cfg["classifier"] or ()
             heads = (head,) if isinstance(head, str) else head
             network.reset_classifier(0)
-            prefixes = tuple(f"{name}." for name in heads)
-            fit_state_dict(network, read_state_dict(checkpoint), checkpoint, dropped=prefixes)
-        data = timm.data.resolve_data_config(model=network)
+            state, prefixes = read_state_dict(checkpoint), tuple(f"{name}." for name in heads)
+            given = untrained(network, full_name(weights), state)
+            fit_state_dict(network, state, checkpoint, dropped=prefixes, given=given)
+        data = timm.data.resolve_data_config(model=network) | of_data
         # A model that takes the whole image squashed to its size sees the ends as well.
         whole = [] if data["crop_mode"] == "squash" else [cut_ends]
         transform = v2.Compose([v2.RGB(), *whole, timm.data.create_transform(**data)])
@@ -228,21 +312,35 @@ def make_builder(model_name: str) -> Builder:
     return build
 
 
-def download(model_name: str):
+def untrained(network, name: str, state: Mapping) -> dict:
+    """Take from a network what published weights of a name lack, if a state dict lacks it too."""
+    lacking = [part for like, parts in UNTRAINED if re.search(like, name) for part in parts]
+    own = network.state_dict()
+    return {part: own[part] for part in lacking if part not in state}
+
+
+def download(model_name: str, **settings):
     """Build a timm model with the weights that timm names for it.
+
+    Parameters
+    ----------
+    model_name
+        As timm has it.
+    settings
+        Other arguments for `timm.create_model`.
 
     Raises
     ------
-    CheckpointError
+    WeightsMissingError
         The model has no published weights, or they cannot be fetched.
     """
     import timm
 
     try:
-        return timm.create_model(model_name, pretrained=True, num_classes=0)
+        return timm.create_model(model_name, pretrained=True, num_classes=0, **settings)
     # The hub client raises its own and the network's errors; the user's way out is the same.
     except Exception as error:
-        raise CheckpointError(
+        raise WeightsMissingError(
             f"no pretrained weights for timm model {model_name}: {reason_of(error)}; "
             "give them as a file with --checkpoint"
         ) from error

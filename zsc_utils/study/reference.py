@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from zsc_utils.cache import ROOT, atomic_path, build_folder, versions
-from zsc_utils.clustering import CLUSTERERS
+from zsc_utils.clustering import CLUSTERERS, study_clusterers
 from zsc_utils.errors import ZscError
 from zsc_utils.reduction import REDUCERS
 from zsc_utils.study.base import bullets
@@ -131,7 +131,10 @@ def folder(profile: str) -> Path:
 
 def machine(profile: Profile) -> dict:
     """Describe what a run was made with: processor, system, versions, settings for all cells."""
-    facts = [*REDUCERS.facts().values(), *CLUSTERERS.facts().values()]
+    # Of clusterers that are not of the study only those of the profile.
+    names = dict.fromkeys([*study_clusterers(), *profile.clusterers])
+    clusterers = [CLUSTERERS[name].facts for name in names]
+    facts = [*REDUCERS.facts().values(), *clusterers]
     libraries = {*LIBRARIES, *(library for one in facts for library in one.libraries)}
     return {
         "processor": _processor(),

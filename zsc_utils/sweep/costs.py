@@ -85,6 +85,8 @@ MEMORY_TERMS: dict[str, Term] = {
     "affinity_propagation": lambda n, d, k: n * n,
     # A copy of the data; trees.
     "hdbscan": lambda n, d, k: n * (d + 50),
+    # Copies of the data; candidates for neighbours, their graph in both directions, its embedding.
+    "evoc": lambda n, d, k: n * (d + 1400),
     # Copies of the data; the distances of a few rows to all.
     "silhouette": lambda n, d, k: n * (d + SILHOUETTE_ROWS),
 }

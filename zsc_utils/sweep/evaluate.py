@@ -72,7 +72,7 @@ def evaluate(
     seed
         Random state of UMAP and of the clusterer.
     min_cluster_size
-        Smallest cluster that HDBSCAN may make.
+        Smallest cluster that HDBSCAN and EVoC may make.
     n_classes
         Number of classes that clusterers are told, where there are no labels.
     memo

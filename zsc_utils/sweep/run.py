@@ -21,7 +21,13 @@ from zsc_utils.datasets import DatasetFacts, load_dataset
 from zsc_utils.edits import check_code, older_than_code
 from zsc_utils.embedding import embeddings_key, left_some_out, mended, read, stored_embeddings
 from zsc_utils.encoders import fetch_weights, find_encoder
-from zsc_utils.errors import CacheDamagedError, CheckpointError, WorkerError, ZscError
+from zsc_utils.errors import (
+    CacheDamagedError,
+    CheckpointError,
+    WeightsMissingError,
+    WorkerError,
+    ZscError,
+)
 from zsc_utils.precision import Precision
 from zsc_utils.recipes import (
     SILHOUETTE_REDUCTION,
@@ -69,6 +75,8 @@ def sweep(
     """Compute what is missing of a profile and return its results.
 
     Weights that are published and not there yet are fetched first: results are named after them.
+    Those of timm's models are fetched when they are needed. What cannot be fetched ends nothing:
+    its cells are `absent`.
     Cells that need more memory than there is are left out, and as many are computed at once as fit
     into it; both by prediction (see `costs`).
 
@@ -128,13 +136,14 @@ def sweep(
             check_code()
             warn_of_older(planned, build)
             warn_of_few(left)
-        run(
+        lacking = run(
             *(left, build, workers),
             data_root=data_root,
             device=device,
             skip_unreadable=skip_unreadable,
             progress=progress,
         )
+    planned = [replace(job, absent=job.absent or lacking.get(job.key, "")) for job in planned]
     return results(planned, build, memory)
 
 
@@ -147,15 +156,21 @@ def run(
     device: str = "auto",
     skip_unreadable: bool = False,
     progress: bool = True,
-) -> None:
-    """Compute the cells that are left of a plan, as many at once as fit into memory."""
+) -> dict[str, str]:
+    """Compute the cells that are left of a plan, as many at once as fit into memory.
+
+    Returns
+    -------
+    Why embeddings could not be computed for want of weights, by their key.
+    """
     if not left:
-        return
+        return {}
     check_code()
     if workers.remote:
-        embed_remotely(left, build, workers, data_root, device, skip_unreadable, progress)
+        lacking = embed_remotely(left, build, workers, data_root, device, skip_unreadable, progress)
     else:
-        embed_jobs(left, build, device, skip_unreadable, progress)
+        lacking = embed_jobs(left, build, device, skip_unreadable, progress)
+    left = [job for job in left if job.key not in lacking]
     # Again, as the sizes are known now.
     left = fitting(left, build, workers.most)
     total = sum(len(job.cells) for job in left)
@@ -166,6 +181,7 @@ def run(
             for calls in whole if workers.remote else stages(part, build, n):
                 for done in workers.call(calls, n):
                     bar.update(done)
+    return lacking
 
 
 def stages(jobs: list[Job], build: Path, n: int) -> Iterator[list[tuple]]:
@@ -276,17 +292,35 @@ def forget_mended(planned: list[Job], build: Path) -> None:
 
 def embed_jobs(
     jobs: list[Job], build: Path, device: str, skip_unreadable: bool, progress: bool
-) -> None:
-    """Compute the embeddings that jobs need; each encoder is built at most once."""
-    current = None
+) -> dict[str, str]:
+    """Compute the embeddings that jobs need; each encoder is built at most once.
+
+    Weights that timm names are fetched where they are needed. Those that cannot be had are asked
+    for once, and reported as they are of other encoders.
+
+    Returns
+    -------
+    Why embeddings could not be computed for want of weights, by their key.
+    """
+    current, new = None, {job.key for job in not_embedded(jobs, build)}
+    reasons, lacking = {}, {}
     for job in tqdm(jobs, desc="embed", unit="embedding", disable=not progress):
         if current and current is not job.source:
             current.release()
             gc.collect()
         current = job.source
-        job.embed(build, device, skip_unreadable, progress)
+        name = job.encoder.name
+        if name not in reasons or job.key not in new:
+            try:
+                job.embed(build, device, skip_unreadable, progress)
+                continue
+            except WeightsMissingError as error:
+                reasons[name] = str(error)
+                log.warning("%s", error)
+        lacking[job.key] = reasons[name]
     if current:
         current.release()
+    return lacking
 
 
 def embed_remotely(
@@ -297,8 +331,13 @@ def embed_remotely(
     device: str,
     skip_unreadable: bool,
     progress: bool,
-) -> None:
-    """Have workers compute the embeddings that jobs need; each opens dataset and encoder itself."""
+) -> dict[str, str]:
+    """Have workers compute the embeddings that jobs need; each opens dataset and encoder itself.
+
+    Returns
+    -------
+    Why embeddings could not be computed for want of weights, by their key.
+    """
     settings = {"data_root": data_root, "device": device, "skip_unreadable": skip_unreadable}
     new = not_embedded(jobs, build)
     for job in jobs:
@@ -311,15 +350,23 @@ def embed_remotely(
         )
         for job in new
     ]
+    lacking = {}
     done = workers.call(calls, workers.n)
-    for _ in tqdm(done, "embed", len(calls), unit="embedding", disable=not progress):
-        pass
+    for reasons in tqdm(done, "embed", len(calls), unit="embedding", disable=not progress):
+        lacking |= reasons
+    for reason in dict.fromkeys(lacking.values()):
+        log.warning("%s", reason)
+    return lacking
 
 
 def embed_by_name(
     dataset: str, n: int, encoder: str, key: str, precision: Precision, build: Path, settings: dict
-) -> None:
+) -> dict[str, str]:
     """Embed the first n images of a dataset, where they and the encoder are those of a key.
+
+    Returns
+    -------
+    Why not, by the key, where the encoder's weights cannot be fetched; else nothing.
 
     Raises
     ------
@@ -338,9 +385,12 @@ def embed_by_name(
             f"the worker on {platform.node()} has other images of {dataset}, or other weights of "
             f"{encoder}, than the machine that asks for them"
         )
-    stored_embeddings(
-        images, source, cache=build / "cache", precision=precision, progress=False, **settings
-    )
+    place = {"cache": build / "cache", "precision": precision, "progress": False}
+    try:
+        stored_embeddings(images, source, **place, **settings)
+    except WeightsMissingError as error:
+        return {key: str(error)}
+    return {}
 
 
 @contextmanager
