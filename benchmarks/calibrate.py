@@ -20,7 +20,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from zsc_utils.cache import atomic_path
-from zsc_utils.clustering import CLUSTERERS
+from zsc_utils.clustering import study_clusterers
 from zsc_utils.datasets import ImageDataset, load_dataset
 from zsc_utils.embedding import stored_embeddings
 from zsc_utils.encoders import ENCODERS, find_encoder
@@ -32,7 +32,7 @@ from zsc_utils.sweep.workers import in_processes
 
 ENCODERS_TAKEN = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 BASELINE = "raw_pixels"
-CLUSTERERS_TAKEN = [name for name in CLUSTERERS if name != "evoc"]
+CLUSTERERS_TAKEN = study_clusterers()
 MOST = 1200
 # Of the two sets that have as many images, larger cuts by the first encoder; some criteria, whose
 # cost grows with the square, are left out there, and slow clusterers are told fewer numbers.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from zsc_utils.cache import atomic_path, readable
-from zsc_utils.clustering import CLUSTERERS
+from zsc_utils.clustering import CLUSTERERS, study_clusterers
 from zsc_utils.encoders import ENCODERS, fetch_weights, find_encoder
 from zsc_utils.errors import CheckpointError
 from zsc_utils.own.calibration import Calibration, calibrate
@@ -125,7 +125,9 @@ def sort_images(asked: Asked, effort: Effort) -> tuple[Sorted, Calibration, pd.S
         read_labels(asked.labels, found)
     collection, spaces = embed_all(found, names, effort)
     labels = None
-    table, groupings = group_everything(spaces, asked.clusterers or known, calibration, effort)
+    table, groupings = group_everything(
+        spaces, asked.clusterers or study_clusterers(), calibration, effort
+    )
     if asked.labels is not None:
         labels, _ = read_labels(asked.labels, collection)
         table = add_truth(table, groupings, labels)

@@ -9,7 +9,13 @@ import numpy as np
 import pandas as pd
 
 from zsc_utils.cache import fingerprint
-from zsc_utils.clustering import CLUSTERERS, Task, clusterer_settings, run_clusterer
+from zsc_utils.clustering import (
+    CLUSTERERS,
+    Task,
+    clusterer_settings,
+    run_clusterer,
+    study_clusterers,
+)
 from zsc_utils.errors import ZscError
 from zsc_utils.metrics import cluster_counts, partition_agreement, silhouettes
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Recipe, recipe_for
@@ -179,16 +185,16 @@ def agreements(table: pd.DataFrame, clusters: list[np.ndarray]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `agreement_clusterers`: mean over the other clusterers that find the number of groups
-        themselves, of the same embeddings. `agreement_encoders`: mean over the other encoders, of
+        `agreement_clusterers`: mean over the study's other clusterers that find the number of
+        groups themselves, of the same embeddings. `agreement_encoders`: mean over the other encoders, of
         the same clusterer told the same number. NaN where there is no other.
     """
     encoder, clusterer, told = (table[name].to_numpy() for name in ("encoder", "clusterer", "told"))
-    free = pd.isna(told)
+    free, of_study = pd.isna(told), np.isin(clusterer, study_clusterers())
     rows = []
     for i in range(len(table)):
         here = encoder == encoder[i]
-        others = here & (clusterer != clusterer[i]) & free
+        others = here & (clusterer != clusterer[i]) & free & of_study
         twins = ~here & (clusterer == clusterer[i]) & ((told == told[i]) | (free & free[i]))
         rows.append(
             {
