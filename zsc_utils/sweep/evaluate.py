@@ -117,9 +117,9 @@ def evaluate(
     row |= found | cluster_counts(clusters)
     if label is not None:
         row |= truth_scores(labels[label], clusters)
-        row["ami_by_level"] = {
-            level: adjusted_mutual_information(labels[level], clusters) for level in labels.columns
-        }
+        others = [level for level in labels.columns if level != label]
+        by_level = {level: adjusted_mutual_information(labels[level], clusters) for level in others}
+        row["ami_by_level"] = {level: by_level.get(level, row["ami"]) for level in labels.columns}
         if why := why_undefined(labels[label]):
             reasons.append(f"AMI is undefined: {why}")
     row["silhouette_original"] = silhouette(X, clusters)
