@@ -369,7 +369,8 @@ def test_best_clustering_is_read(class_folders, tmp_path, monkeypatch):
     for (cell, _), ami in zip(job.cells, (0.2, 0.3, 0.5, 0.4), strict=True):
         clusters = np.full(12, cell.seed)
         row = {"dataset": name, "encoder": "raw_pixels", "clusterer": cell.clusterer}
-        row |= {"seed": cell.seed, "ami": ami, "status": "ok", "reason": ""}
+        row |= {"seed": cell.seed, "ami": ami, "status": "ok", "reason": "", "n_clusters": 1}
+        row |= {"silhouette_original": None, "silhouette_umap": None}
         write_result(cell, results_folder(tmp_path), row, clusters)
     table = results(planned, tmp_path)
     best = samples.best_clustering(chosen, table, name)

@@ -1,5 +1,8 @@
+import errno
 import io
 import json
+import pickle
+import re
 import shutil
 import zipfile
 from contextlib import nullcontext
@@ -23,7 +26,7 @@ from zsc_utils.embedding import (
     stored_embeddings,
 )
 from zsc_utils.encoders import find_encoder, load_encoder
-from zsc_utils.errors import DeviceError, EmbeddingsError, UnreadableImageError
+from zsc_utils.errors import DeviceError, EmbeddingsError, StorageError, UnreadableImageError
 from zsc_utils.narrow import check_embeddings
 from zsc_utils.npz import load_npz, save_npz
 from zsc_utils.precision import Precision
@@ -329,6 +332,28 @@ def test_atomic_path_leaves_the_old_content_when_writing_fails(tmp_path):
         raise RuntimeError
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "no space is left"),
+        (OSError("11520 requested and 10208 written"), "no space is left"),
+        (OSError(errno.EROFS, "Read-only file system"), "another one .ZSC_BUILD"),
+        (OSError(errno.EIO, "Input/output error"), None),
+    ],
+)
+def test_what_cannot_be_written_says_what_to_do(error, says, tmp_path):
+    with pytest.raises(OSError) as caught, atomic_path(tmp_path / "rows.csv"):
+        raise error
+    if says:
+        assert isinstance(caught.value, StorageError)
+        assert re.search(f"cannot write .*rows.csv: .*{says}", str(caught.value))
+        again = pickle.loads(pickle.dumps(caught.value))
+        assert str(again) == str(caught.value)
+    else:
+        assert caught.value is error
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_array_folder_is_a_mapping(tmp_path):

@@ -1,3 +1,4 @@
+import errno
 from dataclasses import replace
 
 import numpy as np
@@ -5,6 +6,7 @@ import pandas as pd
 import pytest
 
 from zsc_utils import cache, clustering, metrics, reduction
+from zsc_utils.errors import StorageError
 from zsc_utils.metrics import TRUTH_SCORES
 from zsc_utils.recipes import Recipe, Reduction, recipe_for
 from zsc_utils.registry import Entry
@@ -18,6 +20,7 @@ def labels(blobs):
 
 
 KMEANS = Recipe("kmeans", Reduction("pca", n_components=3))
+UMAP = Recipe("kmeans", Reduction("umap", n_components=3))
 
 
 def test_a_row_has_sizes_scores_and_levels(blobs, labels):
@@ -30,6 +33,17 @@ def test_a_row_has_sizes_scores_and_levels(blobs, labels):
     assert row["n_clusters"] == 3 and row["fraction_clustered"] == 1
     assert row["silhouette_original"] > 0.6 and row["silhouette_umap"] > 0.6
     assert clusters.shape == (90,) and row["seconds"] > 0
+
+
+def test_a_full_disk_is_no_failure_of_a_cell(blobs, labels, tmp_path, monkeypatch):
+    """A row that says so would be kept, and the cell would count as computed."""
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(StorageError, match="umap.*no space is left.*run again.*is kept"):
+        evaluate(*blobs[:1], labels, "class", UMAP, memo=cache.ArrayFolder(tmp_path))
 
 
 def test_a_failure_is_a_row_that_says_so(blobs, labels, monkeypatch):

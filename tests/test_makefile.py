@@ -122,6 +122,16 @@ def test_all_then_nothing_then_what_changed(project):
         assert set(executed(planned)) == {"01", "02"}
 
 
+def test_an_edit_is_seen_though_the_clock_was_set_back(project):
+    assert make(project, "all").returncode == 0
+    assert executed(make(project, "all").stdout) == []
+    for path in (project / "build" / "tiny").iterdir():
+        os.utime(path, (2e9 + 1e8, 2e9 + 1e8))
+    (project / "notebooks" / "02_test.ipynb").touch()
+    assert "02" in executed(make(project, "all").stdout)
+    assert executed(make(project, "all").stdout) == []
+
+
 def test_notebooks_that_compute_begin_first_and_the_last_reads_what_they_computed(project):
     """Those that only read results fill up the processors, of which the others have half each."""
     for path in (ROOT / "notebooks").glob("*.ipynb"):

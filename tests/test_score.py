@@ -4,6 +4,7 @@ from itertools import product
 import numpy as np
 import pytest
 from mpmath import mp
+from scipy.stats import entropy as scipy_entropy
 from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
 from sklearn.metrics import silhouette_samples as sklearn_samples
 from sklearn.metrics.cluster import contingency_matrix
@@ -14,6 +15,7 @@ from zsc_utils.metrics import (
     TRUTH_SCORES,
     adjusted_mutual_information,
     cluster_counts,
+    entropy,
     expected_mutual_information,
     partition_agreement,
     silhouette,
@@ -190,3 +192,10 @@ def test_silhouette_of_identical_samples():
     X = np.repeat(np.eye(2, 3, dtype=np.float32), 4, axis=0)
     assert silhouette(X, np.repeat([0, 1], 4)) == 1
     assert silhouette(np.ones((6, 2)), np.repeat([0, 1], 3)) == 0
+
+
+def test_entropy_is_that_of_scipy_to_the_bit():
+    random = np.random.default_rng(0)
+    for size in (1, 2, 7, 100, 1000):
+        counts = np.sort(random.integers(1, 50, size))
+        assert entropy(counts) == scipy_entropy(counts)

@@ -143,7 +143,8 @@ def test_store(tmp_path, caplog):
     cell = Cell("folder:/a/b", "timm:resnet18", "kmeans", 1, "abc")
     assert read_result(cell, tmp_path) is None
     names = ("dataset", "encoder", "clusterer", "seed", "status", "reason")
-    facts = dict.fromkeys(names, "here")
+    facts = dict.fromkeys(names, "here") | {"n_classes": 2, "ami_by_level": {}, "n_clusters": 2}
+    facts |= {"silhouette_original": 0.5, "silhouette_umap": 0.5}
     write_result(cell, tmp_path, facts | {"ami": float("nan"), "ari": 0.5}, np.array([0, 1]))
     row, clusters = read_result(cell, tmp_path)
     assert row == facts | {"ami": None, "ari": 0.5} and clusters.tolist() == [0, 1]
@@ -160,6 +161,9 @@ def test_store(tmp_path, caplog):
         whole.replace('"clusters": "', '"clusters": "!'),
         whole.replace('"clusters": "', '"clusters": 3, "was": "'),
         whole.replace('"status"', '"state"'),
+        # A row of code that did not yet compute it.
+        whole.replace('"ami"', '"nmi"'),
+        whole.replace('"silhouette_umap"', '"silhouette"'),
         "\0" * 64,
     ):
         assert damage != whole

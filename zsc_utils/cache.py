@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.metadata
 import json
@@ -16,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zsc_utils.errors import CacheDamagedError
+from zsc_utils.errors import CacheDamagedError, StorageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,14 +66,44 @@ def data_folder() -> Path:
     return from_project(os.environ.get("DATA_ROOT") or "data")
 
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def advice(error: OSError) -> str:
+    """Say what to do about an error of writing; empty where it is another kind of error."""
+    # NumPy counts what it could write, and says no more.
+    if error.errno in FULL or (error.errno is None and "requested and" in str(error)):
+        return "no space is left (or none that you may use): free some and run again"
+    if error.errno in FORBIDDEN:
+        return "the folder may not be written to: change that, or name another one (ZSC_BUILD)"
+    return ""
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path that takes the place of `path` when the block ends without error.
 
     Works for a file or, where the block makes one, a folder. A reader sees the old content, the
     new, or nothing; never a part. A folder that is there already stays: someone else was faster.
+
+    Raises
+    ------
+    StorageError
+        There is no space, or the folder may not be written to.
     """
     path = Path(path)
+    try:
+        with _draft_of(path) as draft:
+            yield draft
+    except OSError as error:
+        if (what := advice(error)) and not isinstance(error, StorageError):
+            raise StorageError(f"cannot write {path}: {what}; what is finished is kept") from error
+        raise
+
+
+@contextmanager
+def _draft_of(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     workspace = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", dir=path.parent))
     draft = workspace / path.name

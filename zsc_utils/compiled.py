@@ -52,6 +52,17 @@ def compiled_folder() -> Path | None:
     return None
 
 
+@cache
+def keep_loops(module: str) -> None:
+    """Have numba keep the loops of an imported module: asked once, as to find them takes time."""
+    from numba.core.caching import NullCache
+    from numba.core.dispatcher import Dispatcher
+
+    for found in list(vars(sys.modules[module]).values()):
+        if isinstance(found, Dispatcher) and isinstance(found._cache, NullCache):
+            found.enable_caching()
+
+
 @contextmanager
 def kept(*packages: str) -> Iterator[None]:
     """Keep what numba compiles of imported packages in the block, and read what is kept.
@@ -64,17 +75,13 @@ def kept(*packages: str) -> Iterator[None]:
         Names of packages. Loops of theirs that numba cannot keep are compiled in each process.
     """
     import numba
-    from numba.core.caching import NullCache
-    from numba.core.dispatcher import Dispatcher
 
     folder = compiled_folder()
     if folder is not None:
         numba.config.CACHE_DIR = str(folder)
-        names = [name for name in sorted(sys.modules) if name.partition(".")[0] in packages]
-        modules = [sys.modules[name] for name in names]
-        for found in [one for module in modules for one in vars(module).values()]:
-            if isinstance(found, Dispatcher) and isinstance(found._cache, NullCache):
-                found.enable_caching()
+        for name in sorted(sys.modules):
+            if name.partition(".")[0] in packages:
+                keep_loops(name)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Cannot cache compiled function")
         yield

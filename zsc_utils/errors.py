@@ -102,6 +102,10 @@ class CacheDamagedError(ZscError):
     """A cached file that is not what was written."""
 
 
+class StorageError(ZscError, OSError):
+    """A file that cannot be written: the disk is full, or the folder may not be written to."""
+
+
 class CodeChangedError(ZscError):
     """Code on disk that is not the code that runs: what it would compute has no name."""
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from zsc_utils.cache import fingerprint
 from zsc_utils.clustering import CLUSTERERS, Task, clusterer_settings, degeneracy, run_clusterer
-from zsc_utils.errors import ZscError
+from zsc_utils.errors import StorageError, ZscError
 from zsc_utils.metrics import (
     adjusted_mutual_information,
     cluster_counts,
@@ -117,9 +117,9 @@ def evaluate(
     row |= found | cluster_counts(clusters)
     if label is not None:
         row |= truth_scores(labels[label], clusters)
-        row["ami_by_level"] = {
-            level: adjusted_mutual_information(labels[level], clusters) for level in labels.columns
-        }
+        others = [level for level in labels.columns if level != label]
+        by_level = {level: adjusted_mutual_information(labels[level], clusters) for level in others}
+        row["ami_by_level"] = {level: by_level.get(level, row["ami"]) for level in labels.columns}
         if why := why_undefined(labels[label]):
             reasons.append(f"AMI is undefined: {why}")
     row["silhouette_original"] = silhouette(X, clusters)
@@ -145,12 +145,20 @@ def attempt(
         `status` and `reason`, `n_dims` and `seconds` of what was clustered: part of a row.
     clusters
         int32 (n,), or None where there are none.
+
+    Raises
+    ------
+    StorageError
+        A reduction cannot be kept.
     """
     if reason := degeneracy(X, recipe.clusterer, task):
         return {"status": "degenerate", "reason": reason}, None
     try:
         reduced = reduce(X, recipe.reduction, seed=task.seed, memo=memo)
         found = run_clusterer(reduced, recipe.clusterer, task, dict(recipe.settings))
+    # A full disk is no fault of the cell, whose row would keep it.
+    except StorageError:
+        raise
     except ZscError as error:
         return {"status": "failed", "reason": str(error)}, None
     # One cell's failure, of whatever kind, must not end the sweep; its row keeps what happened.

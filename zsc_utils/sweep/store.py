@@ -64,6 +64,13 @@ def write_result(cell: Cell, results: Path, row: dict, clusters: np.ndarray | No
         draft.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
 
 
+def fields_of(row: dict, clustered: bool) -> set[str]:
+    """Fields that a row must have; code of another day may have written fewer."""
+    fields = {"dataset", "encoder", "clusterer", "seed", "status", "reason"}
+    fields |= {"n_clusters", "silhouette_original", "silhouette_umap"} if clustered else set()
+    return fields | ({"ami", "ami_by_level"} if clustered and row.get("n_classes") else set())
+
+
 def read_result(cell: Cell, results: Path) -> tuple[dict, np.ndarray | None] | None:
     """Read one result; None where it is not there yet.
 
@@ -73,7 +80,7 @@ def read_result(cell: Cell, results: Path) -> tuple[dict, np.ndarray | None] | N
     try:
         content = json.loads(path.read_text())
         row, text = content["row"], content["clusters"]
-        missing = {"dataset", "encoder", "clusterer", "seed", "status", "reason"} - row.keys()
+        missing = fields_of(row, text is not None) - row.keys()
         if missing:
             raise ValueError(f"no {', '.join(sorted(missing))}")
         return row, None if text is None else unpack_clusters(text)
