@@ -11,6 +11,6 @@ COMMON = ("base", "stats", "figures", "tables")
 SECTIONS = (
     *("own_images", "samples", "encoders", "fine_tuning", "taxonomy", "variance", "silhouettes"),
     *("reductions", "clusterers", "label_levels", "backgrounds", "neighbours"),
-    *("ledger", "claims", "maps"),
+    *("ledger", "claims", "without_labels", "maps"),
     *("published", "reference", "quotes"),
 )
