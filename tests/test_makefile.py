@@ -132,7 +132,7 @@ def test_notebooks_that_compute_run_after_the_others(project):
         for path in (ROOT / "notebooks").glob("*.ipynb"):
             (project / "notebooks" / path.name).unlink()
     order = list(dict.fromkeys(executed(planned)))
-    assert order[-4:] == ["06", "09", "10", "11"] and len(order) == 12
+    assert order[-4:] == ["06", "09", "10", "11"] and len(order) == 13
     assert "--jobs=3" in planned
 
 
