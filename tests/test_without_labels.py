@@ -175,6 +175,20 @@ def test_the_shipped_sum_is_among_the_simplest_that_are_as_good_as_the_best(sums
     assert near["criteria"].min() == near.at[SHIPPED, "criteria"]
 
 
+def test_sums_and_choices_are_written_by_their_parts(sums):
+    found, choices = sums
+    compared = without_labels.compare_sums(found)
+    written = without_labels.written_sums(compared)
+    for place, marks in written.iterrows():
+        inside = [name for name in CRITERIA if marks[without_labels.SHORT[name]] == "+"]
+        assert " + ".join(inside) == compared.index[place - 1]
+    assert without_labels.SUMS.index(SHIPPED) >= 0 and len(written) >= 8
+    table = without_labels.written_choices(choices)
+    assert table.loc["mean", ("best", "regret")] == pytest.approx(choices["best_regret"].mean())
+    assert without_labels.short_name(SHIPPED) == "S original + clusterers"
+    assert without_labels.short_name(AGREEMENT) == "agreement of clusterers"
+
+
 def test_an_honest_choice_is_no_better_than_the_sum_that_looks_best(sums):
     found, choices = sums
     assert choices["best_regret"].mean() >= found.mean().min()
@@ -296,9 +310,9 @@ def test_figures_have_a_row_for_each_way_and_a_panel_for_each_set(
     ways = without_labels.regrets_by_question(by_set)
     figure = without_labels.plot_regrets(by_set, ways)
     assert [axes.get_title() for axes in figure.axes] == list(without_labels.QUESTIONS)
-    names = [label.get_text().replace("\n", " ") for label in figure.axes[0].get_yticklabels()]
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     means = ways[ways["question"] == "all at once"].set_index("way")["mean"]
-    assert names == [without_labels.way_name(way) for way in means.sort_values().index]
+    assert names == [without_labels.short_name(way) for way in means.sort_values().index]
     panels = without_labels.plot_sets(proposals, covered, elsewhere).axes
     titles = [axes.get_title().split(":")[0] for axes in panels if axes.get_title()]
     assert titles == covered.index.tolist()

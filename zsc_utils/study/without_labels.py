@@ -39,6 +39,12 @@ NAMES = {
     "stability": "stability",
     "dbcv": "DBCV",
 }
+SHORT = NAMES | {
+    "silhouette_umap": "S UMAP",
+    "silhouette_original": "S original",
+    "agreement_clusterers": "clusterers",
+    "agreement_encoders": "encoders",
+}
 SUMS = [
     " + ".join(chosen) for n in range(1, len(CRITERIA) + 1) for chosen in combinations(CRITERIA, n)
 ]
@@ -62,6 +68,13 @@ WITHIN, BETWEEN = "within a set", "between sets"
 def way_name(way: str) -> str:
     """Name a criterion, a sum of criteria or another way to choose, to be printed."""
     return " + ".join(NAMES.get(part, part) for part in way.split(" + "))
+
+
+def short_name(way: str) -> str:
+    """Name a way to choose where there is little room: a sum of several by its shortest names."""
+    if way == SUMS[-1]:
+        return "sum of all six"
+    return " + ".join(SHORT[part] for part in way.split(" + ")) if "+" in way else way_name(way)
 
 
 def fully_measured(table: pd.DataFrame) -> pd.DataFrame:
@@ -169,7 +182,7 @@ def written_regrets(ways: pd.DataFrame) -> pd.DataFrame:
     texts = number_texts(ways["mean"], None, ways["low"], ways["high"])
     wide = ways.assign(text=texts).pivot(index="way", columns="question", values="text")
     order = ways.loc[ways["question"] == "all at once", "way"]
-    return wide.loc[order, list(QUESTIONS)].rename(index=way_name)
+    return wide.loc[order, list(QUESTIONS)].rename(index=short_name)
 
 
 class _Sets:
@@ -299,19 +312,36 @@ def nested_choice(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def written_sums(compared: pd.DataFrame, first: int = 8) -> pd.DataFrame:
-    """Write `compare_sums` for a table: the best few, all that are near and simple, the shipped."""
+    """Write `compare_sums` for a table: the best few, all that are near and simple, the shipped.
+
+    Its columns: what is in the sum; `regret` and how much `more` it is than the best one's, each
+    with its standard error; whether that is `near`.
+    """
     fewest = compared.loc[compared["near"], "criteria"].min()
     simple = compared["near"] & (compared["criteria"] == fewest)
     kept = (np.arange(len(compared)) < first) | simple | (compared["criteria"] == 1)
     rows = compared[kept | (compared.index == SHIPPED)]
-    return pd.DataFrame(
-        {
-            "criteria": rows["criteria"],
-            "regret (points)": number_texts(rows["mean"], rows["se"]),
-            "more than the best": number_texts(rows["more"], rows["more_se"]),
-            "within one standard error": np.where(rows["near"], "yes", "no"),
-        }
-    ).rename(index=way_name)
+    parts = {
+        SHORT[name]: ["+" if name in way.split(" + ") else "" for way in rows.index]
+        for name in CRITERIA
+    }
+    numbers = {
+        "regret": number_texts(rows["mean"], rows["se"]).to_numpy(),
+        "more": number_texts(rows["more"], rows["more_se"]).to_numpy(),
+        "near": np.where(rows["near"], "yes", "no"),
+    }
+    places = pd.Index(compared.index.get_indexer(rows.index) + 1, name="place")
+    return pd.DataFrame(parts | numbers, index=places)
+
+
+def written_choices(choices: pd.DataFrame) -> pd.DataFrame:
+    """Write the choices of `nested_choice` for a table: a row a set, its regrets, and the means."""
+    parts = {}
+    for name in ("best", "simplest"):
+        regret = choices[f"{name}_regret"]
+        parts[name, "sum"] = [*map(short_name, choices[name]), ""]
+        parts[name, "regret"] = [*regret, regret.mean()]
+    return pd.DataFrame(parts, index=pd.Index([*choices.index, "mean"], name="set"))
 
 
 def with_baseline() -> pd.DataFrame:
@@ -617,18 +647,11 @@ def plot_regrets(by_set: pd.DataFrame, ways: pd.DataFrame) -> Figure:
         )
         axes.set_title(question)
         axes.set_xlim(0, 1.04 * single["regret"].max())
-    all_axes[0].set_yticks(range(len(order)), [_broken(way) for way in order])
+    all_axes[0].set_yticks(range(len(order)), [short_name(way) for way in order])
     all_axes[0].set_ylim(len(order) - 0.5, -0.5)
     figure.supxlabel("regret: AMI of the best − of the chosen (points)", fontsize=9)
     sns.despine(figure)
     return figure
-
-
-def _broken(way: str) -> str:
-    """Name a way in no more than two lines."""
-    if way == " + ".join(CRITERIA):
-        return "sum of all six"
-    return way_name(way).replace(" + ", "\n+ ", 1)
 
 
 def plot_correlations(found: pd.DataFrame) -> Figure:
