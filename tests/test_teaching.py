@@ -55,6 +55,9 @@ PACKAGE = {
         v["summary"].query("measure == '20 neighbours'").set_index("clusterer_name")["mean"]
     ),
     "11": lambda v: v["ledger"].set_index("key").at["C2", "estimate"],
+    "12": lambda v: (
+        v["ways"].query("question == 'all at once'").set_index("way")["mean"].loc[v["criteria"]]
+    ),
 }
 
 

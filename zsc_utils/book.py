@@ -151,12 +151,18 @@ def ledger(file: Path) -> str:
         return f"*{file.name} is not there: notebook 11, which computes it, was not executed.*"
     table = pd.read_csv(file, dtype=str, keep_default_na=False)
     of_ranks = ", ".join(table.loc[table["statistic"].str.contains("(ρ,", regex=False), "id"])
+    # Numbers of real images are of no profile.
+    beside = table.loc[table["id"].str.endswith("r"), "id"]
+    of_others = "".join(
+        f" {name} is on real images, the same for every profile." for name in beside
+    )
     table = table[list(LEDGER)]
     table["verdict"] = [f"[{word}]{{.{word}}}" for word in table["verdict"].str.split().str[0]]
     return (
         "What the claims of the study come to with the data of this profile, by the rule that "
         "[chapter 11](notebooks/11_claims.ipynb) states. Estimates are differences in points of "
-        f"AMI, or in Spearman's ρ ({of_ranks or 'none'}).\n\n" + table.to_markdown(index=False)
+        f"AMI, or in Spearman's ρ ({of_ranks or 'none'}).{of_others}\n\n"
+        + table.to_markdown(index=False)
     )
 
 

@@ -9,8 +9,8 @@ results, and in percent here, as in the study.
 # before it.
 COMMON = ("base", "stats", "figures", "tables")
 SECTIONS = (
-    *("own_images", "samples", "encoders", "fine_tuning", "taxonomy", "variance", "silhouettes"),
+    *("samples", "encoders", "fine_tuning", "taxonomy", "variance", "silhouettes"),
     *("reductions", "clusterers", "label_levels", "backgrounds", "neighbours"),
-    *("ledger", "claims", "maps"),
+    *("ledger", "claims", "without_labels", "maps", "own_images"),
     *("published", "reference", "quotes"),
 )

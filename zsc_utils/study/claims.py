@@ -594,11 +594,18 @@ def say_verdicts(ledger: pd.DataFrame, profile: str, description: str) -> str:
     description
         What the profile says of itself.
     """
-    judged = ledger.drop_duplicates("id")
+    everything = ledger.drop_duplicates("id")
+    # A claim on other data stands beside those of the profile.
+    judged = everything[everything["id"].isin(list(CLAIMS))]
     sentences = []
     for verdict in VERDICTS:
         here = judged.loc[judged["claim_verdict"] == verdict, "id"]
         listed = f" ({', '.join(here)})" if len(here) else ""
         sentences.append(f"**{verdict}**: {len(here)} of {len(judged)} claims{listed}.")
+    beside = [
+        f"Beside them {row.id}, on {row.n} sets of {row.group} and the same for every profile: "
+        f"**{row.claim_verdict}**."
+        for row in everything[~everything["id"].isin(list(CLAIMS))].itertuples()
+    ]
     opening = f"On the profile `{profile}` ({description.rstrip('.')}):"
-    return f"{opening}\n\n{bullets(sentences)}"
+    return f"{opening}\n\n{bullets([*sentences, *beside])}"
