@@ -66,22 +66,23 @@ def cluster(
     Writes clusters.csv, ranking.csv and report.html, and keeps embeddings beside them: images that
     were renamed cost nothing the next time, new ones themselves alone. The images are only read.
     """
-    from joblib import cpu_count
-
-    from zsc_utils.own.command import Asked, sort_folder
-
-    asked = Asked(
-        folder=folder,
-        out=out or Path(os.getcwd()) / f"{folder.name or 'images'}-groups",
-        encoders=None if encoders == "auto" else split(encoders),
-        clusterers=None if clusterers == "auto" else split(clusterers),
-        labels=labels,
-        most=max_images,
-        link=link,
-        download=download,
-        without=without,
-    )
     try:
+        # To load them takes long enough to be interrupted.
+        from joblib import cpu_count
+
+        from zsc_utils.own.command import Asked, sort_folder
+
+        asked = Asked(
+            folder=folder,
+            out=out or Path(os.getcwd()) / f"{folder.name or 'images'}-groups",
+            encoders=None if encoders == "auto" else split(encoders),
+            clusterers=None if clusterers == "auto" else split(clusterers),
+            labels=labels,
+            most=max_images,
+            link=link,
+            download=download,
+            without=without,
+        )
         sort_folder(asked, device, precision, jobs or cpu_count(), say=typer.echo)
     except KeyboardInterrupt:
         typer.echo("stopped; what is finished is kept: run it again to go on", err=True)

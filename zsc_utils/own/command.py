@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from zsc_utils.cache import atomic_path, readable
@@ -13,13 +16,18 @@ from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.encoders import ENCODERS, fetch_weights, find_encoder
 from zsc_utils.errors import CheckpointError
 from zsc_utils.own.calibration import Calibration, calibrate
-from zsc_utils.own.collection import collect, read_labels
+from zsc_utils.own.collection import collect, find_folder, read_labels, shortened
 from zsc_utils.own.report.page import write_report
 from zsc_utils.own.results import (
     CACHE,
+    TREE,
+    OutputError,
     content,
+    copies_in_words,
     expectation_in_words,
-    prepare_out,
+    failures,
+    find_out,
+    make_out,
     ranking,
     write_clusters,
     write_tree,
@@ -27,6 +35,13 @@ from zsc_utils.own.results import (
 from zsc_utils.own.sorting import Effort, Sorted, add_truth, embed_all, group_everything
 from zsc_utils.precision import Precision
 from zsc_utils.sweep.profile import check_names
+
+# Less than this many bytes is no room for what is written.
+ROOM = 2**20
+# Lines of the summary: files that are left out, rows of the table.
+MOST_LEFT_OUT, MOST_ROWS = 10, 12
+# Columns of it that hold names.
+NAMES = 2
 
 
 @dataclass(frozen=True)
@@ -90,7 +105,9 @@ def find_encoders(asked: Asked) -> list[str]:
         Weights are not there, or cannot be fetched.
     """
     if asked.encoders is None:
-        return encoders_at_hand()
+        if names := encoders_at_hand():
+            return names
+        raise CheckpointError("no weights of any encoder are here: name some, with --download")
     for name in asked.encoders:
         if asked.download:
             fetch_weights(name)
@@ -98,7 +115,9 @@ def find_encoders(asked: Asked) -> list[str]:
     return asked.encoders
 
 
-def sort_images(asked: Asked, effort: Effort) -> tuple[Sorted, Calibration, pd.Series | None]:
+def sort_images(
+    asked: Asked, effort: Effort, say: Callable[[str], None]
+) -> tuple[Sorted, Calibration, np.ndarray | None]:
     """Embed and group the images of a folder, and rank the groupings.
 
     Returns
@@ -121,7 +140,10 @@ def sort_images(asked: Asked, effort: Effort) -> tuple[Sorted, Calibration, pd.S
     found = collect(asked.folder, asked.out, asked.most, effort.progress)
     # Wrong files are said before the work.
     if asked.labels is not None:
-        read_labels(asked.labels, found)
+        _, strangers = read_labels(asked.labels, found)
+        if strangers:
+            say(strangers_in_words(asked, strangers))
+    make_out(asked.out)
     collection, spaces = embed_all(found, names, effort)
     labels = None
     table, groupings = group_everything(spaces, asked.clusterers or known, calibration, effort)
@@ -149,24 +171,74 @@ def sort_folder(
     -------
     Path
         The report.
+
+    Raises
+    ------
+    ZscError
+        Something about the input is wrong, or results find no room.
     """
-    asked = replace(asked, out=prepare_out(asked.folder, asked.out))
+    folder = find_folder(asked.folder)
+    asked = replace(asked, folder=folder, out=find_out(folder, asked.out))
     effort = Effort(asked.out / CACHE, device, precision, jobs)
-    found, calibration, labels = sort_images(asked, effort)
+    try:
+        found, calibration, labels = sort_images(asked, effort, say)
+        return write_everything(asked, found, calibration, labels, effort.progress, say)
+    except OSError as error:
+        if out_of_room(asked.out, error):
+            raise OutputError(
+                f"no room is left where {readable(asked.out)} is; what is finished is kept: "
+                "make room and run it again"
+            ) from error
+        raise
+
+
+def out_of_room(out: Path, error: OSError) -> bool:
+    """Tell whether an error came of a full disk; some libraries do not say."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return error.errno is None and out.exists() and shutil.disk_usage(out).free < ROOM
+
+
+def write_everything(
+    asked: Asked,
+    found: Sorted,
+    calibration: Calibration,
+    labels: np.ndarray | None,
+    progress: bool,
+    say: Callable[[str], None],
+) -> Path:
+    """Write the report, both tables and the tree, and say what they hold."""
+    out = asked.out
     ranked = ranking(found, calibration)
-    with atomic_path(asked.out / "ranking.csv") as draft:
+    shown = content(found, calibration, ranked, labels, out, progress)
+    # What takes long comes first: interrupted, it leaves the tables of an earlier run as they were.
+    report = write_report(shown, out, progress)
+    write_clusters(found, shown.views[0], out / "clusters.csv")
+    with atomic_path(out / "ranking.csv") as draft:
         ranked.to_csv(draft, index=False, float_format="%.4f")
-    shown = content(found, calibration, ranked, labels, asked.out, effort.progress)
-    write_clusters(found, shown.views[0], asked.out / "clusters.csv")
-    tree = write_tree(found, shown.views[0].clusters, asked.out) if asked.link else None
-    report = write_report(shown, asked.out, effort.progress)
+    tree = write_tree(found, shown.views[0].clusters, out) if asked.link else None
     for line in summary(found, ranked, shown.duplicates):
         say(line)
     say("")
-    for path in (asked.out / "clusters.csv", asked.out / "ranking.csv", tree, report):
-        if path:
-            say(readable(path))
+    say(f"the groups, image by image  {readable(out / 'clusters.csv')}")
+    say(f"all groupings, ranked       {readable(out / 'ranking.csv')}")
+    if tree:
+        say(f"a folder for each group     {readable(tree)}")
+    elif (out / TREE).exists():
+        say(f"of an earlier run           {readable(out / TREE)} (--link makes it anew)")
+    say(f"a report, for a browser     {readable(report)}")
     return report
+
+
+def strangers_in_words(asked: Asked, strangers: list[str]) -> str:
+    """Say that a file of labels names what is no image of the folder."""
+    n = len(strangers)
+    others = "1 path that is" if n == 1 else f"{n} paths that are"
+    return (
+        f"{readable(asked.labels)} names {others} no image of {readable(asked.folder)}"
+        f"{' or of the sample' if asked.most else ''}: {shortened(strangers[0])}"
+        + (", …" if n > 1 else "")
+    )
 
 
 def summary(found: Sorted, ranked: pd.DataFrame, duplicates: list[list[int]]) -> Iterable[str]:
@@ -175,20 +247,61 @@ def summary(found: Sorted, ranked: pd.DataFrame, duplicates: list[list[int]]) ->
     yield f"{len(collection)} images of {readable(collection.folder)}"
     if collection.sentence:
         yield f"left alone: {collection.sentence}"
-    for name, why in collection.left_out[:10]:
+    for name, why in collection.left_out[:MOST_LEFT_OUT]:
         yield f"left out: {name}: {why}"
-    if len(collection.left_out) > 10:
-        yield f"left out: {len(collection.left_out) - 10} more (report.html names them)"
+    if (more := len(collection.left_out) - MOST_LEFT_OUT) > 0:
+        yield f"left out: {more} more (report.html names them)"
     if duplicates:
-        yield f"copies, exact or near: {len(duplicates)} sets of images"
+        yield copies_in_words(duplicates)
     yield ""
-    columns = ["encoder", "clusterer", "n_clusters", "as_good", "left_out"]
-    columns += ["expected_low", "expected_ami", "expected_high"]
-    columns += [name for name in ("ami",) if name in ranked]
-    rows = ranked.loc[ranked["proposed"], columns]
-    yield rows.to_string(index=False, float_format="%.0f", na_rep="-")
-    failed = ranked[ranked["score"].isna()]
-    for row in failed.itertuples():
+    rows = ranked[ranked["proposed"]]
+    yield from aligned(short_table(rows[:MOST_ROWS], found))
+    if len(rows) > MOST_ROWS:
+        yield f"and {len(rows) - MOST_ROWS} more (ranking.csv has them)"
+    for row in failures(ranked).itertuples():
         yield f"{row.encoder} / {row.clusterer}: {row.status}: {row.reason}"
     yield ""
+    yield "The first row is written down; as good are numbers of groups that rank about as high."
     yield expectation_in_words(ranked.iloc[0])
+    if "ami" in ranked and pd.notna(ranked["ami"].iloc[0]):
+        yield (
+            f"With the labels that are given, it agrees by an AMI of {ranked['ami'].iloc[0]:.0f} % "
+            f"and an ARI of {ranked['ari'].iloc[0]:.0f} %."
+        )
+
+
+def short_table(rows: pd.DataFrame, found: Sorted) -> list[list[str]]:
+    """Write down proposals in few columns, heads first."""
+    heads = ["encoder", "clusterer", "groups", "as good", "left out", "expected AMI"]
+    heads += ["AMI"] if "ami" in rows else []
+    table = [heads]
+    for _, row in rows.iterrows():
+        known = pd.notna(row["expected_ami"])
+        expected = (
+            f"{row['expected_ami']:.0f} % ({row['expected_low']:.0f} to {row['expected_high']:.0f})"
+            if known
+            else "cannot be said"
+        )
+        cells = [
+            found.spaces[row["encoder"]].encoder.display,
+            CLUSTERERS[row["clusterer"]].facts.display,
+            str(row["n_clusters"]),
+            row["as_good"] or "-",
+            f"{row['left_out']:.0f} %",
+            expected,
+        ]
+        if "ami" in rows:
+            cells.append(f"{row['ami']:.0f} %" if pd.notna(row["ami"]) else "-")
+        table.append(cells)
+    return table
+
+
+def aligned(table: list[list[str]]) -> Iterable[str]:
+    """Write a table as lines, names to the left and numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        line = [
+            cell.ljust(width) if at < NAMES else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        yield "  ".join(line).rstrip()
