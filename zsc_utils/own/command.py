@@ -259,9 +259,14 @@ def summary(found: Sorted, ranked: pd.DataFrame, duplicates: list[list[int]]) ->
     if len(rows) > MOST_ROWS:
         yield f"and {len(rows) - MOST_ROWS} more (ranking.csv has them)"
     for row in failures(ranked).itertuples():
-        yield f"{row.encoder} / {row.clusterer}: {row.status}: {row.reason}"
+        encoder = found.spaces[row.encoder].encoder.display
+        clusterer = CLUSTERERS[row.clusterer].facts.display
+        yield f"{encoder}, {clusterer}: {row.status}: {row.reason}"
     yield ""
-    yield "The first row is written down; as good are numbers of groups that rank about as high."
+    yield (
+        "The first row is what clusters.csv holds. As good: numbers of groups that rank about as "
+        "high."
+    )
     yield expectation_in_words(ranked.iloc[0])
     if "ami" in ranked and pd.notna(ranked["ami"].iloc[0]):
         yield (
@@ -272,26 +277,24 @@ def summary(found: Sorted, ranked: pd.DataFrame, duplicates: list[list[int]]) ->
 
 def short_table(rows: pd.DataFrame, found: Sorted) -> list[list[str]]:
     """Write down proposals in few columns, heads first."""
-    heads = ["encoder", "clusterer", "groups", "as good", "left out", "expected AMI"]
+    said = rows["expected_ami"].notna().any()
+    heads = ["encoder", "clusterer", "groups", "as good", "left out"]
+    heads += ["expected AMI"] if said else []
     heads += ["AMI"] if "ami" in rows else []
     table = [heads]
     for _, row in rows.iterrows():
-        known = pd.notna(row["expected_ami"])
-        expected = (
-            f"{row['expected_ami']:.0f} % ({row['expected_low']:.0f} to {row['expected_high']:.0f})"
-            if known
-            else "cannot be said"
-        )
         cells = [
             found.spaces[row["encoder"]].encoder.display,
             CLUSTERERS[row["clusterer"]].facts.display,
             str(row["n_clusters"]),
             row["as_good"] or "-",
             f"{row['left_out']:.0f} %",
-            expected,
         ]
+        if said:
+            low, middle, high = row[["expected_low", "expected_ami", "expected_high"]]
+            cells.append("-" if pd.isna(middle) else f"{middle:.0f} % ({low:.0f} to {high:.0f})")
         if "ami" in rows:
-            cells.append(f"{row['ami']:.0f} %" if pd.notna(row["ami"]) else "-")
+            cells.append("-" if pd.isna(row["ami"]) else f"{row['ami']:.0f} %")
         table.append(cells)
     return table
 
