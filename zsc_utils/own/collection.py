@@ -258,7 +258,7 @@ def _label_rows(file: Path) -> Iterator[tuple[str, str]]:
         # Spreadsheets put a mark before the first name.
         with open(file, encoding="utf-8-sig", newline="") as stream:
             rows = csv.reader(stream)
-            header = next(rows, [])
+            header = next((row for row in rows if row), [])
             if lacking := [name for name in ("path", LABEL) if name not in header]:
                 found = f"not {shortened(','.join(header))}" if header else "and it is empty"
                 raise LabelsError(
