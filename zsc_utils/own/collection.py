@@ -181,9 +181,9 @@ def collect(
         chosen = np.random.default_rng(0).choice(len(files), most, replace=False)
         files = [files[i] for i in np.sort(chosen)]
     with ThreadPoolExecutor() as threads:
-        reading = threads.map(_digest, files)
-        bar = tqdm(reading, "read", len(files), unit="file", leave=False, disable=not progress)
-        digests, reasons = zip(*bar, strict=True) if files else ((), ())
+        bar = {"desc": "read", "unit": "file", "leave": False, "disable": not (progress and files)}
+        reading = list(tqdm(threads.map(_digest, files), total=len(files), **bar))
+    digests, reasons = zip(*reading, strict=True) if files else ((), ())
     left_out = [
         (readable(file.relative_to(folder).as_posix()), why)
         for file, why in zip(files, reasons, strict=True)
