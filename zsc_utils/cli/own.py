@@ -43,10 +43,12 @@ def stopped_in_one_line() -> Iterator[None]:
     if stopped:
         from tqdm.auto import tqdm
 
-        # What is said stands on a line of its own.
+        # What is said stands on a line of its own, even where a bar was only being drawn.
         for bar in list(getattr(tqdm, "_instances", ())):
             bar.close()
-        typer.echo("stopped; what is finished is kept: run it again to go on", err=True)
+        clear = "\r\x1b[K"
+        said = "stopped; what is finished is kept: run it again to go on"
+        typer.echo(clear + said, err=True)
         raise typer.Exit(130)
 
 
