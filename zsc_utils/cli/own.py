@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +14,42 @@ import typer
 
 from zsc_utils.cli.base import DeviceOption, app, friendly, split, typed_path
 from zsc_utils.precision import Precision
+
+# Processes that look after semaphores say of those which were stopped that they left some.
+TRACKERS = ("multiprocessing.resource_tracker", "joblib.externals.loky.backend.resource_tracker")
+
+
+@contextmanager
+def stopped_in_one_line() -> Iterator[None]:
+    """Say in one line that the block was interrupted, and end with status 130."""
+    ignored = [f"ignore::UserWarning:{name}" for name in TRACKERS]
+    known = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [known, *ignored]))
+
+    def interrupt(*_):
+        # Threads that hand out work trip over its being taken away.
+        threading.excepthook = lambda _: None
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    stopped = False
+    try:
+        yield
+    except KeyboardInterrupt:
+        stopped = True
+    finally:
+        signal.signal(signal.SIGINT, before)
+        os.environ["PYTHONWARNINGS"] = known or ""
+    if stopped:
+        from tqdm.auto import tqdm
+
+        # What is said stands on a line of its own, even where a bar was only being drawn.
+        for bar in list(getattr(tqdm, "_instances", ())):
+            bar.close()
+        clear = "\r\x1b[K"
+        said = "stopped; what is finished is kept: run it again to go on"
+        typer.echo(clear + said, err=True)
+        raise typer.Exit(130)
 
 
 @app.command()
@@ -66,23 +106,21 @@ def cluster(
     Writes clusters.csv, ranking.csv and report.html, and keeps embeddings beside them: images that
     were renamed cost nothing the next time, new ones themselves alone. The images are only read.
     """
-    from joblib import cpu_count
+    with stopped_in_one_line():
+        # To load them takes long enough to be interrupted.
+        from joblib import cpu_count
 
-    from zsc_utils.own.command import Asked, sort_folder
+        from zsc_utils.own.command import Asked, sort_folder
 
-    asked = Asked(
-        folder=folder,
-        out=out or Path(os.getcwd()) / f"{folder.name or 'images'}-groups",
-        encoders=None if encoders == "auto" else split(encoders),
-        clusterers=None if clusterers == "auto" else split(clusterers),
-        labels=labels,
-        most=max_images,
-        link=link,
-        download=download,
-        without=without,
-    )
-    try:
+        asked = Asked(
+            folder=folder,
+            out=out or Path(os.getcwd()) / f"{folder.name or 'images'}-groups",
+            encoders=None if encoders == "auto" else split(encoders),
+            clusterers=None if clusterers == "auto" else split(clusterers),
+            labels=labels,
+            most=max_images,
+            link=link,
+            download=download,
+            without=without,
+        )
         sort_folder(asked, device, precision, jobs or cpu_count(), say=typer.echo)
-    except KeyboardInterrupt:
-        typer.echo("stopped; what is finished is kept: run it again to go on", err=True)
-        raise typer.Exit(130) from None

@@ -7,6 +7,7 @@ import re
 import stat
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +81,9 @@ class Found:
         return ", ".join(parts)
 
 
-def find_images(folder: Path, *, follow_links: bool = True, but: Path | None = None) -> Found:
+def find_images(
+    folder: Path, *, follow_links: bool = True, but: Callable[[Path], bool] | None = None
+) -> Found:
     """Look for images below a folder: by suffix, whatever its case, or else by content.
 
     Hidden files and folders are left out; links are followed, each folder once.
@@ -92,7 +95,7 @@ def find_images(folder: Path, *, follow_links: bool = True, but: Path | None = N
     follow_links
         Else links, to files or folders, are left out and counted.
     but
-        A folder to leave alone, without a word.
+        Says of a folder below whether to leave it alone, without a word.
     """
     files, left_out, errors, seen = [], Counter(), [], set()
     for parent, folders, names in os.walk(folder, followlinks=follow_links, onerror=errors.append):
@@ -104,7 +107,7 @@ def find_images(folder: Path, *, follow_links: bool = True, but: Path | None = N
         left_out["hidden folders"] += sum(name.startswith(".") for name in folders)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if but is not None:
-            folders[:] = [name for name in folders if Path(parent, name) != but]
+            folders[:] = [name for name in folders if not but(Path(parent, name))]
         if not follow_links:
             links = {name for name in folders + names if Path(parent, name).is_symlink()}
             left_out["links"] += len(links)

@@ -151,12 +151,14 @@ def errors_left_out(rows: pd.DataFrame) -> pd.Series:
 def margins(rows: pd.DataFrame) -> tuple[float, float]:
     """How far AMI lies below and above what is read off, in the middle four fifths of sets.
 
-    Quantiles of errors on left-out sets, a little further out than asked for, as one more set is to
-    come (conformal prediction over sets; Vovk et al., 2005, Barber et al., 2021).
+    Quantiles of errors on left-out sets, further out than asked for, as one more set is to come
+    whose error may lie beyond all of them (conformal prediction over sets; Vovk et al., 2005,
+    Barber et al., 2021): of n sets, a share of (1 − tail) (n + 1) / n is below the upper one.
     """
     errors = errors_left_out(rows)
     sets = rows["set"].reindex(errors.index)
-    beyond = (1 - INSIDE) / 2 - 0.5 / (sets.nunique() + 1)
+    tail = (1 - INSIDE) / 2
+    beyond = tail - (1 - tail) / sets.nunique()
     return (
         quantile_over_sets(errors, sets, beyond),
         quantile_over_sets(errors, sets, 1 - beyond),
@@ -231,15 +233,15 @@ class Calibration:
         if pd.isna(row[READ_OFF]):
             return "it has no silhouette"
         words = {
-            "n": ("{:.0f} images", "sets of {:.0f} to {:.0f}"),
-            "n_clusters": ("{:.0f} groups", "{:.0f} to {:.0f}"),
-            READ_OFF: ("a silhouette of {:.2f}", "{:.2f} to {:.2f}"),
+            "n": ("{:.0f} images are", "sets of {:.0f} to {:.0f}"),
+            "n_clusters": ("{:.0f} groups are", "{:.0f} to {:.0f}"),
+            READ_OFF: ("a silhouette of {:.2f} is", "{:.2f} to {:.2f}"),
         }
         for name, (own, known) in words.items():
             least, most = self.seen[name]
             if not least <= row[name] <= most:
                 return (
-                    f"{own.format(row[name])} are outside what was measured, "
+                    f"{own.format(row[name])} outside what was measured, "
                     f"{known.format(least, most)}"
                 )
         return ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +21,10 @@ from zsc_utils.errors import ImageFolderError, ZscError
 # Of two images no two groups say more than that they are two.
 FEWEST = 3
 LABEL = "label"
+# A folder with this file in it holds results of an earlier run, and no images of anyone's.
+MARK = ".zsc-cluster"
+# Of what stands in a file of someone's, errors show so many characters.
+MOST_SHOWN = 80
 
 
 class LabelsError(ZscError):
@@ -114,10 +120,34 @@ def check_number(n: int, folder: Path, left_out: Sequence = ()) -> None:
         )
 
 
+def find_folder(folder: Path) -> Path:
+    """Find a folder of images, absolute and without links.
+
+    Raises
+    ------
+    ImageFolderError
+        It is none, or holds results.
+    """
+    shown = readable(folder)
+    try:
+        found = folder.resolve(strict=True)
+    # Of links in a circle, by the version of Python.
+    except (OSError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or "its links lead in a circle"
+        raise ImageFolderError(f"cannot read the folder of images {shown}: {why}") from error
+    if not found.is_dir():
+        raise ImageFolderError(f"{shown} is not a folder of images")
+    if os.path.exists(found / MARK):
+        raise ImageFolderError(f"{shown} holds results of zsc cluster: name a folder of images")
+    return found
+
+
 def collect(
     folder: Path, out: Path | None = None, most: int | None = None, progress: bool = True
 ) -> Collection:
     """Find the images of a folder, at any depth; hidden files and links are left alone.
+
+    So are folders of results.
 
     Parameters
     ----------
@@ -135,11 +165,14 @@ def collect(
     ImageFolderError
         It is no folder, or holds fewer than three images.
     """
-    folder = folder.resolve()
-    if not folder.is_dir():
-        raise ImageFolderError(f"{readable(folder)} is not a folder of images")
-    found = find_images(folder, follow_links=False, but=out and out.resolve())
-    if not found.files and found.left_out:
+    folder = find_folder(folder)
+    here = out and out.resolve()
+
+    def of_results(inner: Path) -> bool:
+        return inner == here or os.path.exists(inner / MARK)
+
+    found = find_images(folder, follow_links=False, but=of_results)
+    if not found.files and found.sentence():
         raise ImageFolderError(
             f"no images in {readable(folder)}, nor below it (but {found.sentence()})"
         )
@@ -148,9 +181,9 @@ def collect(
         chosen = np.random.default_rng(0).choice(len(files), most, replace=False)
         files = [files[i] for i in np.sort(chosen)]
     with ThreadPoolExecutor() as threads:
-        reading = threads.map(_digest, files)
-        bar = tqdm(reading, "read", len(files), unit="file", leave=False, disable=not progress)
-        digests, reasons = zip(*bar, strict=True) if files else ((), ())
+        bar = {"desc": "read", "unit": "file", "leave": False, "disable": not (progress and files)}
+        reading = list(tqdm(threads.map(_digest, files), total=len(files), **bar))
+    digests, reasons = zip(*reading, strict=True) if files else ((), ())
     left_out = [
         (readable(file.relative_to(folder).as_posix()), why)
         for file, why in zip(files, reasons, strict=True)
@@ -199,22 +232,51 @@ def read_labels(file: Path, collection: Collection) -> tuple[np.ndarray, list[st
         The file cannot be read, lacks a column, says two labels of one image, or is of none of
         them.
     """
-    try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise LabelsError(f"cannot read the labels {file}: {error}") from error
-    if lacking := [name for name in ("path", LABEL) if name not in table]:
-        raise LabelsError(f"{file} lacks the column {' and '.join(lacking)}: path,label are needed")
-    known = table.drop_duplicates(["path", LABEL]).set_index("path")[LABEL]
-    if known.index.has_duplicates:
-        twice = known.index[known.index.duplicated()][0]
-        raise LabelsError(f"{file} gives {twice} two labels")
+    known: dict[str, str] = {}
+    for path, label in _label_rows(file):
+        if known.setdefault(path, label) != label:
+            raise LabelsError(f"{readable(file)} gives {shortened(path)} two labels")
     names = collection.names
-    labels = known.reindex(names).replace("", None).to_numpy(object)
-    labels[pd.isna(labels)] = None
+    labels = np.array([known.get(name) or None for name in names], object)
     if all(label is None for label in labels):
         raise LabelsError(
-            f"{file} has a label for none of the {len(names)} images: paths begin at "
+            f"{readable(file)} has a label for none of the {len(names)} images: paths begin at "
             f"{readable(collection.folder)}, such as {names[0]}"
         )
-    return labels, sorted(set(known.index) - set(names))
+    return labels, sorted(known.keys() - set(names))
+
+
+def shortened(text: str) -> str:
+    """Write down a piece of a file that may be anything."""
+    return readable(text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…")
+
+
+def _label_rows(file: Path) -> Iterator[tuple[str, str]]:
+    """Read path and label of every row of a CSV file; empty lines are passed over."""
+    shown = readable(file)
+    try:
+        # Spreadsheets put a mark before the first name.
+        with open(file, encoding="utf-8-sig", newline="") as stream:
+            rows = csv.reader(stream)
+            header = next((row for row in rows if row), [])
+            if lacking := [name for name in ("path", LABEL) if name not in header]:
+                found = f"not {shortened(','.join(header))}" if header else "and it is empty"
+                raise LabelsError(
+                    f"{shown} lacks the column {' and '.join(lacking)}: its first line has to be "
+                    f"path,{LABEL}, {found}"
+                )
+            path, label = header.index("path"), header.index(LABEL)
+            for row in rows:
+                if row and len(row) != len(header):
+                    raise LabelsError(
+                        f"{shown}, line {rows.line_num}: {len(row)} fields, where the first line "
+                        f"has {len(header)}; a field with a comma needs quotes"
+                    )
+                if row:
+                    yield row[path], row[label]
+    except OSError as error:
+        raise LabelsError(f"cannot read the labels {shown}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise LabelsError(f"cannot read the labels {shown}: it is no text in UTF-8") from error
+    except csv.Error as error:
+        raise LabelsError(f"cannot read the labels {shown}: {error}") from error

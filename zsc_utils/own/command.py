@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from zsc_utils.cache import atomic_path, readable
@@ -13,14 +16,19 @@ from zsc_utils.clustering import CLUSTERERS, study_clusterers
 from zsc_utils.encoders import ENCODERS, fetch_weights, find_encoder
 from zsc_utils.errors import CheckpointError
 from zsc_utils.own.calibration import Calibration, calibrate
-from zsc_utils.own.collection import collect, read_labels
+from zsc_utils.own.collection import collect, find_folder, read_labels, shortened
 from zsc_utils.own.report.content import Content
 from zsc_utils.own.report.page import write_report
 from zsc_utils.own.results import (
     CACHE,
+    TREE,
+    OutputError,
     content,
+    copies_in_words,
     expectation_in_words,
-    prepare_out,
+    failures,
+    find_out,
+    make_out,
     ranking,
     write_clusters,
     write_tree,
@@ -28,6 +36,13 @@ from zsc_utils.own.results import (
 from zsc_utils.own.sorting import Effort, Sorted, add_truth, embed_all, group_everything
 from zsc_utils.precision import Precision
 from zsc_utils.sweep.profile import check_names
+
+# Less than this many bytes is no room for what is written.
+ROOM = 2**20
+# Lines of the summary: files that are left out, rows of the table.
+MOST_LEFT_OUT, MOST_ROWS = 10, 12
+# Columns of it that hold names.
+NAMES = 2
 
 
 @dataclass(frozen=True)
@@ -91,7 +106,9 @@ def find_encoders(asked: Asked) -> list[str]:
         Weights are not there, or cannot be fetched.
     """
     if asked.encoders is None:
-        return encoders_at_hand()
+        if names := encoders_at_hand():
+            return names
+        raise CheckpointError("no weights of any encoder are here: name some, with --download")
     for name in asked.encoders:
         if asked.download:
             fetch_weights(name)
@@ -99,7 +116,9 @@ def find_encoders(asked: Asked) -> list[str]:
     return asked.encoders
 
 
-def sort_images(asked: Asked, effort: Effort) -> tuple[Sorted, Calibration, pd.Series | None]:
+def sort_images(
+    asked: Asked, effort: Effort, say: Callable[[str], None]
+) -> tuple[Sorted, Calibration, np.ndarray | None]:
     """Embed and group the images of a folder, and rank the groupings.
 
     Returns
@@ -122,7 +141,10 @@ def sort_images(asked: Asked, effort: Effort) -> tuple[Sorted, Calibration, pd.S
     found = collect(asked.folder, asked.out, asked.most, effort.progress)
     # Wrong files are said before the work.
     if asked.labels is not None:
-        read_labels(asked.labels, found)
+        _, strangers = read_labels(asked.labels, found)
+        if strangers:
+            say(strangers_in_words(asked, strangers))
+    make_out(asked.out)
     collection, spaces = embed_all(found, names, effort)
     labels = None
     table, groupings = group_everything(
@@ -176,14 +198,16 @@ def write_results(
         Show progress bars.
     """
     ranked = ranking(found, calibration)
-    with atomic_path(out / "ranking.csv") as draft:
-        ranked.to_csv(draft, index=False, float_format="%.4f")
     shown = content(found, calibration, ranked, labels, out, progress)
+    # What takes long comes first: interrupted, it leaves the tables of an earlier run as they were.
+    report = write_report(shown, out, progress)
     best = shown.views[0]
     write_clusters(found, best, out / "clusters.csv")
+    with atomic_path(out / "ranking.csv") as draft:
+        ranked.to_csv(draft, index=False, float_format="%.4f")
     paths = [out / "clusters.csv", out / "ranking.csv"]
     paths += [write_tree(found, best.clusters, out)] if link else []
-    return Written(ranked, shown, [*paths, write_report(shown, out, progress)])
+    return Written(ranked, shown, [*paths, report])
 
 
 def sort_folder(
@@ -199,16 +223,59 @@ def sort_folder(
         What to compute with.
     say
         Takes a line.
+
+    Raises
+    ------
+    ZscError
+        Something about the input is wrong, or results find no room.
     """
-    asked = replace(asked, out=prepare_out(asked.folder, asked.out))
+    folder = find_folder(asked.folder)
+    asked = replace(asked, folder=folder, out=find_out(folder, asked.out))
     effort = Effort(asked.out / CACHE, device, precision, jobs)
-    found, calibration, labels = sort_images(asked, effort)
-    written = write_results(found, calibration, asked.out, labels=labels, link=asked.link)
+    try:
+        found, calibration, labels = sort_images(asked, effort, say)
+        written = write_results(found, calibration, asked.out, labels=labels, link=asked.link)
+    except OSError as error:
+        if out_of_room(asked.out, error):
+            raise OutputError(
+                f"no room is left where {readable(asked.out)} is; what is finished is kept: "
+                "make room and run it again"
+            ) from error
+        raise
     for line in summary(found, written.ranked, written.shown.duplicates):
         say(line)
     say("")
-    for path in written.paths:
-        say(readable(path))
+    for line in places(written, asked.out):
+        say(line)
+
+
+def places(written: Written, out: Path) -> Iterator[str]:
+    """Say where things lie, a line each."""
+    yield f"the groups, image by image  {readable(out / 'clusters.csv')}"
+    yield f"all groupings, ranked       {readable(out / 'ranking.csv')}"
+    if out / TREE in written.paths:
+        yield f"a folder for each group     {readable(out / TREE)}"
+    elif (out / TREE).exists():
+        yield f"of an earlier run           {readable(out / TREE)} (--link makes it anew)"
+    yield f"a report, for a browser     {readable(written.paths[-1])}"
+
+
+def out_of_room(out: Path, error: OSError) -> bool:
+    """Tell whether an error came of a full disk; some libraries do not say."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return error.errno is None and out.exists() and shutil.disk_usage(out).free < ROOM
+
+
+def strangers_in_words(asked: Asked, strangers: list[str]) -> str:
+    """Say that a file of labels names what is no image of the folder."""
+    n = len(strangers)
+    others = "1 path that is" if n == 1 else f"{n} paths that are"
+    return (
+        f"{readable(asked.labels)} names {others} no image of {readable(asked.folder)}"
+        f"{' or of the sample' if asked.most else ''}: {shortened(strangers[0])}"
+        + (", …" if n > 1 else "")
+    )
 
 
 def summary(found: Sorted, ranked: pd.DataFrame, duplicates: list[list[int]]) -> Iterable[str]:
@@ -217,20 +284,64 @@ def summary(found: Sorted, ranked: pd.DataFrame, duplicates: list[list[int]]) ->
     yield f"{len(collection)} images of {readable(collection.folder)}"
     if collection.sentence:
         yield f"left alone: {collection.sentence}"
-    for name, why in collection.left_out[:10]:
+    for name, why in collection.left_out[:MOST_LEFT_OUT]:
         yield f"left out: {name}: {why}"
-    if len(collection.left_out) > 10:
-        yield f"left out: {len(collection.left_out) - 10} more (report.html names them)"
+    if (more := len(collection.left_out) - MOST_LEFT_OUT) > 0:
+        yield f"left out: {more} more (report.html names them)"
     if duplicates:
-        yield f"copies, exact or near: {len(duplicates)} sets of images"
+        yield copies_in_words(duplicates)
     yield ""
-    columns = ["encoder", "clusterer", "n_clusters", "as_good", "left_out"]
-    columns += ["expected_low", "expected_ami", "expected_high"]
-    columns += [name for name in ("ami",) if name in ranked]
-    rows = ranked.loc[ranked["proposed"], columns]
-    yield rows.to_string(index=False, float_format="%.0f", na_rep="-")
-    failed = ranked[ranked["score"].isna()]
-    for row in failed.itertuples():
-        yield f"{row.encoder} / {row.clusterer}: {row.status}: {row.reason}"
+    rows = ranked[ranked["proposed"]]
+    yield from aligned(short_table(rows[:MOST_ROWS], found))
+    if len(rows) > MOST_ROWS:
+        yield f"and {len(rows) - MOST_ROWS} more (ranking.csv has them)"
+    for row in failures(ranked).itertuples():
+        encoder = found.spaces[row.encoder].encoder.display
+        clusterer = CLUSTERERS[row.clusterer].facts.display
+        yield f"{encoder}, {clusterer}: {row.status}: {row.reason}"
     yield ""
+    yield (
+        "The first row is what clusters.csv holds. As good: numbers of groups that rank about as "
+        "high."
+    )
     yield expectation_in_words(ranked.iloc[0])
+    if "ami" in ranked and pd.notna(ranked["ami"].iloc[0]):
+        yield (
+            f"With the labels that are given, it agrees by an AMI of {ranked['ami'].iloc[0]:.0f} % "
+            f"and an ARI of {ranked['ari'].iloc[0]:.0f} %."
+        )
+
+
+def short_table(rows: pd.DataFrame, found: Sorted) -> list[list[str]]:
+    """Write down proposals in few columns, heads first."""
+    said = rows["expected_ami"].notna().any()
+    heads = ["encoder", "clusterer", "groups", "as good", "left out"]
+    heads += ["expected AMI"] if said else []
+    heads += ["AMI"] if "ami" in rows else []
+    table = [heads]
+    for _, row in rows.iterrows():
+        cells = [
+            found.spaces[row["encoder"]].encoder.display,
+            CLUSTERERS[row["clusterer"]].facts.display,
+            str(row["n_clusters"]),
+            row["as_good"] or "-",
+            f"{row['left_out']:.0f} %",
+        ]
+        if said:
+            low, middle, high = row[["expected_low", "expected_ami", "expected_high"]]
+            cells.append("-" if pd.isna(middle) else f"{middle:.0f} % ({low:.0f} to {high:.0f})")
+        if "ami" in rows:
+            cells.append("-" if pd.isna(row["ami"]) else f"{row['ami']:.0f} %")
+        table.append(cells)
+    return table
+
+
+def aligned(table: list[list[str]]) -> Iterable[str]:
+    """Write a table as lines, names to the left and numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        line = [
+            cell.ljust(width) if at < NAMES else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        yield "  ".join(line).rstrip()

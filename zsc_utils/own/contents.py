@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import uuid
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from zsc_utils.cache import atomic_path, fingerprint, versions
+from zsc_utils.datasets.base import Images
 from zsc_utils.datasets.decoding import READER_VERSION
 from zsc_utils.embedding import EMBEDDING_VERSION, choose_device, compute, file_name
 from zsc_utils.encoders import Encoder
-from zsc_utils.errors import NothingReadableError
+from zsc_utils.errors import UnreadableImageError
 from zsc_utils.own.collection import Collection
 from zsc_utils.precision import Precision
 
@@ -63,6 +65,18 @@ class ContentStore:
             np.savez(out, digests=np.array(digests), embeddings=embeddings)
 
 
+def leading_unreadable(images: Images, rows: Sequence[int]) -> dict[int, str]:
+    """Say of the first images why they cannot be read, up to one that can."""
+    found = {}
+    for i in rows:
+        try:
+            images[i]
+            break
+        except UnreadableImageError as error:
+            found[i] = error.reason
+    return found
+
+
 def embed_contents(
     collection: Collection,
     encoder: Encoder,
@@ -108,8 +122,12 @@ def embed_contents(
     bar = tqdm(total=len(new), desc="all", unit="image", leave=False, disable=not several)
     with bar:
         for start in range(0, len(new), size):
-            rows = new[start : start + size]
-            try:
+            part = new[start : start + size]
+            # For images that could not be read the last time either, no network is built.
+            bad = leading_unreadable(collection.images, part)
+            unreadable |= {collection.digests[i]: why for i, why in bad.items()}
+            rows = part[len(bad) :]
+            if rows:
                 array, kept, errors = compute(
                     *(collection.dataset(rows), encoder),
                     device=device,
@@ -117,18 +135,15 @@ def embed_contents(
                     skip_unreadable=True,
                     progress=progress,
                 )
-            except NothingReadableError as error:
-                array, kept, errors = np.empty((0, 0)), np.arange(0), error.errors
-            digests = [collection.digests[rows[i]] for i in kept]
-            if digests:
+                digests = [collection.digests[rows[i]] for i in kept]
                 store.add(digests, array)
-            known |= zip(digests, array, strict=True)
-            lacking = np.setdiff1d(np.arange(len(rows)), kept)
-            unreadable |= {
-                collection.digests[rows[i]]: error.reason
-                for i, error in zip(lacking, errors, strict=True)
-            }
-            bar.update(len(rows))
+                known |= zip(digests, array, strict=True)
+                lacking = np.setdiff1d(np.arange(len(rows)), kept)
+                unreadable |= {
+                    collection.digests[rows[i]]: error.reason
+                    for i, error in zip(lacking, errors, strict=True)
+                }
+            bar.update(len(part))
     reasons = {
         i: unreadable[digest] for i, digest in enumerate(collection.digests) if digest in unreadable
     }

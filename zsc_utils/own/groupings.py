@@ -99,11 +99,13 @@ def group(
         for number in numbers:
             task = Task(len(X), number or 0, MIN_CLUSTER_SIZE, SEED)
             name = clusters_name(recipe, task)
-            if name in memo:
-                facts, clusters = {"status": "ok", "reason": ""}, memo[name]
+            if name in memo and f"{name}-status" in memo:
+                status, reason = memo[f"{name}-status"].tolist()
+                facts, clusters = {"status": status, "reason": reason}, memo[name]
             else:
                 facts, clusters = attempt(X, recipe, task, memo)
-                if facts["status"] == "ok":
+                if clusters is not None:
+                    memo[f"{name}-status"] = np.array([facts["status"], facts["reason"]])
                     memo[name] = clusters
             found.append(
                 Grouping(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import unicodedata
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.errors import ZscError
 from zsc_utils.metrics import silhouette_samples
 from zsc_utils.own.calibration import READ_OFF, Calibration
+from zsc_utils.own.collection import MARK
 from zsc_utils.own.copies import groups_of_copies
 from zsc_utils.own.groupings import Grouping, umap_space
 from zsc_utils.own.looks import (
@@ -31,19 +35,19 @@ from zsc_utils.own.sorting import PLANE, Sorted, Space
 from zsc_utils.recipes import SILHOUETTE_SEED
 from zsc_utils.reduction import ReductionError, reduce
 
-# A folder with this in it was made here, and may be written to again.
-MARK = ".zsc-cluster"
 CACHE = "cache"
 NEIGHBORS = 8
 TREE = "groups"
+# Bytes of a name that file systems take.
+LONGEST = 255
 
 
 class OutputError(ZscError):
     """A folder that results cannot be written to."""
 
 
-def prepare_out(folder: Path, out: Path) -> Path:
-    """Make the folder of results, or find it as an earlier run left it.
+def find_out(folder: Path, out: Path) -> Path:
+    """Find the folder of results, as it is or will be; nothing is written.
 
     Parameters
     ----------
@@ -58,20 +62,41 @@ def prepare_out(folder: Path, out: Path) -> Path:
     OutputError
         It holds other files, or the images, or cannot be written to.
     """
-    folder, out = folder.resolve(), out.resolve()
     shown = readable(out)
-    if folder.is_relative_to(out):
-        raise OutputError(f"{shown} holds the images: name another folder with --out")
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"{shown} is a file: name a folder with --out")
-    if out.is_dir() and not (out / MARK).exists() and any(out.iterdir()):
-        raise OutputError(f"{shown} holds other files: name a new folder with --out")
+    try:
+        folder, out = folder.resolve(), out.resolve()
+        shown = readable(out)
+        if folder.is_relative_to(out):
+            raise OutputError(f"{shown} holds the images: name another folder with --out")
+        if out.exists() and not out.is_dir():
+            raise OutputError(f"{shown} is a file: name a folder with --out")
+        if out.is_dir() and not (out / MARK).exists() and any(out.iterdir()):
+            raise OutputError(f"{shown} holds other files: name a new folder with --out")
+        there = next(place for place in (out, *out.parents) if place.exists())
+        if not there.is_dir():
+            raise OutputError(f"{shown} cannot be: {readable(there)} is a file")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise OutputError(f"cannot write to {readable(there)}: name a folder with --out")
+    # Of links in a circle, by the version of Python.
+    except (OSError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or "its links lead in a circle"
+        raise OutputError(f"cannot write to {shown}: {why}") from error
+    return out
+
+
+def make_out(out: Path) -> None:
+    """Make the folder of results, and mark it.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written to.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / MARK).touch()
     except OSError as error:
-        raise OutputError(f"cannot write to {shown}: {error.strerror}") from error
-    return out
+        raise OutputError(f"cannot write to {readable(out)}: {error.strerror}") from error
 
 
 def expectations(table: pd.DataFrame, calibration: Calibration) -> pd.DataFrame:
@@ -232,7 +257,7 @@ def content(
         images=collection.images,
         views=views,
         spaces=spaces,
-        ranking=ranked[ranked["proposed"] | ranked["score"].isna()],
+        ranking=pd.concat([ranked[ranked["proposed"]], failures(ranked)]),
         duplicates=duplicates,
         left_out=list(collection.left_out),
         labels=None if labels is None else np.where(pd.isna(labels), "", labels).astype(str),
@@ -255,20 +280,35 @@ def paragraphs(found: Sorted, ranked: pd.DataFrame, duplicates: list[list[int]])
     if found.collection.sentence:
         said.append(f"Also in the folder, and left alone: {found.collection.sentence}.")
     if duplicates:
-        n = sum(map(len, duplicates))
-        said.append(f"{n} images are copies of one another, exact or near: {len(duplicates)} sets.")
+        said.append(copies_in_words(duplicates) + ".")
     return said
+
+
+def copies_in_words(duplicates: list[list[int]]) -> str:
+    """Say how many images are copies."""
+    n, sets = sum(map(len, duplicates)), len(duplicates)
+    together = "1 set" if sets == 1 else f"{sets} sets"
+    return f"{n} images are copies of one another, exact or near: {together}"
+
+
+def failures(ranked: pd.DataFrame) -> pd.DataFrame:
+    """Of every encoder and clusterer that gave no groups at all, keep one row that says why."""
+    pair = ["encoder", "clusterer"]
+    failed = ranked[ranked["score"].isna()].drop_duplicates(pair)
+    done = pd.MultiIndex.from_frame(ranked.loc[ranked["proposed"], pair])
+    return failed[~pd.MultiIndex.from_frame(failed[pair]).isin(done)]
 
 
 def expectation_in_words(best: pd.Series) -> str:
     """Say what agreement with a person's own labels to expect of a grouping."""
     if pd.isna(best["expected_ami"]):
-        return f"How well it agrees with labels of yours cannot be said: {best['caveat']}."
+        return f"How far groups would agree with labels of yours cannot be said: {best['caveat']}."
     return (
-        f"If someone had labelled the images, groups and labels would be expected to agree by an "
-        f"AMI of {best['expected_ami']:.0f} %, with {best['expected_low']:.0f} to "
-        f"{best['expected_high']:.0f} % for four folders of five, judging by sets of other images "
-        "whose classes are known. 0 % is chance, 100 % the same groups."
+        "If someone labelled the images, groups and labels would be expected to agree by an AMI "
+        f"(adjusted mutual information) of {best['expected_ami']:.0f} %, and of "
+        f"{best['expected_low']:.0f} to {best['expected_high']:.0f} % in four folders of five, "
+        "judging by sets of other images whose classes are known. 0 % is chance, 100 % the same "
+        "groups."
     )
 
 
@@ -276,34 +316,61 @@ def write_tree(found: Sorted, clusters: np.ndarray, out: Path) -> Path:
     """Write a tree of folders, a folder for each group, with links to the images, or copies.
 
     Copies are taken where the file system has no links. Names are those of the images, with their
-    folders in front where two would be the same.
+    folders in front where two would be the same, and a number where these would.
     """
-    tree = out / TREE
-    with_links = True
     draft_tree = out / f".{TREE}"
     shutil.rmtree(draft_tree, ignore_errors=True)
     width = len(str(max(0, clusters.max())))
-    taken: set[Path] = set()
+    taken: set[tuple[str, str]] = set()
+    place_file = _link
     for path, cluster in zip(found.collection.paths, clusters, strict=True):
         name = f"group_{cluster:0{width}d}" if cluster >= 0 else "left_out"
         folder = draft_tree / name
         folder.mkdir(parents=True, exist_ok=True)
-        place = folder / path.name
-        if place in taken:
-            inner = path.relative_to(found.collection.folder).parts
-            place = folder / "__".join(inner)
-        number = 1
-        while place in taken:
-            number += 1
-            place = folder / f"{number}_{path.name}"
-        taken.add(place)
-        if with_links:
-            try:
-                os.symlink(path, place)
-                continue
-            except OSError:
-                with_links = False
-        shutil.copy2(path, place)
+        for called in _names_in_tree(path.relative_to(found.collection.folder)):
+            # File systems may hold names for the same that differ by case, or by how accents
+            # are written.
+            key = name, unicodedata.normalize("NFC", called).casefold()
+            if key not in taken:
+                break
+        taken.add(key)
+        try:
+            place_file(path, folder / called)
+        except OSError:
+            if place_file is _copy:
+                raise
+            place_file = _copy
+            place_file(path, folder / called)
+    tree = out / TREE
     shutil.rmtree(tree, ignore_errors=True)
     os.replace(draft_tree, tree)
     return tree
+
+
+def _link(path: Path, place: Path) -> None:
+    os.symlink(path, place)
+
+
+def _copy(path: Path, place: Path) -> None:
+    """Copy an image to where nothing is: what a link leads to would be overwritten."""
+    with open(path, "rb") as source, open(place, "xb") as target:
+        shutil.copyfileobj(source, target)
+    shutil.copystat(path, place)
+
+
+def _names_in_tree(path: Path) -> Iterator[str]:
+    """Names that an image may have in a tree, by its path below the folder of images."""
+    yield path.name
+    inner = "__".join(path.parts)
+    if inner != path.name:
+        yield _cut(inner, path.suffix)
+    for number in count(2):
+        yield _cut(f"{number}_{path.name}", path.suffix)
+
+
+def _cut(name: str, suffix: str) -> str:
+    """Cut a name to what file systems take, and keep its suffix."""
+    if len(os.fsencode(name)) <= LONGEST:
+        return name
+    end = os.fsencode(suffix)
+    return os.fsencode(name)[: LONGEST - len(end)].decode(errors="ignore") + suffix

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ from zsc_utils.sweep.costs import Size, lack_of_memory, memory_available, peak_b
 from zsc_utils.sweep.run import reduce_into
 from zsc_utils.sweep.workers import in_processes
 
+FEWEST_GROUPS = 2
 # Numbers of groups that slow clusterers are told: those that look best with the quick ones.
 FEW = 3
 PLANE = Reduction("umap", n_components=2)
@@ -295,16 +296,34 @@ def group_everything(
     table["score"] = calibration.score(table)
     table["status"] = [one.status for one in found]
     table["reason"] = [one.reason for one in found]
-    table = table.sort_values("score", ascending=False, kind="stable")
+    # All in one group, or all left out: criteria say nothing of that.
+    grouped = table["n_clusters"] >= FEWEST_GROUPS
+    nothing = [
+        replace(one, status="degenerate", reason=_no_groups(one.clusters), clusters=None)
+        for one, well in zip(found, grouped, strict=True)
+        if not well
+    ]
+    if not grouped.any():
+        raise EmbeddingsError(f"no clusterer gave groups: {nothing[0].reason}")
+    table = table[grouped].sort_values("score", ascending=False, kind="stable")
     groupings = [found[i] for i in table.index]
     table = table.reset_index(drop=True)
     table["proposed"] = ~table.duplicated(["encoder", "clusterer"])
-    failed = [one for one in (*work.done, *work.skipped) if one.clusters is None]
+    failed = [one for one in (*work.done, *work.skipped) if one.clusters is None] + nothing
     columns = ("encoder", "clusterer", "told", "status", "reason")
     rest = pd.DataFrame(
         [{name: getattr(one, name) for name in columns} | {"proposed": False} for one in failed]
     )
     return (pd.concat([table, rest], ignore_index=True) if failed else table), groupings
+
+
+def _no_groups(clusters: np.ndarray) -> str:
+    """Say what clusters are that are no groups."""
+    n = len(clusters)
+    if not (clusters >= 0).any():
+        return f"all {n} images are left out"
+    gone = (clusters < 0).sum()
+    return f"one group of {n - gone} images" + (f", {gone} left out" if gone else "")
 
 
 def add_truth(table: pd.DataFrame, groupings: list[Grouping], labels: np.ndarray) -> pd.DataFrame:
