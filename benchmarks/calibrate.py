@@ -25,7 +25,7 @@ from zsc_utils.datasets import ImageDataset, load_dataset
 from zsc_utils.embedding import stored_embeddings
 from zsc_utils.encoders import ENCODERS, find_encoder
 from zsc_utils.metrics import adjusted_mutual_information
-from zsc_utils.own import groupings as own
+from zsc_utils.own import clusterings as own
 from zsc_utils.precision import Precision
 from zsc_utils.recipes import TABLES
 from zsc_utils.sweep.workers import in_processes
@@ -86,7 +86,7 @@ def large_cuts(classes: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def criteria(spaces: dict[str, np.ndarray], classes: np.ndarray) -> pd.DataFrame:
-    """Group some images in every way, and describe each grouping with and without labels."""
+    """Cluster some images in every way, and describe each clustering with and without labels."""
     tables, clusters = [], []
     for encoder, X in spaces.items():
         memo, found, recipes = {}, [], {}
@@ -97,7 +97,9 @@ def criteria(spaces: dict[str, np.ndarray], classes: np.ndarray) -> pd.DataFrame
                 told = FEW
             recipes[clusterer] = recipe
             found += [
-                one for one in own.group(X, encoder, recipe, told, memo) if one.clusters is not None
+                one
+                for one in own.cluster_each(X, encoder, recipe, told, memo)
+                if one.clusters is not None
             ]
         table = own.describe(X, found, memo)
         Z = own.umap_space(X, memo)

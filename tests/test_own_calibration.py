@@ -11,7 +11,7 @@ from zsc_utils.own.calibration import calibrate, coverage, quantile_over_sets, r
 
 
 def made_up(n_sets=6, cuts=2, numbers=(2, 4, 8), offset=0.1, noise=0.0, seed=0):
-    """Sets whose AMI is a sum of criteria, and of what a cut adds to all its groupings."""
+    """Sets whose AMI is a sum of criteria, and of what a cut adds to all its clusterings."""
     rng = np.random.default_rng(seed)
     rows = []
     for i in range(n_sets):
@@ -152,7 +152,7 @@ def test_nothing_is_said_outside_of_what_was_measured():
     for changed, words in (
         ({"n": 99}, "99 images are outside what was measured, sets of 100 to 600"),
         ({"n": 601}, "601 images are outside"),
-        ({"n_clusters": 9}, "9 groups are outside what was measured, 2 to 8"),
+        ({"n_clusters": 9}, "9 clusters are outside what was measured, 2 to 8"),
         ({"silhouette_umap": 0.99}, "a silhouette of 0.99 is outside what was measured"),
         ({"silhouette_umap": np.nan}, "it has no silhouette"),
     ):
@@ -186,7 +186,7 @@ def test_tolerance_is_what_the_best_number_lacks_in_four_sets_of_five():
             rows.append({"set": i, "cut": 0, "encoder": "a", "clusterer": "kmeans"})
             rows[-1] |= {"told": number, "ami": ami}
     table = pd.DataFrame(rows)
-    # Eight groups have a higher score than the best, by 0, 0.1, 0.2, 0.3, 0.4.
+    # Eight clusters have a higher score than the best, by 0, 0.1, 0.2, 0.3, 0.4.
     scores = pd.Series([s for i in range(5) for s in (0, 1 - 0.1 * i, 1.0)])
     assert calibration.tolerance(table, scores) == pytest.approx(0.3)
 

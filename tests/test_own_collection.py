@@ -306,7 +306,7 @@ def test_no_file_of_labels(folder, tmp_path):
 
 
 def test_what_the_report_exports_is_read(folder, tmp_path):
-    """As `asCsv` of the page writes it: every image, those in no group without a label."""
+    """As `asCsv` of the page writes it: every image, those in no cluster without a label."""
     for i, name in enumerate(ODD):
         png(folder / name, 10 + i)
     whole = found(folder)

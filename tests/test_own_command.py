@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from zsc_utils.cli import app
 from zsc_utils.encoders import ENCODERS
-from zsc_utils.own import command, contents, groupings, results, sorting
+from zsc_utils.own import clusterings, command, contents, results, sorting
 from zsc_utils.own.collection import MARK
 
 Result = namedtuple("Result", "code out err")
@@ -74,7 +74,7 @@ def nothing_computed():
     """Fail where anything is embedded, reduced or clustered."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contents, "compute", None)
-        patch.setattr(groupings, "attempt", None)
+        patch.setattr(clusterings, "attempt", None)
         yield
 
 
@@ -145,7 +145,7 @@ def test_the_ranking(sorted_once):
     assert ranking.loc[~ranking["proposed"], "expected_ami"].isna().all()
     spectral = done[(done["clusterer"] == "spectral") & (done["encoder"] == "raw_pixels")]
     quick = done[(done["clusterer"] == "kmeans") & (done["encoder"] == "raw_pixels")]
-    assert len(spectral) <= sorting.FEW < len(quick) == len(groupings.numbers_to_try(N + 1))
+    assert len(spectral) <= sorting.FEW < len(quick) == len(clusterings.numbers_to_try(N + 1))
 
 
 def test_the_summary_can_be_read(sorted_once):
@@ -241,11 +241,11 @@ def test_a_tree_of_links(mine):
     found = cluster(mine / "in", mine / "out", *QUICK, "--link")
     assert found.code == 0
     clusters, _ = read(mine / "out")
-    tree = mine / "out" / "groups"
+    tree = mine / "out" / "clusters"
     linked = {os.readlink(p): p.parent.name for p in tree.glob("*/*")}
     assert len(linked) == N + 1 and all(p.is_symlink() for p in tree.glob("*/*"))
-    for path, group in zip(clusters["path"], clusters["cluster"], strict=True):
-        assert int(linked[str(mine / "in" / path)].removeprefix("group_")) == group
+    for path, number in zip(clusters["path"], clusters["cluster"], strict=True):
+        assert int(linked[str(mine / "in" / path)].removeprefix("cluster_")) == number
     found = cluster(mine / "in", mine / "out", *QUICK)
     assert "of an earlier run" in found.out and tree.is_dir()
 
@@ -290,7 +290,7 @@ def test_in_a_tree_every_image_has_a_name_of_its_own(small, tmp_path, linking, m
         assert len(alike) == len(places), "on any file system"
         assert {p.suffix for p in places} == {".png"}
     assert {path: path.read_bytes() for path in small.rglob("*.png")} == before
-    assert not (tmp_path / "out" / ".groups").exists()
+    assert not (tmp_path / "out" / ".clusters").exists()
 
 
 def test_copies_never_overwrite_what_a_link_leads_to(small, tmp_path):
@@ -305,7 +305,7 @@ def test_one_clusterer_alone(mine):
     for name in ("hdbscan", "kmeans", "affinity_propagation"):
         found = cluster(mine / "in", mine / "out", "--clusterers", name)
         if name == "hdbscan" and found.code:
-            assert "no clusterer gave groups: " in found.err
+            assert "no clusterer gave clusters: " in found.err
             continue
         _, ranking = read(mine / "out")
         assert found.code == 0 and set(ranking["clusterer"]) == {name}
@@ -330,7 +330,7 @@ def test_a_clusterer_that_does_not_fit_is_passed_over(mine, monkeypatch):
     monkeypatch.setattr(sorting, "memory_available", lambda: 1e6)
     before = (mine / "out" / "clusters.csv").read_bytes()
     found = cluster(mine / "in", mine / "out", "--clusterers", "kmeans,hdbscan")
-    assert found.code == 2 and "no clusterer gave groups: " in found.err and "MB" in found.err
+    assert found.code == 2 and "no clusterer gave clusters: " in found.err and "MB" in found.err
     assert (mine / "out" / "clusters.csv").read_bytes() == before
 
 
@@ -401,7 +401,7 @@ def test_embeddings_that_are_nearly_the_same(tmp_path):
     found = cluster(tmp_path / "in", tmp_path / "out")
     assert found.code in (0, 2) and found.err.count("\n") == 0
     if found.code == 2:
-        refused(found, "no clusterer gave groups", tmp_path / "out")
+        refused(found, "no clusterer gave clusters", tmp_path / "out")
 
 
 def test_none_can_be_read(tmp_path):
@@ -456,9 +456,9 @@ def test_a_folder_that_may_not_be_written_to(mine, monkeypatch):
 def test_results_within_the_images_are_no_images(mine):
     folder = mine / "in"
     for _ in range(2):
-        found = cluster(folder, folder / "groups of mine", *QUICK)
+        found = cluster(folder, folder / "clusters of mine", *QUICK)
         assert found.code == 0 and f"{N + 1} images" in found.out
-        assert not [p for p in (folder / "groups of mine").rglob("*") if p.suffix == ".png"]
+        assert not [p for p in (folder / "clusters of mine").rglob("*") if p.suffix == ".png"]
     found = cluster(folder, mine / "new", *QUICK)
     assert found.code == 0 and f"{N + 1} images" in found.out, "nor by other runs"
 
@@ -492,7 +492,7 @@ def test_labels_that_cannot_be_read_are_said_before_the_work(mine):
         assert not (mine / "new").exists()
 
 
-@pytest.mark.parametrize("at", ["embedding", "grouping", "report", "table"])
+@pytest.mark.parametrize("at", ["embedding", "clustering", "report", "table"])
 def test_a_full_disk_is_said_and_earlier_results_stay(mine, at, monkeypatch):
     before = {p: p.read_bytes() for p in mine.glob("out/*.*")}
     draw(mine / "in" / "one more.png", 999)
@@ -505,7 +505,7 @@ def test_a_full_disk_is_said_and_earlier_results_stay(mine, at, monkeypatch):
 
     if at == "embedding":
         monkeypatch.setattr(np, "savez", full)
-    elif at == "grouping":
+    elif at == "clustering":
         monkeypatch.setattr(np, "save", silent)
         usage = namedtuple("usage", "total used free")(10, 10, 0)
         monkeypatch.setattr(command.shutil, "disk_usage", lambda _: usage)
@@ -560,7 +560,7 @@ def test_nothing_outside_of_the_folder_of_results_is_written(tmp_path):
         os.chdir(here)
     assert done.returncode == 0, done.stderr
     assert files(folder) == before
-    assert {p.name for p in places["cwd"].iterdir()} == {"in-groups"}
+    assert {p.name for p in places["cwd"].iterdir()} == {"in-clusters"}
     # torch makes an empty folder for what it would compile.
     left = [p for p in places["tmp"].rglob("*") if not p.name.startswith("torchinductor_")]
     assert left == [] and not (tmp_path / "build").exists()
@@ -571,7 +571,7 @@ def test_nothing_outside_of_the_folder_of_results_is_written(tmp_path):
     assert kept <= {".cache/zsc-utils", ".cache/matplotlib", ".config/matplotlib"}
 
 
-BARS = ("read:", "raw_pixels on", "reduce:", "group:", "thumbnails:")
+BARS = ("read:", "raw_pixels on", "reduce:", "cluster:", "thumbnails:")
 
 
 @pytest.mark.slow
@@ -585,7 +585,7 @@ def test_interrupted_it_says_so_in_one_line_and_goes_on_the_next_time(moment, mi
         *("cluster", str(mine / "in"), "--out", str(mine / "out"), "--jobs", "2"),
         *("--encoders", "raw_pixels", "--device", "cpu"),
     ]
-    # A group of processes of its own: Ctrl-C reaches all that belong to a terminal's.
+    # A cluster of processes of its own: Ctrl-C reaches all that belong to a terminal's.
     process = subprocess.Popen(
         [sys.executable, "-c", "from zsc_utils.cli import main; main()", *arguments],
         stdout=subprocess.PIPE,
@@ -618,14 +618,14 @@ def test_interrupted_it_says_so_in_one_line_and_goes_on_the_next_time(moment, mi
     assert found.code == 0 and len(read(mine / "out")[0]) == N + 151
 
 
-def processes_of(group):
-    """List the processes of a group that have not ended."""
+def processes_of(cluster):
+    """List the processes of a cluster that have not ended."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, _, pgrp = stat.read_text().rpartition(")")[2].split()[:3]
         except OSError:
             continue
-        if int(pgrp) == group and state != "Z":
+        if int(pgrp) == cluster and state != "Z":
             found.append(stat.parent.name)
     return found

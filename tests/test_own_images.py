@@ -65,7 +65,7 @@ def a_view():
     )
 
 
-def test_groups_come_by_size_and_their_images_by_distance_to_the_medoid():
+def test_clusters_come_by_size_and_their_images_by_distance_to_the_medoid():
     counts = own_images.sizes(CLUSTERS)
     assert counts.to_dict() == {"1": 4, "0": 2, "left out": 2}
     assert list(counts.index) == ["1", "0", "left out"]
@@ -105,12 +105,12 @@ def test_the_best_is_named_with_what_to_expect(found):
         **expected, caveat="", left_out=25.0, as_good="2–4", ami=[30.0, 20, 90, 1, None]
     ).astype({"n_clusters": "Int64"})
     text = own_images.say_ranking(found, ranked, own_images.sizes(CLUSTERS))
-    assert "**K-means of Raw image** is ranked first: 2 groups of 2 to 4 images; 25 %" in text
+    assert "**K-means of Raw image** is ranked first: 2 clusters of 2 to 4 images; 25 %" in text
     assert "AMI of 50 %, with 30 to 70 %" in text
-    assert "Next comes HDBSCAN of Raw image, with 3 groups" in text
+    assert "Next comes HDBSCAN of Raw image, with 3 clusters" in text
     assert "its AMI is 30.0 %; the highest of all that were tried is that of K-means" in text
-    assert "with 2 groups, 90.0 %" in text
-    assert "**Spectral of Raw image** gave no groups: needs 9 GB." in text
+    assert "with 2 clusters, 90.0 %" in text
+    assert "**Spectral of Raw image** gave no clusters: needs 9 GB." in text
     table = own_images.ranking_table(found, ranked)
     assert table.index.tolist() == [
         "K-means of Raw image",
@@ -128,7 +128,7 @@ def test_numbers_that_are_as_good_are_bold(found):
     plt.close("all")
 
 
-def test_figures_of_groups_have_a_bar_and_a_row_each():
+def test_figures_of_clusters_have_a_bar_and_a_row_each():
     counts = pd.Series({"1": 4, "0": 2, "left out": 3})
     (axes,) = own_images.plot_cluster_sizes(counts).axes
     assert [bar.get_height() for bar in axes.patches] == [4, 2, 3]

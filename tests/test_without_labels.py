@@ -94,10 +94,10 @@ def test_regrets_by_hand(two_sets):
         assert regret(found, "which encoder", name, RANDOM) == pytest.approx(5)
         # e was the best on the other set.
         assert regret(found, "which encoder", name, ELSEWHERE) == pytest.approx(0)
-    assert regret(found, "how many groups", "a", S) == pytest.approx(40)
-    assert regret(found, "how many groups", "b", S) == pytest.approx(0)
-    assert regret(found, "how many groups", "b", AGREEMENT) == pytest.approx(0)
-    assert regret(found, "how many groups", "b", RANDOM) == pytest.approx(10)
+    assert regret(found, "how many clusters", "a", S) == pytest.approx(40)
+    assert regret(found, "how many clusters", "b", S) == pytest.approx(0)
+    assert regret(found, "how many clusters", "b", AGREEMENT) == pytest.approx(0)
+    assert regret(found, "how many clusters", "b", RANDOM) == pytest.approx(10)
     # Both at once: f with 2 groups has 10 %, e with 4 has 60 %.
     assert regret(found, "all at once", "a", S) == pytest.approx(50)
     assert regret(found, "all at once", "a", RANDOM) == pytest.approx(60 - (20 + 60 + 10 + 50) / 4)

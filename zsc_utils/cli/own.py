@@ -61,7 +61,7 @@ def cluster(
         typer.Option(
             parser=typed_path,
             metavar="FOLDER",
-            help="Where results go; by default, in the working folder, its name and -groups.",
+            help="Where results go; by default, in the working folder, its name and -clusters.",
         ),
     ] = None,
     encoders: Annotated[
@@ -75,14 +75,14 @@ def cluster(
         typer.Option(
             parser=typed_path,
             metavar="CSV",
-            help="Columns path and label: what groups are scored against, and nothing else.",
+            help="Columns path and label: what clusters are scored against, and nothing else.",
         ),
     ] = None,
     max_images: Annotated[
         int | None, typer.Option(min=3, help="Take a random sample of so many.")
     ] = None,
     link: Annotated[
-        bool, typer.Option("--link", help="Make a folder of links, or copies, for each group.")
+        bool, typer.Option("--link", help="Make a folder of links, or copies, for each cluster.")
     ] = False,
     download: Annotated[
         bool, typer.Option("--download", help="Fetch published weights of encoders that are named.")
@@ -101,7 +101,7 @@ def cluster(
         int | None, typer.Option(min=1, help="Processes at once; all processors by default.")
     ] = None,
 ):
-    """Sort a folder of unlabelled images into groups, and say how far to trust them.
+    """Sort a folder of unlabelled images into clusters, and say how far to trust them.
 
     Writes clusters.csv, ranking.csv and report.html, and keeps embeddings beside them: images that
     were renamed cost nothing the next time, new ones themselves alone. The images are only read.
@@ -114,7 +114,7 @@ def cluster(
 
         asked = Asked(
             folder=folder,
-            out=out or Path(os.getcwd()) / f"{folder.name or 'images'}-groups",
+            out=out or Path(os.getcwd()) / f"{folder.name or 'images'}-clusters",
             encoders=None if encoders == "auto" else split(encoders),
             clusterers=None if clusterers == "auto" else split(clusterers),
             labels=labels,

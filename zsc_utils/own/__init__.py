@@ -1,1 +1,1 @@
-"""Someone's own images: from a folder without labels to groups, and how far to trust them."""
+"""Someone's own images: from a folder without labels to clusters, and how far to trust them."""

@@ -1,9 +1,9 @@
 """What criteria without labels say of AMI: learnt from real images whose classes are known.
 
-`tables/calibration.csv` holds what `benchmarks/calibrate.py` measured: a row for every grouping of
-every cut of sixteen sets, with its criteria and its AMI. Two questions are asked of it. Which of
-the groupings of one folder is the best? And how good is it? Uncertainty is always that over sets:
-groupings of one set resemble each other.
+`tables/calibration.csv` holds what `benchmarks/calibrate.py` measured: a row for every clustering
+of every cut of sixteen sets, with its criteria and its AMI. Two questions are asked of it. Which of
+the clusterings of one folder is the best? And how good is it? Uncertainty is always that over sets:
+clusterings of one set resemble each other.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ CRITERIA = (
     *("silhouette_umap", "silhouette_original", "agreement_clusterers", "agreement_encoders"),
     *("stability", "dbcv"),
 )
-# Groupings of one folder are ranked by a sum of these: the simplest of those sums that rank left
+# Clusterings of one folder are ranked by a sum of these: the simplest of those sums that rank left
 # out sets about best (notebook 12).
 RANKED_BY = ("agreement_clusterers", "silhouette_original")
 # Level of AMI is read off this one, which compares folders best.
 READ_OFF = "silhouette_umap"
 # Of ten sets, the interval holds the AMI of eight.
 INSIDE = 0.8
-# A cut of a set: its groupings are compared with each other.
+# A cut of a set: its clusterings are compared with each other.
 CUT = ["set", "cut"]
 
 
 @cache
 def measured() -> pd.DataFrame:
-    """Read the table of what was measured, encoders alone, groupings of two groups or more."""
+    """Read the table of what was measured, encoders alone, clusterings of two clusters or more."""
     table = pd.read_csv(TABLE)
     kept = table["encoder"].ne(BASELINE) & table["n_clusters"].ge(2)
     return table[kept].reset_index(drop=True)
@@ -86,7 +86,7 @@ def rank_scores(table: pd.DataFrame, weights: pd.Series) -> pd.Series:
 
 
 def proposed_rows(table: pd.DataFrame, scores: pd.Series) -> pd.DataFrame:
-    """Keep the best number of groups of each cut, encoder and clusterer."""
+    """Keep the best number of clusters of each cut, encoder and clusterer."""
     return table.loc[scores.groupby([table[c] for c in (*CUT, "encoder", "clusterer")]).idxmax()]
 
 
@@ -97,7 +97,7 @@ def left_out(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.DataFr
 
 
 def regrets(table: pd.DataFrame, scores: pd.Series) -> pd.DataFrame:
-    """Compare the groupings that scores rank first with the best there are.
+    """Compare the clusterings that scores rank first with the best there are.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def regrets(table: pd.DataFrame, scores: pd.Series) -> pd.DataFrame:
 
 
 def scores_left_out(table: pd.DataFrame, criteria: Sequence[str]) -> pd.Series:
-    """Score every set's groupings by weights that the other sets gave."""
+    """Score every set's clusterings by weights that the other sets gave."""
     parts = [
         rank_scores(rows, ranking_weights(others, criteria)) for _, rows, others in left_out(table)
     ]
@@ -206,7 +206,7 @@ class Calibration:
     below, above
         How far AMI lies from the curve, for four of five sets.
     tolerance
-        Numbers of groups whose scores are no further than this from the best are as good.
+        Numbers of clusters whose scores are no further than this from the best are as good.
     seen
         Smallest and largest value of `n`, `n_clusters` and the silhouette among what was measured.
     """
@@ -219,7 +219,7 @@ class Calibration:
     seen: pd.DataFrame
 
     def score(self, table: pd.DataFrame) -> pd.Series:
-        """Score groupings of one folder: the higher, the better they are likely to be."""
+        """Score clusterings of one folder: the higher, the better they are likely to be."""
         return rank_scores(table, self.weights)
 
     def interval(self, silhouettes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -229,12 +229,12 @@ class Calibration:
         return np.clip(low, 0, 1), np.clip(middle, 0, 1), np.clip(high, 0, 1)
 
     def caveat(self, row: pd.Series) -> str:
-        """Say why no AMI can be expected of a grouping; empty where one can."""
+        """Say why no AMI can be expected of a clustering; empty where one can."""
         if pd.isna(row[READ_OFF]):
             return "it has no silhouette"
         words = {
             "n": ("{:.0f} images are", "sets of {:.0f} to {:.0f}"),
-            "n_clusters": ("{:.0f} groups are", "{:.0f} to {:.0f}"),
+            "n_clusters": ("{:.0f} clusters are", "{:.0f} to {:.0f}"),
             READ_OFF: ("a silhouette of {:.2f} is", "{:.2f} to {:.2f}"),
         }
         for name, (own, known) in words.items():
@@ -255,7 +255,7 @@ def calibrate(table: pd.DataFrame | None = None, without: str | None = None) -> 
     table
         As `measured` gives it, which is the default.
     without
-        A set to leave out: that of images that are to be grouped, where they are known to it.
+        A set to leave out: that of images that are to be clustered, where they are known to it.
 
     Raises
     ------
@@ -276,7 +276,7 @@ def calibrate(table: pd.DataFrame | None = None, without: str | None = None) -> 
 
 
 def tolerance(table: pd.DataFrame, scores: pd.Series) -> float:
-    """How far below the best score that of the best number of groups lies, in four of five sets."""
+    """How far below the best score that of the best number lies at most, in four of five sets."""
     told = table.dropna(subset=["told"])
     curves = [told[name] for name in (*CUT, "encoder", "clusterer")]
     best = told["ami"].groupby(curves).idxmax()

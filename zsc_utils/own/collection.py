@@ -18,7 +18,7 @@ from zsc_utils.datasets import DatasetFacts, FileImages, ImageDataset
 from zsc_utils.datasets.folder import find_images
 from zsc_utils.errors import ImageFolderError, ZscError
 
-# Of two images no two groups say more than that they are two.
+# Of two images no two clusters say more than that they are two.
 FEWEST = 3
 LABEL = "label"
 # A folder with this file in it holds results of an earlier run, and no images of anyone's.
@@ -101,11 +101,11 @@ class Collection:
         by_digest: dict[str, list[int]] = {}
         for i, digest in enumerate(self.digests):
             by_digest.setdefault(digest, []).append(i)
-        return [group for group in by_digest.values() if len(group) > 1]
+        return [copies for copies in by_digest.values() if len(copies) > 1]
 
 
 def check_number(n: int, folder: Path, left_out: Sequence = ()) -> None:
-    """Raise where there are too few images to group.
+    """Raise where there are too few images to cluster.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def check_number(n: int, folder: Path, left_out: Sequence = ()) -> None:
         why = f"; left out: {left_out[0][0]} ({left_out[0][1]})" if left_out else ""
         raise ImageFolderError(
             f"{readable(folder)} holds {n or 'no'} image{'s' * (n != 1)} that can be read, too few "
-            f"to group, which takes {FEWEST}{why}"
+            f"to cluster, which takes {FEWEST}{why}"
         )
 
 

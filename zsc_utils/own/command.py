@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from zsc_utils.own.results import (
     write_clusters,
     write_tree,
 )
-from zsc_utils.own.sorting import Effort, Sorted, add_truth, embed_all, group_everything
+from zsc_utils.own.sorting import Effort, Sorted, add_truth, cluster_everything, embed_all
 from zsc_utils.precision import Precision
 from zsc_utils.sweep.profile import check_names
 
@@ -119,7 +119,7 @@ def find_encoders(asked: Asked) -> list[str]:
 def sort_images(
     asked: Asked, effort: Effort, say: Callable[[str], None]
 ) -> tuple[Sorted, Calibration, np.ndarray | None]:
-    """Embed and group the images of a folder, and rank the groupings.
+    """Embed and cluster the images of a folder, and rank the clusterings.
 
     Returns
     -------
@@ -147,13 +147,13 @@ def sort_images(
     make_out(asked.out)
     collection, spaces = embed_all(found, names, effort)
     labels = None
-    table, groupings = group_everything(
+    table, clusterings = cluster_everything(
         spaces, asked.clusterers or study_clusterers(), calibration, effort
     )
     if asked.labels is not None:
         labels, _ = read_labels(asked.labels, collection)
-        table = add_truth(table, groupings, labels)
-    return Sorted(collection, spaces, table, groupings), calibration, labels
+        table = add_truth(table, clusterings, labels)
+    return Sorted(collection, spaces, table, clusterings), calibration, labels
 
 
 @dataclass(frozen=True)
@@ -251,10 +251,10 @@ def sort_folder(
 
 def places(written: Written, out: Path) -> Iterator[str]:
     """Say where things lie, a line each."""
-    yield f"the groups, image by image  {readable(out / 'clusters.csv')}"
-    yield f"all groupings, ranked       {readable(out / 'ranking.csv')}"
+    yield f"the clusters, image by image  {readable(out / 'clusters.csv')}"
+    yield f"all clusterings, ranked       {readable(out / 'ranking.csv')}"
     if out / TREE in written.paths:
-        yield f"a folder for each group     {readable(out / TREE)}"
+        yield f"a folder for each cluster     {readable(out / TREE)}"
     elif (out / TREE).exists():
         yield f"of an earlier run           {readable(out / TREE)} (--link makes it anew)"
     yield f"a report, for a browser     {readable(written.paths[-1])}"
@@ -301,7 +301,7 @@ def summary(found: Sorted, ranked: pd.DataFrame, duplicates: list[list[int]]) ->
         yield f"{encoder}, {clusterer}: {row.status}: {row.reason}"
     yield ""
     yield (
-        "The first row is what clusters.csv holds. As good: numbers of groups that rank about as "
+        "The first row is what clusters.csv holds. As good: numbers of clusters that rank about as "
         "high."
     )
     yield expectation_in_words(ranked.iloc[0])
@@ -315,7 +315,7 @@ def summary(found: Sorted, ranked: pd.DataFrame, duplicates: list[list[int]]) ->
 def short_table(rows: pd.DataFrame, found: Sorted) -> list[list[str]]:
     """Write down proposals in few columns, heads first."""
     said = rows["expected_ami"].notna().any()
-    heads = ["encoder", "clusterer", "groups", "as good", "left out"]
+    heads = ["encoder", "clusterer", "clusters", "as good", "left out"]
     heads += ["expected AMI"] if said else []
     heads += ["AMI"] if "ami" in rows else []
     table = [heads]

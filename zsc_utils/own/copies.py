@@ -12,10 +12,10 @@ from PIL import Image
 SIDE, ALIKE, STRETCH = 32, 0.985, 1.05
 
 
-def groups_of_copies(
+def sets_of_copies(
     digests: tuple[str, ...], neighbors: np.ndarray, small: Callable[[int], Image.Image | None]
 ) -> list[list[int]]:
-    """Find groups of images that are copies of one another, exact or near.
+    """Find sets of images that are copies of one another, exact or near.
 
     Near ones are such as were saved, scaled or toned anew: neighbours in the embeddings whose
     pictures of 32 × 32 grey pixels correlate by .985 or more.
@@ -32,7 +32,7 @@ def groups_of_copies(
     Returns
     -------
     list
-        Groups of two or more positions, each rising, in the order of their first.
+        Sets of two or more positions, each rising, in the order of their first.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -54,7 +54,7 @@ def groups_of_copies(
     found: dict[int, list[int]] = {}
     for i, name in enumerate(component):
         found.setdefault(name, []).append(i)
-    return [group for group in found.values() if len(group) > 1]
+    return [one for one in found.values() if len(one) > 1]
 
 
 def _pictures(n: int, small: Callable[[int], Image.Image | None]) -> tuple[np.ndarray, np.ndarray]:

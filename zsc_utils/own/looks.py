@@ -1,4 +1,4 @@
-"""What each image is to its group: how well it fits, what it nearly was in, what is like it."""
+"""What each image is to its cluster: how well it fits, what it nearly was in, what is like it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 ROWS = 512
 
 
-def distances_to_groups(Z: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean distance of every image to the images of every group, itself not counted.
+def distances_to_clusters(Z: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean distance of every image to the images of every cluster, itself not counted.
 
     Parameters
     ----------
@@ -21,9 +21,9 @@ def distances_to_groups(Z: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray
     Returns
     -------
     means
-        float64 (n, k); NaN for a group that an image is alone in.
+        float64 (n, k); NaN for a cluster that an image is alone in.
     names
-        int (k,): the groups.
+        int (k,): the clusters.
     """
     from sklearn.metrics import pairwise_distances
 
@@ -39,20 +39,20 @@ def distances_to_groups(Z: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray
     return means, names[names >= 0]
 
 
-def second_groups(means: np.ndarray, names: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """Find the group that each image nearly was in: the nearest other than its own.
+def second_clusters(means: np.ndarray, names: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """Find the cluster that each image nearly was in: the nearest other than its own.
 
     Parameters
     ----------
     means, names
-        As `distances_to_groups` gives them.
+        As `distances_to_clusters` gives them.
     clusters
         int (n,), −1 = left out.
 
     Returns
     -------
     ndarray
-        int32 (n,), −1 where there is no other group.
+        int32 (n,), −1 where there is no other cluster.
     """
     others = np.where((clusters[:, None] == names) | np.isnan(means), np.inf, means)
     if not len(names):
@@ -62,8 +62,40 @@ def second_groups(means: np.ndarray, names: np.ndarray, clusters: np.ndarray) ->
     return np.where(lacking, -1, names[nearest]).astype(np.int32)
 
 
+def silhouettes(means: np.ndarray, names: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """Silhouette of every image (Rousseeuw, 1987), those left out counting as no cluster.
+
+    Parameters
+    ----------
+    means, names
+        As `distances_to_clusters` gives them.
+    clusters
+        int (n,), −1 = left out.
+
+    Returns
+    -------
+    ndarray
+        float32 (n,): 0 for an image alone in its cluster; NaN for those left out, and for all where
+        there are fewer than two clusters.
+    """
+    found = np.full(len(clusters), np.nan, np.float32)
+    if len(names) < 2:
+        return found
+    mine = clusters[:, None] == names
+    within = np.nanmax(np.where(mine, means, -np.inf), axis=1)
+    between = np.where(mine | np.isnan(means), np.inf, means).min(axis=1)
+    alone = np.isneginf(within) | np.isinf(between)
+    largest = np.maximum(np.maximum(within, between), np.finfo(float).tiny)
+    values = np.where(alone, 0, (between - within) / np.where(alone, 1, largest))
+    found[clusters >= 0] = values[clusters >= 0]
+    return found
+
+
 def distances_to_medoids(X: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """Distance of every image to the medoid of its group: the image nearest to all of it.
+    """Distance of every image to the medoid of its cluster.
+
+    The medoid is the image whose squared distances to all others have the smallest sum, which is
+    that nearest to their mean: no pairs are compared.
 
     Parameters
     ----------
@@ -77,16 +109,12 @@ def distances_to_medoids(X: np.ndarray, clusters: np.ndarray) -> np.ndarray:
     ndarray
         float32 (n,), 0 for medoids, NaN for those left out.
     """
-    from sklearn.metrics import pairwise_distances, pairwise_distances_chunked
-
     found = np.full(len(X), np.nan, np.float32)
     for name in np.unique(clusters[clusters >= 0]):
         rows = np.flatnonzero(clusters == name)
-        members = X[rows]
-        sums = pairwise_distances_chunked(members, reduce_func=lambda block, _: block.sum(axis=1))
-        medoid = np.concatenate(list(sums)).argmin()
-        found[rows] = pairwise_distances(members, members[[medoid]])[:, 0]
-        found[rows[medoid]] = 0
+        members = X[rows].astype(float)
+        medoid = np.linalg.norm(members - members.mean(axis=0), axis=1).argmin()
+        found[rows] = np.linalg.norm(members - members[medoid], axis=1)
     return found
 
 

@@ -16,16 +16,16 @@ from PIL import Image
 from zsc_utils.cache import atomic_path, readable
 from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.errors import ZscError
-from zsc_utils.metrics import silhouette_samples
 from zsc_utils.own.calibration import READ_OFF, Calibration
+from zsc_utils.own.clusterings import Clustering, umap_space
 from zsc_utils.own.collection import MARK
-from zsc_utils.own.copies import groups_of_copies
-from zsc_utils.own.groupings import Grouping, umap_space
+from zsc_utils.own.copies import sets_of_copies
 from zsc_utils.own.looks import (
-    distances_to_groups,
+    distances_to_clusters,
     distances_to_medoids,
     nearest_images,
-    second_groups,
+    second_clusters,
+    silhouettes,
 )
 from zsc_utils.own.report.content import Content, View
 from zsc_utils.own.report.content import Space as ShownSpace
@@ -37,7 +37,7 @@ from zsc_utils.reduction import ReductionError, reduce
 
 CACHE = "cache"
 NEIGHBORS = 8
-TREE = "groups"
+TREE = "clusters"
 # Bytes of a name that file systems take.
 LONGEST = 255
 
@@ -127,7 +127,7 @@ def expectations(table: pd.DataFrame, calibration: Calibration) -> pd.DataFrame:
 
 
 def numbers_as_good(table: pd.DataFrame, tolerance: float) -> pd.Series:
-    """Write down for every proposal the numbers of groups that are as good: `4–12`.
+    """Write down for every proposal the numbers of clusters that are as good: `4–12`.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def numbers_as_good(table: pd.DataFrame, tolerance: float) -> pd.Series:
 
 
 def ranking(found: Sorted, calibration: Calibration) -> pd.DataFrame:
-    """Make the table of all groupings, best first, as `ranking.csv` has it."""
+    """Make the table of all clusterings, best first, as `ranking.csv` has it."""
     table = found.table.join(expectations(found.table, calibration))
     table["as_good"] = numbers_as_good(found.table, calibration.tolerance)
     table["left_out"] = 100 * (1 - table["fraction_clustered"])
@@ -167,26 +167,23 @@ def ranking(found: Sorted, calibration: Calibration) -> pd.DataFrame:
     return ranked.astype({"n_clusters": "Int64", "proposed": bool})
 
 
-def looks(space: Space, grouping: Grouping) -> dict[str, np.ndarray]:
-    """Say what each image is to its group: `silhouettes`, `to_medoid`, `second` of a `View`."""
-    clusters = grouping.clusters
-    silhouettes = np.full(len(clusters), np.nan, np.float32)
+def looks(space: Space, clustering: Clustering) -> dict[str, np.ndarray]:
+    """Say what each image is to its cluster: `silhouettes`, `to_medoid`, `second` of a `View`."""
+    clusters = clustering.clusters
     try:
         Z = umap_space(space.X, space.memo)
     except ReductionError:
         Z = space.X
-    if len(np.unique(clusters[clusters >= 0])) > 1:
-        silhouettes = silhouette_samples(Z, [clusters])[0].astype(np.float32)
-    means, names = distances_to_groups(Z, clusters)
+    means, names = distances_to_clusters(Z, clusters)
     return {
-        "silhouettes": np.where(clusters < 0, np.nan, silhouettes).astype(np.float32),
+        "silhouettes": silhouettes(means, names, clusters),
         "to_medoid": distances_to_medoids(space.X, clusters),
-        "second": second_groups(means, names, clusters),
+        "second": second_clusters(means, names, clusters),
     }
 
 
 def write_clusters(found: Sorted, view: View, path: Path) -> None:
-    """Write the groups of a view, image by image: path, cluster, silhouette, distance to medoid."""
+    """Write the clusters of a view: path, cluster, silhouette and distance to medoid by image."""
     table = pd.DataFrame(
         {
             "path": found.collection.names,
@@ -220,7 +217,7 @@ def content(
     """Put together what the report shows: the proposals as views, the best first."""
     views = []
     for at in np.flatnonzero(ranked["proposed"]):
-        row, one = ranked.iloc[at], found.groupings[at]
+        row, one = ranked.iloc[at], found.clusterings[at]
         known = pd.notna(row["expected_ami"])
         views.append(
             View(
@@ -250,7 +247,7 @@ def content(
         return Image.open(folder / files[i]) if files[i] else None
 
     first = spaces[views[0].encoder]
-    duplicates = groups_of_copies(collection.digests, first.neighbors, small)
+    duplicates = sets_of_copies(collection.digests, first.neighbors, small)
     return Content(
         source=readable(collection.folder),
         names=collection.names,
@@ -272,9 +269,9 @@ def paragraphs(found: Sorted, ranked: pd.DataFrame, duplicates: list[list[int]])
     encoder = found.spaces[best["encoder"]].encoder.display
     numbers = best["as_good"]
     said = [
-        f"{len(found.collection)} images. Ranked first are the {best['n_clusters']} groups of "
+        f"{len(found.collection)} images. Ranked first are the {best['n_clusters']} clusters of "
         f"{name} from the embeddings of {encoder}"
-        + (f"; {numbers} groups would be as good." if "–" in str(numbers) else "."),
+        + (f"; {numbers} clusters would be as good." if "–" in str(numbers) else "."),
         expectation_in_words(best),
     ]
     if found.collection.sentence:
@@ -292,7 +289,7 @@ def copies_in_words(duplicates: list[list[int]]) -> str:
 
 
 def failures(ranked: pd.DataFrame) -> pd.DataFrame:
-    """Of every encoder and clusterer that gave no groups at all, keep one row that says why."""
+    """Of every encoder and clusterer that gave no clusters at all, keep one row that says why."""
     pair = ["encoder", "clusterer"]
     failed = ranked[ranked["score"].isna()].drop_duplicates(pair)
     done = pd.MultiIndex.from_frame(ranked.loc[ranked["proposed"], pair])
@@ -300,20 +297,22 @@ def failures(ranked: pd.DataFrame) -> pd.DataFrame:
 
 
 def expectation_in_words(best: pd.Series) -> str:
-    """Say what agreement with a person's own labels to expect of a grouping."""
+    """Say what agreement with a person's own labels to expect of a clustering."""
     if pd.isna(best["expected_ami"]):
-        return f"How far groups would agree with labels of yours cannot be said: {best['caveat']}."
+        return (
+            f"How far clusters would agree with labels of yours cannot be said: {best['caveat']}."
+        )
     return (
-        "If someone labelled the images, groups and labels would be expected to agree by an AMI "
+        "If someone labelled the images, clusters and labels would be expected to agree by an AMI "
         f"(adjusted mutual information) of {best['expected_ami']:.0f} %, and of "
         f"{best['expected_low']:.0f} to {best['expected_high']:.0f} % in four folders of five, "
         "judging by sets of other images whose classes are known. 0 % is chance, 100 % the same "
-        "groups."
+        "clusters."
     )
 
 
 def write_tree(found: Sorted, clusters: np.ndarray, out: Path) -> Path:
-    """Write a tree of folders, a folder for each group, with links to the images, or copies.
+    """Write a tree of folders, a folder for each cluster, with links to the images, or copies.
 
     Copies are taken where the file system has no links. Names are those of the images, with their
     folders in front where two would be the same, and a number where these would.
@@ -324,7 +323,7 @@ def write_tree(found: Sorted, clusters: np.ndarray, out: Path) -> Path:
     taken: set[tuple[str, str]] = set()
     place_file = _link
     for path, cluster in zip(found.collection.paths, clusters, strict=True):
-        name = f"group_{cluster:0{width}d}" if cluster >= 0 else "left_out"
+        name = f"cluster_{cluster:0{width}d}" if cluster >= 0 else "left_out"
         folder = draft_tree / name
         folder.mkdir(parents=True, exist_ok=True)
         for called in _names_in_tree(path.relative_to(found.collection.folder)):

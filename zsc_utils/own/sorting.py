@@ -1,4 +1,4 @@
-"""From a folder of images to groups: embed by every encoder, group in every way, judge and rank."""
+"""From images to clusters: embed by every encoder, cluster in every way, judge and rank."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from zsc_utils.encoders import EncoderFacts, find_encoder
 from zsc_utils.errors import EmbeddingsError
 from zsc_utils.metrics import truth_scores
 from zsc_utils.own.calibration import Calibration
-from zsc_utils.own.collection import Collection
-from zsc_utils.own.contents import embed_contents
-from zsc_utils.own.groupings import (
+from zsc_utils.own.clusterings import (
     QUICK,
     SEED,
-    Grouping,
+    Clustering,
     agreements,
+    cluster_each,
     describe,
-    group,
     is_told,
     numbers_to_try,
     own_recipe,
 )
+from zsc_utils.own.collection import Collection
+from zsc_utils.own.contents import embed_contents
 from zsc_utils.precision import Precision
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Recipe, Reduction
 from zsc_utils.sweep.costs import Size, lack_of_memory, memory_available, peak_bytes
@@ -35,7 +35,7 @@ from zsc_utils.sweep.run import reduce_into
 from zsc_utils.sweep.workers import in_processes
 
 FEWEST_GROUPS = 2
-# Numbers of groups that slow clusterers are told: those that look best with the quick ones.
+# Numbers of clusters that slow clusterers are told: those that look best with the quick ones.
 FEW = 3
 PLANE = Reduction("umap", n_components=2)
 
@@ -61,7 +61,7 @@ class Space:
 
 @dataclass(frozen=True)
 class Sorted:
-    """A collection and all its groupings.
+    """A collection and all its clusterings.
 
     Parameters
     ----------
@@ -70,17 +70,17 @@ class Sorted:
     spaces
         By name of the encoder.
     table
-        One row a grouping, best first: what `groupings.describe` and `agreements` say, `score`
-        AMI, `proposed` (the best number of groups of its encoder and clusterer), status and, where
-        labels are known, the scores against them. What could not be grouped stands at the end.
-    groupings
+        One row a clustering, best first: what `clusterings.describe` and `agreements` say, `score`,
+        `proposed` (the best number of clusters of its encoder and clusterer), status and, where
+        labels are known, the scores against them. What could not be clustered stands at the end.
+    clusterings
         Those of the rows that have clusters, in their order.
     """
 
     collection: Collection
     spaces: dict[str, Space]
     table: pd.DataFrame
-    groupings: list[Grouping]
+    clusterings: list[Clustering]
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def embed_all(
     for source, array in arrays.values():
         settings = {"encoder": source.fingerprint, "precision": effort.precision}
         key = fingerprint(settings | {"contents": smaller.digests})
-        memo = ArrayFolder(effort.cache / "groupings" / key)
+        memo = ArrayFolder(effort.cache / "clusterings" / key)
         # From the file, so that processes share it.
         memo["embeddings"] = array[kept]
         spaces[source.facts.name] = Space(source.facts, memo["embeddings"], memo)
@@ -169,7 +169,7 @@ def _reduce_all(spaces: dict[str, Space], recipes: Iterable[Recipe], effort: Eff
 
 @dataclass
 class Work:
-    """Groupings as they come.
+    """Clusterings as they come.
 
     Parameters
     ----------
@@ -178,12 +178,12 @@ class Work:
     skipped
         Of the others, why they do not.
     done
-        Groupings so far.
+        Clusterings so far.
     """
 
     recipes: dict[tuple[str, str], Recipe] = field(default_factory=dict)
-    skipped: list[Grouping] = field(default_factory=list)
-    done: list[Grouping] = field(default_factory=list)
+    skipped: list[Clustering] = field(default_factory=list)
+    done: list[Clustering] = field(default_factory=list)
 
 
 def _what_fits(spaces: dict[str, Space], clusterers: list[str], memory: float) -> tuple[Work, int]:
@@ -196,14 +196,14 @@ def _what_fits(spaces: dict[str, Space], clusterers: list[str], memory: float) -
             size = Size(n, d, max(numbers_to_try(n)) if is_told(clusterer) else 1)
             needed = peak_bytes(recipe, size)
             if why := lack_of_memory(needed, memory):
-                work.skipped.append(Grouping(name, clusterer, None, "skipped", why, None))
+                work.skipped.append(Clustering(name, clusterer, None, "skipped", why, None))
             else:
                 work.recipes[name, clusterer] = recipe
                 most = max(most, needed)
     return work, max(1, int(memory // most))
 
 
-def _group_all(
+def _cluster_all(
     spaces: dict[str, Space],
     work: Work,
     told: dict[str, list[int]],
@@ -211,22 +211,22 @@ def _group_all(
     effort: Effort,
     jobs: int,
 ) -> None:
-    """Group by some of the clusterers, told the numbers that each encoder's embeddings ask for."""
+    """Cluster by some of the clusterers, told the numbers that each encoder's embeddings need."""
     calls = [
         (
-            *(group, spaces[encoder].X, encoder, recipe),
+            *(cluster_each, spaces[encoder].X, encoder, recipe),
             told[encoder] if is_told(clusterer) else [None],
             spaces[encoder].memo,
         )
         for (encoder, clusterer), recipe in work.recipes.items()
         if clusterer in chosen
     ]
-    for found in _call(calls, "group", effort, jobs):
+    for found in _call(calls, "cluster", effort, jobs):
         work.done += found
 
 
-def _describe_all(spaces: dict[str, Space], found: list[Grouping]) -> pd.DataFrame:
-    """Describe groupings of all encoders, in the order in which they are given."""
+def _describe_all(spaces: dict[str, Space], found: list[Clustering]) -> pd.DataFrame:
+    """Describe clusterings of all encoders, in the order in which they are given."""
     tables = []
     for name, space in spaces.items():
         rows = [i for i, one in enumerate(found) if one.encoder == name]
@@ -238,13 +238,13 @@ def _describe_all(spaces: dict[str, Space], found: list[Grouping]) -> pd.DataFra
     return table.join(agreements(table, [one.clusters for one in found]))
 
 
-def group_everything(
+def cluster_everything(
     spaces: dict[str, Space],
     clusterers: list[str],
     calibration: Calibration,
     effort: Effort,
-) -> tuple[pd.DataFrame, list[Grouping]]:
-    """Group embeddings by every clusterer, at the numbers of groups that look best.
+) -> tuple[pd.DataFrame, list[Clustering]]:
+    """Cluster embeddings by every clusterer, at the numbers of clusters that look best.
 
     Parameters
     ----------
@@ -261,13 +261,13 @@ def group_everything(
     -------
     table
         As in `Sorted`, without labels.
-    groupings
+    clusterings
         As in `Sorted`.
 
     Raises
     ------
     EmbeddingsError
-        No clusterer gave groups.
+        No clusterer gave clusters.
     """
     memory = memory_available()
     work, at_once = _what_fits(spaces, clusterers, memory)
@@ -276,7 +276,7 @@ def group_everything(
     slow = [name for name in clusterers if is_told(name) and name not in QUICK]
     numbers = numbers_to_try(len(next(iter(spaces.values())).X))
     first = [name for name in clusterers if name not in slow]
-    _group_all(spaces, work, dict.fromkeys(spaces, numbers), first, effort, jobs)
+    _cluster_all(spaces, work, dict.fromkeys(spaces, numbers), first, effort, jobs)
     found = [one for one in work.done if one.clusters is not None]
     told = dict.fromkeys(spaces, numbers)
     if slow and found:
@@ -285,28 +285,28 @@ def group_everything(
         best = table.dropna(subset="told").sort_values("score", ascending=False)
         for name, rows in best.groupby("encoder"):
             told[name] = [int(number) for number in rows["told"].unique()[:FEW]]
-    _group_all(spaces, work, told, slow, effort, jobs)
+    _cluster_all(spaces, work, told, slow, effort, jobs)
     found = [one for one in work.done if one.clusters is not None]
     if not found:
         reasons = [one.reason for one in (*work.done, *work.skipped)]
         raise EmbeddingsError(
-            f"no clusterer gave groups: {reasons[0] if reasons else 'none asked'}"
+            f"no clusterer gave clusters: {reasons[0] if reasons else 'none asked'}"
         )
     table = _describe_all(spaces, found)
     table["score"] = calibration.score(table)
     table["status"] = [one.status for one in found]
     table["reason"] = [one.reason for one in found]
-    # All in one group, or all left out: criteria say nothing of that.
-    grouped = table["n_clusters"] >= FEWEST_GROUPS
+    # All in one cluster, or all left out: criteria say nothing of that.
+    clustered = table["n_clusters"] >= FEWEST_GROUPS
     nothing = [
-        replace(one, status="degenerate", reason=_no_groups(one.clusters), clusters=None)
-        for one, well in zip(found, grouped, strict=True)
+        replace(one, status="degenerate", reason=_no_clusters(one.clusters), clusters=None)
+        for one, well in zip(found, clustered, strict=True)
         if not well
     ]
-    if not grouped.any():
-        raise EmbeddingsError(f"no clusterer gave groups: {nothing[0].reason}")
-    table = table[grouped].sort_values("score", ascending=False, kind="stable")
-    groupings = [found[i] for i in table.index]
+    if not clustered.any():
+        raise EmbeddingsError(f"no clusterer gave clusters: {nothing[0].reason}")
+    table = table[clustered].sort_values("score", ascending=False, kind="stable")
+    clusterings = [found[i] for i in table.index]
     table = table.reset_index(drop=True)
     table["proposed"] = ~table.duplicated(["encoder", "clusterer"])
     failed = [one for one in (*work.done, *work.skipped) if one.clusters is None] + nothing
@@ -314,20 +314,22 @@ def group_everything(
     rest = pd.DataFrame(
         [{name: getattr(one, name) for name in columns} | {"proposed": False} for one in failed]
     )
-    return (pd.concat([table, rest], ignore_index=True) if failed else table), groupings
+    return (pd.concat([table, rest], ignore_index=True) if failed else table), clusterings
 
 
-def _no_groups(clusters: np.ndarray) -> str:
-    """Say what clusters are that are no groups."""
+def _no_clusters(clusters: np.ndarray) -> str:
+    """Say what clusters are that are no clusters."""
     n = len(clusters)
     if not (clusters >= 0).any():
         return f"all {n} images are left out"
     gone = (clusters < 0).sum()
-    return f"one group of {n - gone} images" + (f", {gone} left out" if gone else "")
+    return f"one cluster of {n - gone} images" + (f", {gone} left out" if gone else "")
 
 
-def add_truth(table: pd.DataFrame, groupings: list[Grouping], labels: np.ndarray) -> pd.DataFrame:
-    """Score groupings against labels, (n,), None where an image has none."""
-    rows = [truth_scores(labels, one.clusters) for one in groupings]
+def add_truth(
+    table: pd.DataFrame, clusterings: list[Clustering], labels: np.ndarray
+) -> pd.DataFrame:
+    """Score clusterings against labels, (n,), None where an image has none."""
+    rows = [truth_scores(labels, one.clusters) for one in clusterings]
     scores = pd.DataFrame(rows)[["ami", "ari"]]
     return table.join(scores)

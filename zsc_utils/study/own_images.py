@@ -1,4 +1,4 @@
-"""Groups of someone's own images: which to look at first, and what is in each."""
+"""Clusters of someone's own images: which to look at first, and what is in each."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def ranking_table(found: Sorted, ranked: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        By falling score: `grouping`, `n_clusters`, `as_good` (other numbers), `left_out` (percent
+        By falling score: `clustering`, `n_clusters`, `as_good` (other numbers), `left_out` (percent
         of the images), `score`, both silhouettes, the expected AMI and its interval, `ami`
         (percent; only where there are labels), `status`, `reason`.
     """
@@ -85,11 +85,11 @@ def ranking_table(found: Sorted, ranked: pd.DataFrame) -> pd.DataFrame:
     columns += ["silhouette_umap", "silhouette_original"]
     columns += ["expected_low", "expected_ami", "expected_high", "ami", "status", "reason"]
     table = rows[[name for name in columns if name in rows]]
-    return table.set_index(names_shown(rows, found).rename("grouping"))
+    return table.set_index(names_shown(rows, found).rename("clustering"))
 
 
 def plot_numbers(found: Sorted, tolerance: float) -> Figure:
-    """Draw score and silhouette in UMAP space against the number of groups.
+    """Draw score and silhouette in UMAP space against the number of clusters.
 
     A panel each; a line for each encoder and clusterer that is told the number, its numbers that
     are as good as the best in bold.
@@ -104,7 +104,7 @@ def plot_numbers(found: Sorted, tolerance: float) -> Figure:
     told = found.table.dropna(subset=["told", "score"])
     told = told.sort_values("told")
     if told.empty:
-        return nothing("no clusterer was told a number of groups")
+        return nothing("no clusterer was told a number of clusters")
     panels = {"score": "score", "silhouette_umap": "S in UMAP space"}
     figure, both = plt.subplots(1, len(panels), figsize=(7, 2.6), layout="constrained")
     lines = told.groupby(["clusterer", "encoder"], sort=False)
@@ -116,7 +116,7 @@ def plot_numbers(found: Sorted, tolerance: float) -> Figure:
             axes.plot(
                 rows["told"].where(good), rows[column], "o-", color=color, lw=3, ms=4, label=name
             )
-        axes.set(xscale="log", xlabel="number of groups", ylabel=label)
+        axes.set(xscale="log", xlabel="number of clusters", ylabel=label)
         ticks = [number for number in (2, 5, 10, 20, 50, 100) if number <= told["told"].max()]
         axes.set_xticks(ticks, ticks)
         axes.minorticks_off()
@@ -142,14 +142,14 @@ def sizes(clusters: np.ndarray) -> pd.Series:
 
 
 def typical_rows(view: View, each: int) -> dict[str, np.ndarray]:
-    """Choose the images of each group that lie closest to its medoid, which comes first.
+    """Choose the images of each cluster that lie closest to its medoid, which comes first.
 
     Parameters
     ----------
     view
-        A grouping, as the report shows it.
+        A clustering, as the report shows it.
     each
-        Images of a group at most.
+        Images of a cluster at most.
 
     Returns
     -------
@@ -229,7 +229,7 @@ def plot_image_rows(
 
 
 def explore(found: Sorted, written: Written, max_points: int = 1000) -> None:
-    """Show a map of the images with a menu of groupings; the menu needs a kernel, the map none.
+    """Show a map of the images with a menu of clusterings; the menu needs a kernel, the map none.
 
     Parameters
     ----------
@@ -248,8 +248,8 @@ def explore(found: Sorted, written: Written, max_points: int = 1000) -> None:
     n = len(found.collection)
     rows = np.random.default_rng(0).permutation(n)[:max_points]
 
-    def draw(grouping: str) -> HTML:
-        view = views[grouping]
+    def draw(clustering: str) -> HTML:
+        view = views[clustering]
         plane = shown_all.spaces[view.encoder].plane[rows]
         clusters = view.clusters[rows]
         points = pd.DataFrame(
@@ -261,20 +261,20 @@ def explore(found: Sorted, written: Written, max_points: int = 1000) -> None:
                 "cluster": np.where(clusters < 0, LEFT_OUT, clusters.astype(str)),
             }
         )
-        drawn = as_html(plot_embedding_map(points, found.collection.images), grouping)
-        return HTML(f"{drawn}<p>{grouping}: {len(rows)} of {n} images</p>")
+        drawn = as_html(plot_embedding_map(points, found.collection.images), clustering)
+        return HTML(f"{drawn}<p>{clustering}: {len(rows)} of {n} images</p>")
 
-    def show(grouping: str) -> None:
-        shown.update(draw(grouping))
+    def show(clustering: str) -> None:
+        shown.update(draw(clustering))
 
     first = next(iter(views))
-    options = {"grouping": [(name, name) for name in views]}
-    display(selectors(options, {"grouping": first}, show))
+    options = {"clustering": [(name, name) for name in views]}
+    display(selectors(options, {"clustering": first}, show))
     shown = display(draw(first), display_id=True)
 
 
 def say_ranking(found: Sorted, ranked: pd.DataFrame, counts: pd.Series) -> str:
-    """Say which grouping to look at first, what it holds, and how far to trust it.
+    """Say which clustering to look at first, what it holds, and how far to trust it.
 
     Parameters
     ----------
@@ -286,10 +286,10 @@ def say_ranking(found: Sorted, ranked: pd.DataFrame, counts: pd.Series) -> str:
         As `sizes` gives it, of the first of them.
     """
     best, name = ranked.iloc[0], names_shown(ranked.iloc[:1], found).iloc[0]
-    groups = counts.drop(LEFT_OUT, errors="ignore")
+    clusters = counts.drop(LEFT_OUT, errors="ignore")
     sentences = [
-        f"**{name}** is ranked first: {len(groups)} groups of {groups.min()} to {groups.max()} "
-        f"images; {best['left_out']:.0f} % of the images are left out.",
+        f"**{name}** is ranked first: {len(clusters)} clusters of {clusters.min()} to "
+        f"{clusters.max()} images; {best['left_out']:.0f} % of the images are left out.",
         expectation_in_words(best),
     ]
     others = ranked[ranked["proposed"]].iloc[1:2]
@@ -297,18 +297,18 @@ def say_ranking(found: Sorted, ranked: pd.DataFrame, counts: pd.Series) -> str:
         following = others.iloc[0]
         sentences.append(
             f"Next comes {names_shown(others, found).iloc[0]}, with {following['n_clusters']} "
-            "groups."
+            "clusters."
         )
     if "ami" in ranked and ranked["ami"].notna().any():
         most = ranked.loc[[ranked["ami"].idxmax()]]
         sentences.append(
             f"By the labels, its AMI is {best['ami']:.1f} %; the highest of all that were tried is "
-            f"that of {names_shown(most, found).iloc[0]} with {most['n_clusters'].iloc[0]} groups, "
-            f"{most['ami'].iloc[0]:.1f} %."
+            f"that of {names_shown(most, found).iloc[0]} with {most['n_clusters'].iloc[0]} "
+            f"clusters, {most['ami'].iloc[0]:.1f} %."
         )
     failed = ranked[ranked["score"].isna()]
     sentences += [
-        f"**{names_shown(failed.loc[[i]], found).iloc[0]}** gave no groups: {row['reason']}."
+        f"**{names_shown(failed.loc[[i]], found).iloc[0]}** gave no clusters: {row['reason']}."
         for i, row in failed.iterrows()
     ]
     return bullets(sentences)

@@ -1,7 +1,7 @@
 """What can be told without labels, on sets of real images whose classes are known.
 
 The question is that of figure 4 of the study, asked of what `own.calibration` holds: which of many
-groupings of one folder to take, and how good it is. A set counts once, however many rows it has.
+clusterings of one folder to take, and how good it is. A set counts once, however many rows it has.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ WHOLE = "all"
 QUESTIONS = {
     "which encoder": (("clusterer",), ("encoder",)),
     "which clusterer": (("encoder",), ("clusterer",)),
-    "how many groups": (("encoder", "clusterer"), ("told",)),
+    "how many clusters": (("encoder", "clusterer"), ("told",)),
     "all at once": ((), ("encoder", "clusterer", "told")),
 }
 AT_CLASSES = ("which encoder", "which clusterer")
@@ -84,7 +84,7 @@ def fully_measured(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def nearest_to_classes(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep of the numbers of groups told the one nearest that of the classes, by their ratio.
+    """Keep of the numbers of clusters told the one nearest that of the classes, by their ratio.
 
     Clusterers that find the number themselves stay.
     """
@@ -95,7 +95,7 @@ def nearest_to_classes(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sum_scores(table: pd.DataFrame, sums: Sequence[str]) -> pd.DataFrame:
-    """Score groupings by criteria as they are, and by sums with weights from the other sets."""
+    """Score clusterings by criteria as they are, and by sums with weights from the other sets."""
     scores = {
         way: calibration.scores_left_out(table, way.split(" + ")) if "+" in way else table[way]
         for way in sums
@@ -345,7 +345,7 @@ def written_choices(choices: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_baseline() -> pd.DataFrame:
-    """Read all that was measured, raw pixels among it, groupings of two groups or more."""
+    """Read all that was measured, raw pixels among it, clusterings of two clusters or more."""
     table = pd.read_csv(calibration.TABLE)
     return table[table["n_clusters"].ge(2)].reset_index(drop=True)
 
@@ -366,9 +366,9 @@ def correlations(table: pd.DataFrame, *, resamples: int = 500, seed: int = 0) ->
     -------
     DataFrame
         One row for each `place`, `of` (the encoders, or raw pixels) and criterion (`way`): `rho`,
-        `low` and `high` over `n` sets. Within a set ρ is over all groupings of one encoder, mean
+        `low` and `high` over `n` sets. Within a set ρ is over all clusterings of one encoder, mean
         over the encoders, then the sets. Between sets it is over the sets, of one encoder and one
-        clusterer, at the number of groups nearest that of the classes; mean over those.
+        clusterer, at the number of clusters nearest that of the classes; mean over those.
     """
     whole = table[table["cut"] == WHOLE]
     rows = []
@@ -453,7 +453,7 @@ def expected(table: pd.DataFrame, elsewhere: dict[str, calibration.Calibration])
     Returns
     -------
     DataFrame
-        The proposals (of each cut, encoder and clusterer the number of groups that ranks first)
+        The proposals (of each cut, encoder and clusterer the number of clusters that ranks first)
         with `low`, `middle` and `high` of the AMI to expect, and whether it is `inside`.
     """
     parts = []
@@ -522,7 +522,7 @@ def coverage_by_set(proposals: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a set, the least covered first: how many `groupings`, `covered` in percent, `width`
+        A row a set, the least covered first: how many `clusterings`, `covered` in percent, `width`
         of the interval, mean `error` of its middle and `bias` (AMI less the middle), in points.
     """
     off = 100 * (proposals["ami"] - proposals["middle"])
@@ -534,15 +534,15 @@ def coverage_by_set(proposals: pd.DataFrame) -> pd.DataFrame:
     )
     by = numbers.groupby("set")
     found = by[["covered", "width", "error", "bias"]].mean()
-    found.insert(0, "groupings", by.size())
+    found.insert(0, "clusterings", by.size())
     return found.sort_values("covered", kind="stable")
 
 
 def written_coverage(covered: pd.DataFrame) -> pd.DataFrame:
     """Add to `coverage_by_set` its mean over sets, for a table."""
     mean = covered.mean().to_frame("mean over sets").T
-    mean["groupings"] = covered["groupings"].sum()
-    return pd.concat([covered, mean]).astype({"groupings": int}).rename_axis("set")
+    mean["clusterings"] = covered["clusterings"].sum()
+    return pd.concat([covered, mean]).astype({"clusterings": int}).rename_axis("set")
 
 
 # C7 of the ledger, on real images.
@@ -562,7 +562,7 @@ def real_results(table: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         What C7 reads: a row for each set, encoder (raw pixels too) and clusterer, at the number of
-        groups nearest that of the classes.
+        clusters nearest that of the classes.
     """
     rows = nearest_to_classes(table[table["cut"] == WHOLE])
     facts = {name: ENCODERS[name].facts for name in rows["encoder"].unique()}
@@ -775,7 +775,7 @@ def say_measured(table: pd.DataFrame, compared: pd.DataFrame) -> str:
     sizes = table.groupby(CUT)["n"].first()
     names = [ENCODERS[name].facts.display for name in table["encoder"].unique()]
     said = (
-        f"{len(table)} groupings of {table['set'].nunique()} sets in {len(sizes)} cuts of "
+        f"{len(table)} clusterings of {table['set'].nunique()} sets in {len(sizes)} cuts of "
         f"{sizes.min()} to {sizes.max()} images, by {table['clusterer'].nunique()} clusterers of "
         f"the embeddings of {len(names)} encoders: {'; '.join(names)}."
     )
@@ -908,7 +908,7 @@ def say_coverage(covered: pd.DataFrame, errors: pd.DataFrame) -> str:
             f"{'; '.join(parts)}.",
             f"**The interval** for {promised} of the sets is {covered['width'].mean():.0f} points "
             f"wide. On sets that nothing was learnt from it held AMI in "
-            f"{covered['covered'].mean():.0f} % of the groupings (mean over {len(covered)} sets). "
-            f"In {len(worst)} sets it held less than it promised: {listed or 'none'}.",
+            f"{covered['covered'].mean():.0f} % of the clusterings (mean over {len(covered)} sets)."
+            f" In {len(worst)} sets it held less than it promised: {listed or 'none'}.",
         ]
     )

@@ -1,4 +1,4 @@
-"""Groupings of own images: every clusterer, at several numbers of groups where one is told."""
+"""Clusterings of own images: every clusterer, at several numbers of clusters where one is told."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from zsc_utils.sweep.run import one_thread
 
 SEED = 1
 MIN_CLUSTER_SIZE = 5
-# Numbers of groups that are tried: each about a quarter more than the one before.
+# Numbers of clusters that are tried: each about a quarter more than the one before.
 NUMBERS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
 # These are tried at every number. Others that must be told one get those that looked best.
 QUICK = ("kmeans", "ac_with_c")
@@ -34,7 +34,7 @@ SUBSAMPLES, SHARE = 2, 0.8
 
 
 @dataclass(frozen=True)
-class Grouping:
+class Clustering:
     """What one clusterer made of the embeddings of one encoder.
 
     Parameters
@@ -42,7 +42,7 @@ class Grouping:
     encoder, clusterer
         Their names.
     told
-        How many groups the clusterer was told to make; None where it finds the number itself.
+        How many clusters the clusterer was told to make; None where it finds the number itself.
     status, reason
         As in results of a sweep.
     clusters
@@ -58,12 +58,12 @@ class Grouping:
 
 
 def numbers_to_try(n: int) -> list[int]:
-    """List the numbers of groups that are tried for n images: down to five images each."""
+    """List the numbers of clusters that are tried for n images: down to five images each."""
     return [number for number in NUMBERS if number <= max(2, n // 5)]
 
 
 def is_told(clusterer: str) -> bool:
-    """Whether a clusterer must be told a number of groups."""
+    """Whether a clusterer must be told a number of clusters."""
     return CLUSTERERS[clusterer].facts.told_n_classes
 
 
@@ -76,10 +76,10 @@ def own_recipe(encoder: str, family: str | None, clusterer: str, n: int) -> Reci
     return replace(recipe, reduction=recipe.reduction.nearest(n))
 
 
-def group(
+def cluster_each(
     X: np.ndarray, encoder: str, recipe: Recipe, numbers: Iterable[int | None], memo: Memo
-) -> list[Grouping]:
-    """Cluster embeddings by one recipe, at each of some numbers of groups.
+) -> list[Clustering]:
+    """Cluster embeddings by one recipe, at each of some numbers of clusters.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def group(
                     memo[f"{name}-status"] = np.array([facts["status"], facts["reason"]])
                     memo[name] = clusters
             found.append(
-                Grouping(
+                Clustering(
                     *(encoder, recipe.clusterer, number, facts["status"], facts["reason"]),
                     clusters,
                 )
@@ -134,14 +134,14 @@ def umap_space(X: np.ndarray, memo: Memo) -> np.ndarray:
     return reduce(X, SILHOUETTE_REDUCTION.nearest(len(X)), seed=SILHOUETTE_SEED, memo=memo)
 
 
-def describe(X: np.ndarray, groupings: list[Grouping], memo: Memo) -> pd.DataFrame:
-    """Describe groupings of the embeddings of one encoder, without labels.
+def describe(X: np.ndarray, clusterings: list[Clustering], memo: Memo) -> pd.DataFrame:
+    """Describe clusterings of the embeddings of one encoder, without labels.
 
     Parameters
     ----------
     X
         float32 (n, d).
-    groupings
+    clusterings
         All that gave clusters.
     memo
         Where reductions are kept and looked up.
@@ -149,18 +149,18 @@ def describe(X: np.ndarray, groupings: list[Grouping], memo: Memo) -> pd.DataFra
     Returns
     -------
     DataFrame
-        One row a grouping: `encoder`, `clusterer`, `told`, `n_clusters`, `fraction_clustered`,
-        `largest` (share of the images that the largest group has), `silhouette_umap` and
+        One row a clustering: `encoder`, `clusterer`, `told`, `n_clusters`, `fraction_clustered`,
+        `largest` (share of the images that the largest cluster has), `silhouette_umap` and
         `silhouette_original` (NaN where undefined).
     """
     rows = []
-    labelings = [one.clusters for one in groupings]
+    labelings = [one.clusters for one in clusterings]
     try:
         in_umap = silhouettes(umap_space(X, memo), labelings)
     except ReductionError:
         in_umap = [np.nan] * len(labelings)
     original = silhouettes(X, labelings)
-    for one, s_umap, s_original in zip(groupings, in_umap, original, strict=True):
+    for one, s_umap, s_original in zip(clusterings, in_umap, original, strict=True):
         sizes = np.bincount(one.clusters[one.clusters >= 0], minlength=1)
         rows.append(
             {"encoder": one.encoder, "clusterer": one.clusterer, "told": one.told}
@@ -175,7 +175,7 @@ def describe(X: np.ndarray, groupings: list[Grouping], memo: Memo) -> pd.DataFra
 
 
 def agreements(table: pd.DataFrame, clusters: list[np.ndarray]) -> pd.DataFrame:
-    """Measure how far groupings agree with what others made of the same images, by AMI.
+    """Measure how far clusterings agree with what others made of the same images, by AMI.
 
     Parameters
     ----------
@@ -188,8 +188,8 @@ def agreements(table: pd.DataFrame, clusters: list[np.ndarray]) -> pd.DataFrame:
     -------
     DataFrame
         `agreement_clusterers`: mean over the study's other clusterers that find the number of
-        groups themselves, of the same embeddings. `agreement_encoders`: mean over the other encoders, of
-        the same clusterer told the same number. NaN where there is no other.
+        clusters themselves, of the same embeddings. `agreement_encoders`: mean over the other
+        encoders, of the same clusterer told the same number. NaN where there is no other.
     """
     encoder, clusterer, told = (table[name].to_numpy() for name in ("encoder", "clusterer", "told"))
     free, of_study = pd.isna(told), np.isin(clusterer, study_clusterers())
@@ -212,7 +212,7 @@ def _mean_agreement(clusters: list[np.ndarray], i: int, others: np.ndarray) -> f
     return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
 
 
-def stability(X: np.ndarray, recipe: Recipe, grouping: Grouping, memo: Memo) -> float:
+def stability(X: np.ndarray, recipe: Recipe, clustering: Clustering, memo: Memo) -> float:
     """Measure how far clusters come again from a part of the images, by AMI.
 
     Images are drawn after the reduction, without replacement (Lange et al., 2004, in spirit).
@@ -222,8 +222,8 @@ def stability(X: np.ndarray, recipe: Recipe, grouping: Grouping, memo: Memo) -> 
     X
         float32 (n, d).
     recipe
-        What the grouping was made by.
-    grouping
+        What the clustering was made by.
+    clustering
         Of all images.
     memo
         Where reductions are kept and looked up.
@@ -238,14 +238,14 @@ def stability(X: np.ndarray, recipe: Recipe, grouping: Grouping, memo: Memo) -> 
         reduced = reduce(X, recipe.reduction, seed=SEED, memo=memo)
         for _ in range(SUBSAMPLES):
             rows = np.sort(random.choice(len(X), max(2, int(SHARE * len(X))), replace=False))
-            task = Task(len(rows), grouping.told or 0, MIN_CLUSTER_SIZE, SEED)
+            task = Task(len(rows), clustering.told or 0, MIN_CLUSTER_SIZE, SEED)
             settings = dict(recipe.settings)
             try:
                 again = run_clusterer(reduced[rows], recipe.clusterer, task, settings).labels
             # Of whatever kind: a subsample that cannot be clustered says nothing.
             except (ZscError, ValueError, ArithmeticError):
                 continue
-            found.append(partition_agreement(again, grouping.clusters[rows]))
+            found.append(partition_agreement(again, clustering.clusters[rows]))
     return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
 
 

@@ -1,4 +1,4 @@
-"""Groupings and what is said of them without labels, against plain references."""
+"""Clusterings and what is said of them without labels, against plain references."""
 
 import numpy as np
 import pandas as pd
@@ -6,13 +6,13 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
 
-from zsc_utils.own import groupings
-from zsc_utils.own.groupings import (
-    Grouping,
+from zsc_utils.own import clusterings
+from zsc_utils.own.clusterings import (
+    Clustering,
     agreements,
+    cluster_each,
     density_validity,
     describe,
-    group,
     numbers_to_try,
     own_recipe,
     stability,
@@ -24,14 +24,14 @@ PLAIN = Recipe(clusterer="kmeans", reduction=Reduction(), settings=())
 
 
 def made(clusters, clusterer="kmeans", told=3, encoder="raw_pixels"):
-    return Grouping(encoder, clusterer, told, "ok", "", np.asarray(clusters, np.int32))
+    return Clustering(encoder, clusterer, told, "ok", "", np.asarray(clusters, np.int32))
 
 
 def test_numbers_are_tried_down_to_five_images_each():
     assert numbers_to_try(3) == numbers_to_try(14) == [2]
     assert numbers_to_try(15) == [2, 3]
     assert numbers_to_try(40) == [2, 3, 4, 5, 6, 8]
-    assert numbers_to_try(500) == list(groupings.NUMBERS) == numbers_to_try(10**6)
+    assert numbers_to_try(500) == list(clusterings.NUMBERS) == numbers_to_try(10**6)
 
 
 def test_silhouettes_are_scikit_learns_in_both_spaces(blobs):
@@ -45,7 +45,7 @@ def test_silhouettes_are_scikit_learns_in_both_spaces(blobs):
     for column, space in (("silhouette_original", X), ("silhouette_umap", Z)):
         found = table[column].to_numpy()
         assert found[0] == pytest.approx(silhouette_score(space, y), abs=1e-6)
-        # What is left out counts as one more group.
+        # What is left out counts as one more cluster.
         assert found[1] == pytest.approx(silhouette_score(space, some), abs=1e-6)
         assert np.isnan(found[2:]).all()
     assert table["n_clusters"].tolist() == [3, 3, 1, 0]
@@ -90,7 +90,7 @@ def test_stability_is_agreement_with_what_subsamples_give(blobs):
         expected.append(adjusted_mutual_info_score(again, whole[rows]))
     found = stability(noise, PLAIN, made(whole, told=4), {})
     assert found == pytest.approx(np.mean(expected), abs=1e-6) and found < 0.8
-    # More groups than a subsample has images.
+    # More clusters than a subsample has images.
     assert np.isnan(stability(X[:5], PLAIN, made(range(5), told=5), {}))
 
 
@@ -113,7 +113,7 @@ def test_density_validity_is_hdbscans_whatever_the_unit(blobs):
 def test_clusters_are_kept_and_so_is_what_went_wrong(blobs, monkeypatch):
     X, _ = blobs
     memo = {}
-    first = group(X, "raw_pixels", PLAIN, [2, 3, 100], memo)
+    first = cluster_each(X, "raw_pixels", PLAIN, [2, 3, 100], memo)
     assert [one.status for one in first] == ["ok", "ok", "failed"]
     assert "100 clusters need 100 samples" in first[2].reason
 
@@ -121,13 +121,13 @@ def test_clusters_are_kept_and_so_is_what_went_wrong(blobs, monkeypatch):
         found = {"status": "not_converged", "reason": f"stopped at {task.n_classes}"}
         return found, np.zeros(len(X), np.int32)
 
-    monkeypatch.setattr(groupings, "attempt", stopped)
+    monkeypatch.setattr(clusterings, "attempt", stopped)
     for _ in range(2):
-        found = group(X, "raw_pixels", PLAIN, [2, 3, 4], memo)
+        found = cluster_each(X, "raw_pixels", PLAIN, [2, 3, 4], memo)
         assert [one.status for one in found] == ["ok", "ok", "not_converged"]
         assert found[2].reason == "stopped at 4" and found[2].told == 4
         np.testing.assert_array_equal(found[1].clusters, first[1].clusters)
-        monkeypatch.setattr(groupings, "attempt", None)
+        monkeypatch.setattr(clusterings, "attempt", None)
 
 
 def test_of_few_images_umap_takes_fewer_dimensions():
