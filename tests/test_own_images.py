@@ -46,7 +46,9 @@ def test_the_notebook_says_in_one_sentence_what_is_wrong(tmp_path):
     assert done.returncode
     outputs = [o for c in json.loads(out.read_text())["cells"] for o in c.get("outputs", ())]
     (error,) = [output for output in outputs if output["output_type"] == "error"]
-    assert error["traceback"] == [f"error: {tmp_path / 'nowhere'} is not a folder of images"]
+    assert error["traceback"] == [
+        f"error: cannot read the folder of images {tmp_path / 'nowhere'}: No such file or directory"
+    ]
 
 
 CLUSTERS = np.array([0, 1, 1, 1, -1, -1, 0, 1])
@@ -106,7 +108,7 @@ def test_the_best_is_named_with_what_to_expect(found):
     ).astype({"n_clusters": "Int64"})
     text = own_images.say_ranking(found, ranked, own_images.sizes(CLUSTERS))
     assert "**K-means of Raw image** is ranked first: 2 clusters of 2 to 4 images; 25 %" in text
-    assert "AMI of 50 %, with 30 to 70 %" in text
+    assert "of 50 %, and of 30 to 70 % in four folders of five" in text
     assert "Next comes HDBSCAN of Raw image, with 3 clusters" in text
     assert "its AMI is 30.0 %; the highest of all that were tried is that of K-means" in text
     assert "with 2 clusters, 90.0 %" in text

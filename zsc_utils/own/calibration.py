@@ -25,10 +25,11 @@ CRITERIA = (
     *("silhouette_umap", "silhouette_original", "agreement_clusterers", "agreement_encoders"),
     *("stability", "dbcv"),
 )
-# Clusterings of one folder are ranked by a sum of these: the simplest of those sums that rank left
-# out sets about best (notebook 12).
-RANKED_BY = ("agreement_clusterers", "silhouette_original")
-# Level of AMI is read off this one, which compares folders best.
+# Clusterings of one folder are ranked by agreement times the root of the silhouette. Some weighted
+# sums rank left-out sets better, none for sure (notebook 12), and this needs no weights. Agreement
+# alone goes along with clusterers that make the more clusters the more images there are.
+RANKED_BY = ("silhouette_umap", "agreement_clusterers")
+# The level of AMI is read off this one.
 READ_OFF = "silhouette_umap"
 # Of ten sets, the interval holds the AMI of eight.
 INSIDE = 0.8
@@ -56,7 +57,7 @@ def quantile_over_sets(values: pd.Series, sets: pd.Series, share: float) -> floa
     return float(values.to_numpy()[order][min(np.searchsorted(reached, share), len(values) - 1)])
 
 
-def ranking_weights(table: pd.DataFrame, criteria: Sequence[str] = RANKED_BY) -> pd.Series:
+def ranking_weights(table: pd.DataFrame, criteria: Sequence[str]) -> pd.Series:
     """Weigh criteria so that their sum follows AMI within cuts: least squares, each set alike.
 
     Parameters
@@ -80,9 +81,19 @@ def ranking_weights(table: pd.DataFrame, criteria: Sequence[str] = RANKED_BY) ->
     return pd.Series(found, list(criteria))
 
 
-def rank_scores(table: pd.DataFrame, weights: pd.Series) -> pd.Series:
+def weighted_sum(table: pd.DataFrame, weights: pd.Series) -> pd.Series:
     """Sum criteria by their weights; one that is undefined counts nothing."""
     return table.reindex(columns=weights.index).astype(float).fillna(0) @ weights
+
+
+def rank_scores(table: pd.DataFrame) -> pd.Series:
+    """Score clusterings of one folder, from 0 to 1: the higher, the better they are likely to be.
+
+    That is agreement with other clusterers times √S in UMAP space, which counts as 0 below 0 and
+    where it is undefined. Without other clusterers agreement counts as 1.
+    """
+    silhouettes, agreement = (table[name].astype(float) for name in RANKED_BY)
+    return agreement.fillna(1) * np.sqrt(silhouettes.clip(lower=0).fillna(0))
 
 
 def proposed_rows(table: pd.DataFrame, scores: pd.Series) -> pd.DataFrame:
@@ -124,7 +135,7 @@ def regrets(table: pd.DataFrame, scores: pd.Series) -> pd.DataFrame:
 def scores_left_out(table: pd.DataFrame, criteria: Sequence[str]) -> pd.Series:
     """Score every set's clusterings by weights that the other sets gave."""
     parts = [
-        rank_scores(rows, ranking_weights(others, criteria)) for _, rows, others in left_out(table)
+        weighted_sum(rows, ranking_weights(others, criteria)) for _, rows, others in left_out(table)
     ]
     return pd.concat(parts).reindex(table.index)
 
@@ -148,21 +159,17 @@ def errors_left_out(rows: pd.DataFrame) -> pd.Series:
     return pd.concat(parts).reindex(known.index)
 
 
-def margins(rows: pd.DataFrame) -> tuple[float, float]:
-    """How far AMI lies below and above what is read off, in the middle four fifths of sets.
+def margin(rows: pd.DataFrame) -> float:
+    """How far AMI lies from what is read off, at most, in four of five sets.
 
-    Quantiles of errors on left-out sets, further out than asked for, as one more set is to come
-    whose error may lie beyond all of them (conformal prediction over sets; Vovk et al., 2005,
-    Barber et al., 2021): of n sets, a share of (1 − tail) (n + 1) / n is below the upper one.
+    A quantile of distances on left-out sets, further out than asked for, as one more set is to come
+    that may lie beyond all of them (conformal prediction over sets; Vovk et al., 2005, Barber et
+    al., 2021): of n sets, a share of 0.8 (n + 1) / n is within.
     """
-    errors = errors_left_out(rows)
+    errors = errors_left_out(rows).abs()
     sets = rows["set"].reindex(errors.index)
-    tail = (1 - INSIDE) / 2
-    beyond = tail - (1 - tail) / sets.nunique()
-    return (
-        quantile_over_sets(errors, sets, beyond),
-        quantile_over_sets(errors, sets, 1 - beyond),
-    )
+    n = sets.nunique()
+    return quantile_over_sets(errors, sets, min(1, INSIDE * (n + 1) / n))
 
 
 def coverage(table: pd.DataFrame) -> pd.DataFrame:
@@ -182,7 +189,7 @@ def coverage(table: pd.DataFrame) -> pd.DataFrame:
     found = {}
     for name, rows, others in left_out(table):
         learnt = calibrate(others)
-        own = proposed_rows(rows, rank_scores(rows, learnt.weights)).dropna(subset=[READ_OFF])
+        own = proposed_rows(rows, rank_scores(rows)).dropna(subset=[READ_OFF])
         low, middle, high = learnt.interval(own[READ_OFF].to_numpy())
         ami = own["ami"].to_numpy()
         found[name] = {
@@ -199,33 +206,25 @@ class Calibration:
 
     Parameters
     ----------
-    weights
-        Of `RANKED_BY`.
     curve
         AMI by silhouette, with a method `predict`.
-    below, above
-        How far AMI lies from the curve, for four of five sets.
+    margin
+        How far AMI lies from the curve at most, for four of five sets.
     tolerance
         Numbers of clusters whose scores are no further than this from the best are as good.
     seen
         Smallest and largest value of `n`, `n_clusters` and the silhouette among what was measured.
     """
 
-    weights: pd.Series
     curve: object
-    below: float
-    above: float
+    margin: float
     tolerance: float
     seen: pd.DataFrame
-
-    def score(self, table: pd.DataFrame) -> pd.Series:
-        """Score clusterings of one folder: the higher, the better they are likely to be."""
-        return rank_scores(table, self.weights)
 
     def interval(self, silhouettes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Low, middle and high of the AMI to expect, from 0 to 1, by silhouette in UMAP space."""
         middle = self.curve.predict(np.asarray(silhouettes, float))
-        low, high = middle + self.below, middle + self.above
+        low, high = middle - self.margin, middle + self.margin
         return np.clip(low, 0, 1), np.clip(middle, 0, 1), np.clip(high, 0, 1)
 
     def caveat(self, row: pd.Series) -> str:
@@ -267,12 +266,10 @@ def calibrate(table: pd.DataFrame | None = None, without: str | None = None) -> 
         if without not in set(table["set"]):
             raise UnknownNameError("set of the calibration", without, sorted(set(table["set"])))
         table = table[table["set"] != without]
-    weights = ranking_weights(table)
-    scores = rank_scores(table, weights)
+    scores = rank_scores(table)
     rows = proposed_rows(table, scores)
-    below, above = margins(rows)
     seen = rows[["n", "n_clusters", READ_OFF]].agg(["min", "max"])
-    return Calibration(weights, read_off(rows), below, above, tolerance(table, scores), seen)
+    return Calibration(read_off(rows), margin(rows), tolerance(table, scores), seen)
 
 
 def tolerance(table: pd.DataFrame, scores: pd.Series) -> float:

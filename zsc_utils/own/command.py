@@ -147,9 +147,7 @@ def sort_images(
     make_out(asked.out)
     collection, spaces = embed_all(found, names, effort)
     labels = None
-    table, clusterings = cluster_everything(
-        spaces, asked.clusterers or study_clusterers(), calibration, effort
-    )
+    table, clusterings = cluster_everything(spaces, asked.clusterers or study_clusterers(), effort)
     if asked.labels is not None:
         labels, _ = read_labels(asked.labels, collection)
         table = add_truth(table, clusterings, labels)

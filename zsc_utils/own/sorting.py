@@ -14,7 +14,7 @@ from zsc_utils.cache import ArrayFolder, fingerprint
 from zsc_utils.encoders import EncoderFacts, find_encoder
 from zsc_utils.errors import EmbeddingsError
 from zsc_utils.metrics import truth_scores
-from zsc_utils.own.calibration import Calibration
+from zsc_utils.own.calibration import rank_scores
 from zsc_utils.own.clusterings import (
     QUICK,
     SEED,
@@ -241,7 +241,6 @@ def _describe_all(spaces: dict[str, Space], found: list[Clustering]) -> pd.DataF
 def cluster_everything(
     spaces: dict[str, Space],
     clusterers: list[str],
-    calibration: Calibration,
     effort: Effort,
 ) -> tuple[pd.DataFrame, list[Clustering]]:
     """Cluster embeddings by every clusterer, at the numbers of clusters that look best.
@@ -252,8 +251,6 @@ def cluster_everything(
         As `embed_all` gives them.
     clusterers
         Their names.
-    calibration
-        What predicts AMI.
     effort
         What to compute with.
 
@@ -281,7 +278,7 @@ def cluster_everything(
     told = dict.fromkeys(spaces, numbers)
     if slow and found:
         table = _describe_all(spaces, found)
-        table["score"] = calibration.score(table)
+        table["score"] = rank_scores(table)
         best = table.dropna(subset="told").sort_values("score", ascending=False)
         for name, rows in best.groupby("encoder"):
             told[name] = [int(number) for number in rows["told"].unique()[:FEW]]
@@ -293,7 +290,7 @@ def cluster_everything(
             f"no clusterer gave clusters: {reasons[0] if reasons else 'none asked'}"
         )
     table = _describe_all(spaces, found)
-    table["score"] = calibration.score(table)
+    table["score"] = rank_scores(table)
     table["status"] = [one.status for one in found]
     table["reason"] = [one.reason for one in found]
     # All in one cluster, or all left out: criteria say nothing of that.

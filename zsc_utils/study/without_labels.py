@@ -48,8 +48,9 @@ SHORT = NAMES | {
 SUMS = [
     " + ".join(chosen) for n in range(1, len(CRITERIA) + 1) for chosen in combinations(CRITERIA, n)
 ]
-# In the order of `CRITERIA`, as all sums are named.
-SHIPPED = " + ".join(name for name in CRITERIA if name in RANKED_BY)
+ALL_SIX = SUMS[-1]
+# No sum, and without weights: what `zsc cluster` ranks by.
+SHIPPED = "agreement × √S"
 ELSEWHERE, RANDOM = "best on other sets", "at random"
 # The cut that is the whole set (of large ones a sample), which alone has raw pixels.
 WHOLE = "all"
@@ -72,9 +73,16 @@ def way_name(way: str) -> str:
 
 def short_name(way: str) -> str:
     """Name a way to choose where there is little room: a sum of several by its shortest names."""
-    if way == SUMS[-1]:
+    if way == ALL_SIX:
         return "sum of all six"
-    return " + ".join(SHORT[part] for part in way.split(" + ")) if "+" in way else way_name(way)
+    if "+" not in way:
+        return way_name(way)
+    return " + ".join(SHORT[part] for part in criteria_of(way))
+
+
+def criteria_of(way: str) -> list[str]:
+    """List the criteria of a sum."""
+    return list(RANKED_BY) if way == SHIPPED else way.split(" + ")
 
 
 def fully_measured(table: pd.DataFrame) -> pd.DataFrame:
@@ -99,8 +107,10 @@ def _sum_scores(table: pd.DataFrame, sums: Sequence[str]) -> pd.DataFrame:
     scores = {
         way: calibration.scores_left_out(table, way.split(" + ")) if "+" in way else table[way]
         for way in sums
+        if way != SHIPPED
     }
-    return pd.DataFrame(scores)
+    scores |= {SHIPPED: calibration.rank_scores(table)} if SHIPPED in sums else {}
+    return pd.DataFrame(scores)[list(sums)]
 
 
 def _elsewhere(rows: pd.DataFrame, lacking: pd.Series, candidate: Sequence[str]) -> pd.Series:
@@ -194,6 +204,8 @@ class _Sets:
         X = X - X.groupby(cuts).transform("mean")
         y = table["ami"] - table["ami"].groupby(cuts).transform("mean")
         self.names = sorted(table["set"].unique())
+        # It has no weights, so no set is left out for it.
+        self.shipped = 100 * calibration.regrets(table, calibration.rank_scores(table))["regret"]
         self.cuts, squares, products = {}, [], []
         for name in self.names:
             here = table["set"] == name
@@ -219,7 +231,7 @@ class _Sets:
             found[self.names[at]] = [
                 self._regret(self.names[at], chosen, squares, products) for chosen in _COLUMNS
             ]
-        return pd.DataFrame(found, index=SUMS).T
+        return pd.DataFrame(found, index=SUMS).T.assign(**{SHIPPED: self.shipped})
 
     def _regret(self, name: str, chosen: list[int], squares, products) -> float:
         weights = np.ones(1)
@@ -231,7 +243,7 @@ class _Sets:
         return 100 * float(np.mean(lost))
 
 
-_COLUMNS = [[CRITERIA.index(name) for name in way.split(" + ")] for way in SUMS]
+_COLUMNS = [[CRITERIA.index(name) for name in criteria_of(way)] for way in SUMS]
 
 
 def choose_sum(regrets: pd.DataFrame) -> tuple[str, str]:
@@ -269,7 +281,7 @@ def compare_sums(regrets: pd.DataFrame) -> pd.DataFrame:
     more = regrets.sub(regrets[means.idxmin()], axis=0)
     found = pd.DataFrame(
         {
-            "criteria": [way.count("+") + 1 for way in regrets],
+            "criteria": [len(criteria_of(way)) for way in regrets],
             "mean": means,
             "se": regrets.sem(),
             "more": more.mean(),
@@ -291,7 +303,8 @@ def nested_choice(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     Returns
     -------
     regrets
-        A row a set, a column a sum of `SUMS`: regret in points with weights from the other sets.
+        A row a set, a column for each of `SUMS` and for `SHIPPED`: regret in points, of sums with
+        weights from the other sets.
     choices
         A row a set: `best` and `simplest`, what `choose_sum` chooses by the regrets of the other
         sets (each with weights from the rest of them), and the regret of either on the set itself,
@@ -322,10 +335,11 @@ def written_sums(compared: pd.DataFrame, first: int = 8) -> pd.DataFrame:
     kept = (np.arange(len(compared)) < first) | simple | (compared["criteria"] == 1)
     rows = compared[kept | (compared.index == SHIPPED)]
     parts = {
-        SHORT[name]: ["+" if name in way.split(" + ") else "" for way in rows.index]
+        SHORT[name]: ["+" if name in criteria_of(way) else "" for way in rows.index]
         for name in CRITERIA
     }
     numbers = {
+        "not a sum": ["product" if way == SHIPPED else "" for way in rows.index],
         "regret": number_texts(rows["mean"], rows["se"]).to_numpy(),
         "more": number_texts(rows["more"], rows["more_se"]).to_numpy(),
         "near": np.where(rows["near"], "yes", "no"),
@@ -459,7 +473,9 @@ def expected(table: pd.DataFrame, elsewhere: dict[str, calibration.Calibration])
     parts = []
     for name, learnt in elsewhere.items():
         rows = table[table["set"] == name]
-        own = calibration.proposed_rows(rows, learnt.score(rows)).dropna(subset=[READ_OFF])
+        own = calibration.proposed_rows(rows, calibration.rank_scores(rows)).dropna(
+            subset=[READ_OFF]
+        )
         low, middle, high = learnt.interval(own[READ_OFF].to_numpy())
         inside = (low <= own["ami"]) & (own["ami"] <= high)
         parts.append(own.assign(low=low, middle=middle, high=high, inside=inside))
