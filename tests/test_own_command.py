@@ -365,7 +365,7 @@ def test_too_few(tmp_path, n, words):
     assert not (tmp_path / "out").exists(), "nothing is left behind"
 
 
-@pytest.mark.parametrize("n", [3, 4, 6, 12])
+@pytest.mark.parametrize("n", [3, 4, 6, 12, 40])
 def test_few(tmp_path, n):
     folder = images(tmp_path / "in", n)
     found = cluster(folder, tmp_path / "out")
@@ -575,8 +575,10 @@ BARS = ("read:", "raw_pixels on", "reduce:", "group:", "thumbnails:")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["start", *BARS])
-def test_interrupted_it_says_so_in_one_line_and_goes_on_the_next_time(moment, mine):
+@pytest.mark.parametrize(
+    "moment, later", [("start", 1), *((bar, 0) for bar in BARS), ("reduce:", 0.3), ("group:", 0.3)]
+)
+def test_interrupted_it_says_so_in_one_line_and_goes_on_the_next_time(moment, later, mine):
     for i in range(150):
         draw(mine / "in" / f"more {i}.png", 500 + i)
     before = {p: p.read_bytes() for p in mine.glob("out/*.*")}
@@ -593,11 +595,11 @@ def test_interrupted_it_says_so_in_one_line_and_goes_on_the_next_time(moment, mi
         start_new_session=True,
     )
     said = b""
-    if moment == "start":
-        time.sleep(1)
-    else:
+    if moment != "start":
         while moment.encode() not in said and (more := os.read(process.stderr.fileno(), 4096)):
             said += more
+    # Of a bar: while processes load what they need.
+    time.sleep(later)
     os.killpg(process.pid, signal.SIGINT)
     out, rest = process.communicate(timeout=120)
     err = (said + rest).decode().replace("\r", "\n")
