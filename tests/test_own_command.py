@@ -209,7 +209,7 @@ def test_labels_are_scored_and_nothing_else(mine):
     expected = 100 * adjusted_mutual_info_score(table["label"][known], plain["cluster"][known])
     assert ranking["ami"][0] == pytest.approx(expected, abs=1e-3)
     assert f"labels.csv names 2 paths that are no image of {mine / 'in'}: no.png, …" in found.out
-    assert f"it agrees by an AMI of {expected:.0f} %" in found.out
+    assert f"the first row agrees by an AMI of {expected:.0f} %" in found.out
 
 
 def test_ten_new_images_cost_ten_embeddings_and_renamed_ones_none(mine, monkeypatch):
@@ -366,7 +366,7 @@ def test_too_few(tmp_path, n, words):
     assert not (tmp_path / "out").exists(), "nothing is left behind"
 
 
-@pytest.mark.parametrize("n", [3, 4, 6, 12])
+@pytest.mark.parametrize("n", [3, 4, 6, 12, 40])
 def test_few(tmp_path, n):
     folder = images(tmp_path / "in", n)
     found = cluster(folder, tmp_path / "out")
@@ -576,8 +576,10 @@ BARS = ("read:", "raw_pixels on", "reduce:", "cluster:", "thumbnails:")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["start", *BARS])
-def test_interrupted_it_says_so_in_one_line_and_goes_on_the_next_time(moment, mine):
+@pytest.mark.parametrize(
+    "moment, later", [("start", 1), *((bar, 0) for bar in BARS), ("reduce:", 0.3), ("group:", 0.3)]
+)
+def test_interrupted_it_says_so_in_one_line_and_goes_on_the_next_time(moment, later, mine):
     for i in range(150):
         draw(mine / "in" / f"more {i}.png", 500 + i)
     before = {p: p.read_bytes() for p in mine.glob("out/*.*")}
@@ -594,11 +596,11 @@ def test_interrupted_it_says_so_in_one_line_and_goes_on_the_next_time(moment, mi
         start_new_session=True,
     )
     said = b""
-    if moment == "start":
-        time.sleep(1)
-    else:
+    if moment != "start":
         while moment.encode() not in said and (more := os.read(process.stderr.fileno(), 4096)):
             said += more
+    # Of a bar: while processes load what they need.
+    time.sleep(later)
     os.killpg(process.pid, signal.SIGINT)
     out, rest = process.communicate(timeout=120)
     err = (said + rest).decode().replace("\r", "\n")
@@ -613,8 +615,9 @@ def test_interrupted_it_says_so_in_one_line_and_goes_on_the_next_time(moment, mi
         time.sleep(0.1)
     assert processes_of(process.pid) == [], "no process outlives it"
     assert {p: p.read_bytes() for p in mine.glob("out/*.*")} == before
-    left = [p.name for p in (mine / "out").rglob(".*") if p.name != MARK]
-    assert left == [], "no drafts"
+    # A process that is ended may leave a draft in the cache, where nobody reads it.
+    left = {p.name for place in ("out", "out/report") for p in (mine / place).glob(".*")}
+    assert left == {MARK}, "no drafts"
     found = cluster(mine / "in", mine / "out", *QUICK)
     assert found.code == 0 and len(read(mine / "out")[0]) == N + 151
 

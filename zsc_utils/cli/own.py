@@ -38,8 +38,12 @@ def stopped_in_one_line() -> Iterator[None]:
     except KeyboardInterrupt:
         stopped = True
     finally:
-        signal.signal(signal.SIGINT, before)
-        os.environ["PYTHONWARNINGS"] = known or ""
+        # To end takes a moment, which nothing more can shorten.
+        signal.signal(signal.SIGINT, signal.SIG_IGN if stopped else before)
+        if known is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = known
     if stopped:
         from tqdm.auto import tqdm
 

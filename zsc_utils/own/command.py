@@ -305,8 +305,8 @@ def summary(found: Sorted, ranked: pd.DataFrame, duplicates: list[list[int]]) ->
     yield expectation_in_words(ranked.iloc[0])
     if "ami" in ranked and pd.notna(ranked["ami"].iloc[0]):
         yield (
-            f"With the labels that are given, it agrees by an AMI of {ranked['ami'].iloc[0]:.0f} % "
-            f"and an ARI of {ranked['ari'].iloc[0]:.0f} %."
+            "With the labels that are given, the first row agrees by an AMI of "
+            f"{ranked['ami'].iloc[0]:.0f} % and an ARI of {ranked['ari'].iloc[0]:.0f} %."
         )
 
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 import platform
 import secrets
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 from joblib import Parallel, delayed
+from joblib.externals.loky.backend import resource_tracker as loky_resource_tracker
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from zsc_utils.cache import versions
@@ -59,6 +62,26 @@ class Workers:
         return self.memory / self.n if self.remote else self.memory
 
 
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back until the block ends, and for good from processes that start in it.
+
+    They are ended by this one, which says what happened.
+    """
+    # Windows has no masks.
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # To start these lets signals through.
+    for tracker in (resource_tracker, loky_resource_tracker):
+        tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def in_processes(calls: Iterable[tuple], jobs: int) -> Iterator:
     """Call functions, so many at once, and yield what they give as it comes.
 
@@ -78,7 +101,9 @@ def in_processes(calls: Iterable[tuple], jobs: int) -> Iterator:
     """
     calls = [delayed(guarded)(LOADED, *call) for call in calls]
     try:
-        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
+        with interrupts_held():
+            found = Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
+        yield from found
     except TerminatedWorkerError as error:
         raise WorkerError(
             "the system ended a worker process, most likely for want of memory; results "
