@@ -198,7 +198,7 @@ def write_results(
     ranked = ranking(found, calibration)
     shown = content(found, calibration, ranked, labels, out, progress)
     # What takes long comes first: interrupted, it leaves the tables of an earlier run as they were.
-    report = write_report(shown, out, progress)
+    report = write_report(shown, out, progress=False)  # thumbnails are there by now
     best = shown.views[0]
     write_clusters(found, best, out / "clusters.csv")
     with atomic_path(out / "ranking.csv") as draft:
@@ -249,13 +249,13 @@ def sort_folder(
 
 def places(written: Written, out: Path) -> Iterator[str]:
     """Say where things lie, a line each."""
-    yield f"the clusters, image by image  {readable(out / 'clusters.csv')}"
-    yield f"all clusterings, ranked       {readable(out / 'ranking.csv')}"
+    yield f"the clusters, image by image   {readable(out / 'clusters.csv')}"
+    yield f"all clusterings, ranked        {readable(out / 'ranking.csv')}"
     if out / TREE in written.paths:
-        yield f"a folder for each cluster     {readable(out / TREE)}"
+        yield f"a folder for each cluster      {readable(out / TREE)}"
     elif (out / TREE).exists():
-        yield f"of an earlier run           {readable(out / TREE)} (--link makes it anew)"
-    yield f"a report, for a browser     {readable(written.paths[-1])}"
+        yield f"of an earlier run              {readable(out / TREE)} (--link makes it anew)"
+    yield f"a report, for a browser        {readable(written.paths[-1])}"
 
 
 def out_of_room(out: Path, error: OSError) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -133,11 +134,15 @@ def embed_all(
         reasons |= bad
     smaller = collection.without(reasons) if reasons else collection
     kept = [i for i in range(len(collection)) if i not in reasons]
+    place = effort.cache / "clusterings" / fingerprint({"contents": smaller.digests})
+    # Of images as they were before, only the embeddings are of use.
+    for earlier in place.parent.glob("*"):
+        if earlier != place:
+            shutil.rmtree(earlier, ignore_errors=True)
     spaces = {}
     for source, array in arrays.values():
         settings = {"encoder": source.fingerprint, "precision": effort.precision}
-        key = fingerprint(settings | {"contents": smaller.digests})
-        memo = ArrayFolder(effort.cache / "clusterings" / key)
+        memo = ArrayFolder(place / fingerprint(settings))
         # From the file, so that processes share it.
         memo["embeddings"] = array[kept]
         spaces[source.facts.name] = Space(source.facts, memo["embeddings"], memo)

@@ -22,6 +22,17 @@ from zsc_utils.own.report.thumbnails import make_thumbnails, path_of
 PAGE = "report.html"
 BESIDE = "report"
 THUMBNAILS = "thumbnails"
+# Colours of clusters, which are taken again after the last: of neighbours, no two are alike, and
+# all can be seen on white and on black. First those of seaborn's palette for the colour-blind but
+# its grey, which marks absence, and its yellow; then three wheels of hues (husl), in steps of five.
+PALETTE = re.findall(
+    r"\w+",
+    "0173b2 de8f05 029e73 d55e00 cc78bc ca9161 fbafe4 56b4e9 f25057 609934 3b94b0 ee3ebf "
+    "9a8a35 38988e b367ec cd7335 359c5b 3e90ce f04896 839134 3a979e e042e4 b08235 379a7c "
+    "787fec e18d8f 82b167 70acc4 dd89c0 b2a467 6cb0a7 b995db e09168 68b47f 75a8db df8baa "
+    "9eaa67 6eaeb4 d887db c69d67 6bb298 9c9fdb ca4a4f 5d7f48 4f7c8d b55197 807649 4c7f78 "
+    "975bc5 a26749 4a815a 5179a0 bf4e7e 727a49 4e7e82 ab54ad 8f7149 4b806d 686dc5 ",
+)
 # Files of earlier reports, which go when the new one is there.
 OURS = {
     BESIDE: re.compile(r"(images|view|space|bokeh)-[0-9a-f]{16}\.js"),
@@ -91,7 +102,7 @@ def write_page(content: Content, thumbnails: list[str], page: Path, beside: Path
     facts = {
         "beside": BESIDE,
         "thumbnails": THUMBNAILS,
-        "palette": palette(),
+        "palette": [f"#{color}" for color in PALETTE],
         "images": images,
         "spaces": spaces,
         "views": views,
@@ -214,22 +225,6 @@ def space_data(space: Space) -> dict:
         "neighbors": packed(neighbors, "<i4"),
         "each": neighbors.shape[1],
     }
-
-
-def palette() -> list[str]:
-    """Colours of clusters, which are taken again after the last: of neighbours, no two are alike.
-
-    They are as light as can be seen on white and on black.
-    """
-    import seaborn as sns
-
-    # Of the first ten, grey marks absence and yellow is not seen on white. A step of five of
-    # seventeen goes round all hues.
-    named = sns.color_palette("colorblind").as_hex()
-    first = [color for i, color in enumerate(named) if i not in (7, 8)]
-    shades = ((0.58, 0.85), (0.68, 0.6), (0.5, 0.6))
-    wheels = [list(sns.husl_palette(17, h=0.03, s=s, l=l).as_hex()) for l, s in shades]  # noqa: E741
-    return first + [wheel[5 * i % 17] for wheel in wheels for i in range(17)]
 
 
 def bokeh_source() -> str:

@@ -62,7 +62,14 @@ def make_thumbnails(images: Images, folder: Path, progress: bool = True) -> list
             pool.map(lambda i: thumbnail(images, i, folder, Path(drafts)), range(len(images)))
         ) as made,
     ):
-        bar = tqdm(made, total=len(images), desc="thumbnails", unit="image", disable=not progress)
+        bar = tqdm(
+            made,
+            total=len(images),
+            desc="thumbnails",
+            unit="image",
+            leave=False,
+            disable=not progress,
+        )
         return list(bar)
 
 
