@@ -17,6 +17,7 @@ from zsc_utils import ROOMS
 from zsc_utils.book import STUDY_FIGURES
 from zsc_utils.datasets import DATASETS
 from zsc_utils.encoders import ENCODERS
+from zsc_utils.own import calibration
 from zsc_utils.recipes import encoders_with_recipes, recipe_for
 from zsc_utils.study import COMMON, SECTIONS
 from zsc_utils.sweep.cells import find_encoders
@@ -189,6 +190,15 @@ def test_readme_tables_are_those_of_the_reference_run(name):
     table = (REFERENCE / name).read_text().strip()
     readme = (ROOT / "README.md").read_text()
     assert table in readme, f"README has not the table of docs/reference/mini/{name}: paste it"
+
+
+def test_coverage_in_readme_is_that_of_the_calibration():
+    found = (100 * calibration.coverage(calibration.measured())).round().astype(int)
+    readme = (ROOT / "README.md").read_text()
+    for name, column in (("inside (%)", "covered"), ("width (points)", "width")):
+        row = f"| {name} | " + " | ".join(map(str, found[column])) + " |"
+        assert row in readme, f"README has not the row {row}: paste it"
+    assert f"it did for {found['covered'].mean():.0f} % of the proposals on average" in readme
 
 
 def test_verdicts_in_readme_are_those_of_the_reference_ledger():
