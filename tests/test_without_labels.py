@@ -12,9 +12,10 @@ from conftest import ROOT
 from zsc_utils.book import ledger as ledger_of_the_book
 from zsc_utils.own import calibration
 from zsc_utils.own.calibration import CRITERIA
-from zsc_utils.study import claims, tables, without_labels
+from zsc_utils.study import claims, sums_of_criteria, tables, without_labels
 from zsc_utils.study.ledger import CLAIMS
-from zsc_utils.study.without_labels import ELSEWHERE, RANDOM, SHIPPED
+from zsc_utils.study.sums_of_criteria import SHIPPED
+from zsc_utils.study.without_labels import ELSEWHERE, RANDOM
 
 S, AGREEMENT = "silhouette_umap", "agreement_clusterers"
 
@@ -37,7 +38,7 @@ def shipped():
 
 @pytest.fixture(scope="module")
 def sums(shipped):
-    return without_labels.nested_choice(shipped)
+    return sums_of_criteria.nested_choice(shipped)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ def test_regrets_all_at_once_are_those_of_the_calibration(shipped):
 
 def test_sums_have_the_weights_and_the_regrets_of_the_calibration(shipped, sums):
     found, _ = sums
-    assert len(without_labels.SUMS) == 63 and without_labels.criteria_of(SHIPPED) == list(
+    assert len(sums_of_criteria.SUMS) == 63 and sums_of_criteria.criteria_of(SHIPPED) == list(
         calibration.RANKED_BY
     )
     for way in (SHIPPED, " + ".join(CRITERIA[:3])):
@@ -146,12 +147,12 @@ def test_the_simplest_sum_within_one_standard_error_of_the_difference():
             "d": best + 0.2 + 0.52 * turns,
         }
     )
-    compared = without_labels.compare_sums(regrets)
+    compared = sums_of_criteria.compare_sums(regrets)
     assert compared.index.tolist() == ["c + d", "a + b", "d", "c"]
     assert compared["more"].tolist() == pytest.approx([0, 0.1, 0.2, 1])
     assert compared["more_se"].tolist() == pytest.approx([0, 0.3, 0.3, 0.52], abs=0.01)
     assert compared["near"].tolist() == [True, True, True, False]
-    assert without_labels.choose_sum(regrets) == ("c + d", "d")
+    assert sums_of_criteria.choose_sum(regrets) == ("c + d", "d")
 
 
 def test_the_choice_is_made_without_the_set_that_it_is_judged_on():
@@ -161,7 +162,7 @@ def test_the_choice_is_made_without_the_set_that_it_is_judged_on():
         for told, ami in ((2, 0.1), (3, 0.4), (4, 0.9)):
             right, wrong = (ami, 1 - ami)[:: 1 if i < 5 else -1]
             rows.append(row(f"set{i}", "k", told, ami, **{S: right, "dbcv": wrong}))
-    found, choices = without_labels.nested_choice(pd.DataFrame(rows))
+    found, choices = sums_of_criteria.nested_choice(pd.DataFrame(rows))
     assert found[S].tolist() == pytest.approx([0, 0, 0, 0, 0, 80])
     assert found["dbcv"].tolist() == pytest.approx([80, 80, 80, 80, 80, 0])
     assert set(choices["best"]) == set(choices["simplest"]) == {S}
@@ -169,7 +170,7 @@ def test_the_choice_is_made_without_the_set_that_it_is_judged_on():
 
 
 def test_the_shipped_sum_is_among_the_simplest_that_are_as_good_as_the_best(sums):
-    compared = without_labels.compare_sums(sums[0])
+    compared = sums_of_criteria.compare_sums(sums[0])
     near = compared[compared["near"]]
     assert SHIPPED in near.index
     assert near["criteria"].min() == near.at[SHIPPED, "criteria"]
@@ -177,22 +178,22 @@ def test_the_shipped_sum_is_among_the_simplest_that_are_as_good_as_the_best(sums
 
 def test_sums_and_choices_are_written_by_their_parts(sums):
     found, choices = sums
-    compared = without_labels.compare_sums(found)
-    written = without_labels.written_sums(compared)
+    compared = sums_of_criteria.compare_sums(found)
+    written = sums_of_criteria.written_sums(compared)
     for place, marks in written.iterrows():
-        inside = [name for name in CRITERIA if marks[without_labels.SHORT[name]] == "+"]
-        assert sorted(inside) == sorted(without_labels.criteria_of(compared.index[place - 1]))
+        inside = [name for name in CRITERIA if marks[sums_of_criteria.SHORT[name]] == "+"]
+        assert sorted(inside) == sorted(sums_of_criteria.criteria_of(compared.index[place - 1]))
     assert len(written) >= 8
-    table = without_labels.written_choices(choices)
+    table = sums_of_criteria.written_choices(choices)
     assert table.loc["mean", ("best", "regret")] == pytest.approx(choices["best_regret"].mean())
-    assert without_labels.short_name(SHIPPED) == SHIPPED
-    assert without_labels.short_name(AGREEMENT) == "agreement of clusterers"
+    assert sums_of_criteria.short_name(SHIPPED) == SHIPPED
+    assert sums_of_criteria.short_name(AGREEMENT) == "agreement of clusterers"
 
 
 def test_an_honest_choice_is_no_better_than_the_sum_that_looks_best(sums):
     found, choices = sums
     assert choices["best_regret"].mean() >= found.mean().min()
-    assert (choices["best_regret"] >= 0).all() and choices["best"].isin(without_labels.SUMS).all()
+    assert (choices["best_regret"] >= 0).all() and choices["best"].isin(sums_of_criteria.SUMS).all()
 
 
 def test_correlations_by_hand():
@@ -312,7 +313,7 @@ def test_figures_have_a_row_for_each_way_and_a_panel_for_each_set(
     assert [axes.get_title() for axes in figure.axes] == list(without_labels.QUESTIONS)
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     means = ways[ways["question"] == "all at once"].set_index("way")["mean"]
-    assert names == [without_labels.short_name(way) for way in means.sort_values().index]
+    assert names == [sums_of_criteria.short_name(way) for way in means.sort_values().index]
     panels = without_labels.plot_sets(proposals, covered, elsewhere).axes
     titles = [axes.get_title().split(":")[0] for axes in panels if axes.get_title()]
     assert titles == covered.index.tolist()

@@ -1,0 +1,219 @@
+"""Criteria that need no labels, sums of them, and the choice among sums.
+
+A sum is named by its criteria, with a plus between them. Its weights are learnt on other sets than
+those that it is judged on.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from zsc_utils.own import calibration
+from zsc_utils.own.calibration import CRITERIA, CUT, RANKED_BY
+from zsc_utils.study.tables import number_texts
+
+NAMES = {
+    "silhouette_umap": "S in UMAP space",
+    "silhouette_original": "S in original space",
+    "agreement_clusterers": "agreement of clusterers",
+    "agreement_encoders": "agreement of encoders",
+    "stability": "stability",
+    "dbcv": "DBCV",
+}
+SHORT = NAMES | {
+    "silhouette_umap": "S UMAP",
+    "silhouette_original": "S original",
+    "agreement_clusterers": "clusterers",
+    "agreement_encoders": "encoders",
+}
+SUMS = [
+    " + ".join(chosen) for n in range(1, len(CRITERIA) + 1) for chosen in combinations(CRITERIA, n)
+]
+ALL_SIX = SUMS[-1]
+# No sum, and without weights: what `zsc cluster` ranks by.
+SHIPPED = "agreement × √S"
+
+
+def way_name(way: str) -> str:
+    """Name a criterion, a sum of criteria or another way to choose, to be printed."""
+    return " + ".join(NAMES.get(part, part) for part in way.split(" + "))
+
+
+def short_name(way: str) -> str:
+    """Name a way to choose where there is little room: a sum of several by its shortest names."""
+    if way == ALL_SIX:
+        return "sum of all six"
+    if "+" not in way:
+        return way_name(way)
+    return " + ".join(SHORT[part] for part in criteria_of(way))
+
+
+def criteria_of(way: str) -> list[str]:
+    """List the criteria of a sum."""
+    return list(RANKED_BY) if way == SHIPPED else way.split(" + ")
+
+
+class _Sets:
+    """What sums of criteria need of each set: moments for the weights, values for the choice."""
+
+    def __init__(self, table: pd.DataFrame):
+        cuts = [table[name] for name in CUT]
+        X = table[list(CRITERIA)].fillna(0)
+        X = X - X.groupby(cuts).transform("mean")
+        y = table["ami"] - table["ami"].groupby(cuts).transform("mean")
+        self.names = sorted(table["set"].unique())
+        # It has no weights, so no set is left out for it.
+        self.shipped = 100 * calibration.regrets(table, calibration.rank_scores(table))["regret"]
+        self.cuts, squares, products = {}, [], []
+        for name in self.names:
+            here = table["set"] == name
+            A, b = X[here].to_numpy(), y[here].to_numpy()
+            squares.append(A.T @ A / len(A))
+            products.append(A.T @ b / len(A))
+            self.cuts[name] = [
+                (X.loc[rows.index].to_numpy(), rows["ami"].to_numpy())
+                for _, rows in table[here].groupby("cut")
+            ]
+        self.squares, self.products = np.array(squares), np.array(products)
+
+    def regrets(self, without: str | None = None) -> pd.DataFrame:
+        """Regret in points of every set by every sum, with the weights that its others gave.
+
+        Sets are rows; one can be left out altogether.
+        """
+        kept = np.array([name != without for name in self.names])
+        found = {}
+        for at in np.flatnonzero(kept):
+            learnt = kept & (np.arange(len(kept)) != at)
+            squares, products = self.squares[learnt].sum(0), self.products[learnt].sum(0)
+            found[self.names[at]] = [
+                self._regret(self.names[at], chosen, squares, products) for chosen in _COLUMNS
+            ]
+        return pd.DataFrame(found, index=SUMS).T.assign(**{SHIPPED: self.shipped})
+
+    def _regret(self, name: str, chosen: list[int], squares, products) -> float:
+        weights = np.ones(1)
+        if len(chosen) > 1:
+            weights = np.linalg.lstsq(
+                squares[np.ix_(chosen, chosen)], products[chosen], rcond=None
+            )[0]
+        lost = [ami.max() - ami[np.argmax(X[:, chosen] @ weights)] for X, ami in self.cuts[name]]
+        return 100 * float(np.mean(lost))
+
+
+_COLUMNS = [[CRITERIA.index(name) for name in criteria_of(way)] for way in SUMS]
+
+
+def choose_sum(regrets: pd.DataFrame) -> tuple[str, str]:
+    """Choose among sums by their regrets on some sets.
+
+    Parameters
+    ----------
+    regrets
+        A row a set, a column a sum.
+
+    Returns
+    -------
+    best
+        The sum of lowest mean regret.
+    simplest
+        Of those whose mean regret is more by no more than one standard error of the difference,
+        one of the fewest criteria; of several the best.
+    """
+    compared = compare_sums(regrets)
+    near = compared[compared["near"]]
+    return compared.index[0], near.sort_values(["criteria", "mean"], kind="stable").index[0]
+
+
+def compare_sums(regrets: pd.DataFrame) -> pd.DataFrame:
+    """Set every sum beside the best one.
+
+    Returns
+    -------
+    DataFrame
+        A row a sum, the best first: number of `criteria`, `mean` regret over sets and its `se`,
+        `more`, what it is more than that of the best, and `more_se` of that difference, in which
+        sets are paired; `near`, whether it is more by no more than that.
+    """
+    means = regrets.mean()
+    more = regrets.sub(regrets[means.idxmin()], axis=0)
+    found = pd.DataFrame(
+        {
+            "criteria": [len(criteria_of(way)) for way in regrets],
+            "mean": means,
+            "se": regrets.sem(),
+            "more": more.mean(),
+            "more_se": more.sem(),
+        }
+    )
+    found["near"] = found["more"] <= found["more_se"].fillna(0)
+    return found.sort_values("mean", kind="stable").rename_axis("sum")
+
+
+def nested_choice(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Choose among all sums of criteria without the set on which the choice is judged.
+
+    Parameters
+    ----------
+    table
+        As `fully_measured` gives it.
+
+    Returns
+    -------
+    regrets
+        A row a set, a column for each of `SUMS` and for `SHIPPED`: regret in points, of sums with
+        weights from the other sets.
+    choices
+        A row a set: `best` and `simplest`, what `choose_sum` chooses by the regrets of the other
+        sets (each with weights from the rest of them), and the regret of either on the set itself,
+        `best_regret` and `simplest_regret`.
+    """
+    sets = _Sets(table)
+    found = sets.regrets()
+    rows = {}
+    for name in sets.names:
+        best, simplest = choose_sum(sets.regrets(without=name))
+        rows[name] = {
+            "best": best,
+            "best_regret": found.at[name, best],
+            "simplest": simplest,
+            "simplest_regret": found.at[name, simplest],
+        }
+    return found, pd.DataFrame(rows).T.infer_objects().rename_axis("set")
+
+
+def written_sums(compared: pd.DataFrame, first: int = 8) -> pd.DataFrame:
+    """Write `compare_sums` for a table: the best few, all that are near and simple, the shipped.
+
+    Its columns: what is in the sum; `regret` and how much `more` it is than the best one's, each
+    with its standard error; whether that is `near`.
+    """
+    fewest = compared.loc[compared["near"], "criteria"].min()
+    simple = compared["near"] & (compared["criteria"] == fewest)
+    kept = (np.arange(len(compared)) < first) | simple | (compared["criteria"] == 1)
+    rows = compared[kept | (compared.index == SHIPPED)]
+    parts = {
+        SHORT[name]: ["+" if name in criteria_of(way) else "" for way in rows.index]
+        for name in CRITERIA
+    }
+    numbers = {
+        "not a sum": ["product" if way == SHIPPED else "" for way in rows.index],
+        "regret": number_texts(rows["mean"], rows["se"]).to_numpy(),
+        "more": number_texts(rows["more"], rows["more_se"]).to_numpy(),
+        "near": np.where(rows["near"], "yes", "no"),
+    }
+    places = pd.Index(compared.index.get_indexer(rows.index) + 1, name="place")
+    return pd.DataFrame(parts | numbers, index=places)
+
+
+def written_choices(choices: pd.DataFrame) -> pd.DataFrame:
+    """Write the choices of `nested_choice` for a table: a row a set, its regrets, and the means."""
+    parts = {}
+    for name in ("best", "simplest"):
+        regret = choices[f"{name}_regret"]
+        parts[name, "sum"] = [*map(short_name, choices[name]), ""]
+        parts[name, "regret"] = [*regret, regret.mean()]
+    return pd.DataFrame(parts, index=pd.Index([*choices.index, "mean"], name="set"))
