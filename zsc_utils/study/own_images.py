@@ -265,6 +265,7 @@ def explore(found: Sorted, written: Written, max_points: int = 1000) -> None:
         return HTML(f"{drawn}<p>{clustering}: {len(rows)} of {n} images</p>")
 
     def show(clustering: str) -> None:
+        shown.update(HTML("<p>one moment …</p>"))
         shown.update(draw(clustering))
 
     first = next(iter(views))
