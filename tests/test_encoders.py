@@ -16,7 +16,7 @@ from skimage import data
 from zsc_utils.encoders import ENCODERS, find_encoder, load_encoder
 from zsc_utils.encoders.checkpoints import fit_state_dict, read_state_dict
 from zsc_utils.encoders.efficientnet import classifier, packaged_weights, rename_by_order
-from zsc_utils.encoders.timm_models import as_meant, make_builder, training_of
+from zsc_utils.encoders.timm_models import as_meant, fetched_models, make_builder, training_of
 from zsc_utils.encoders.transforms import image_transform
 from zsc_utils.errors import CheckpointError, UnknownNameError
 
@@ -652,3 +652,22 @@ def test_a_checkpoint_that_opens_to_more_than_it_is(tmp_path):
     with pytest.raises(CheckpointError, match=r"small\.pth is compressed.*could fill the memory"):
         read_state_dict(small)
     assert read_state_dict(plain)["weight"].numel() == 100_000
+
+
+def test_timm_models_that_were_fetched_are_known(tmp_path):
+    """The hub's cache in its own layout: one with weights, one without, one that is not timm's."""
+    assert fetched_models(tmp_path / "nowhere") == []
+    files = {
+        "timm--resnet18.a1_in1k": "model.safetensors",
+        "timm--resnet34.a1_in1k": "config.json",
+        "timm--no_such_model": "model.safetensors",
+        "someone--resnet50.a1_in1k": "model.safetensors",
+    }
+    for name, file in files.items():
+        folder = tmp_path / f"models--{name}"
+        snapshot = folder / "snapshots" / ("0" * 40)
+        snapshot.mkdir(parents=True)
+        (snapshot / file).write_bytes(b"0")
+        (folder / "refs").mkdir()
+        (folder / "refs" / "main").write_text("0" * 40)
+    assert fetched_models(tmp_path) == ["timm:resnet18.a1_in1k"]

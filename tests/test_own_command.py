@@ -531,10 +531,12 @@ def test_no_weights_at_all(mine, monkeypatch):
     refused(found, "no weights of any encoder are here", mine / "new")
 
 
-def test_by_default_encoders_that_learnt_and_are_here_are_taken():
-    names = command.encoders_at_hand()
+def test_by_default_encoders_that_learnt_and_are_here_are_taken(monkeypatch):
+    monkeypatch.setattr(command, "fetched_models", lambda: ["timm:resnet18.a1_in1k"])
+    *names, fetched = command.encoders_at_hand()
     assert {f"efficientnet_lite{i}" for i in range(3)} <= set(names)
     assert all(ENCODERS[name].facts.method not in ("none", "random") for name in names)
+    assert fetched == "timm:resnet18.a1_in1k"
 
 
 # ---- Processes

@@ -319,6 +319,43 @@ def untrained(network, name: str, state: Mapping) -> dict:
     return {part: own[part] for part in lacking if part not in state}
 
 
+def fetched_models(cache: Path | None = None) -> list[str]:
+    """Name the models of timm's list whose weights the hub's client has fetched to this machine.
+
+    Parameters
+    ----------
+    cache
+        The client's cache; where it looks by itself by default.
+
+    Returns
+    -------
+    list of str
+        As encoders: `timm:<model name>`.
+    """
+    from huggingface_hub import CacheNotFound, scan_cache_dir
+
+    try:
+        repositories = scan_cache_dir(cache).repos
+    except CacheNotFound:
+        return []
+    names = [
+        repository.repo_id.removeprefix("timm/")
+        for repository in repositories
+        if repository.repo_id.startswith("timm/")
+        and any(
+            file.file_name.endswith(WEIGHTS_SUFFIXES)
+            for revision in repository.revisions
+            for file in revision.files
+        )
+    ]
+    if not names:
+        return []
+    import timm
+
+    known = set(timm.list_models(pretrained=True))
+    return sorted(f"timm:{name}" for name in names if name in known)
+
+
 def download(model_name: str, **settings):
     """Build a timm model with the weights that timm names for it.
 

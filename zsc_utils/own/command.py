@@ -14,6 +14,7 @@ import pandas as pd
 from zsc_utils.cache import atomic_path, readable
 from zsc_utils.clustering import CLUSTERERS, study_clusterers
 from zsc_utils.encoders import ENCODERS, fetch_weights, find_encoder
+from zsc_utils.encoders.timm_models import fetched_models
 from zsc_utils.errors import CheckpointError
 from zsc_utils.own.calibration import Calibration, calibrate
 from zsc_utils.own.collection import collect, find_folder, read_labels, shortened
@@ -79,7 +80,7 @@ class Asked:
 
 
 def encoders_at_hand() -> list[str]:
-    """Name the encoders that learnt from ImageNet-1k and whose weights are on this machine.
+    """Name the encoders whose weights are on this machine, timm's among them.
 
     Baselines that learnt nothing, and the miniature's, have to be asked for.
     """
@@ -92,7 +93,7 @@ def encoders_at_hand() -> list[str]:
         except CheckpointError:
             continue
         found.append(name)
-    return found
+    return found + fetched_models()
 
 
 def find_encoders(asked: Asked) -> list[str]:
