@@ -38,9 +38,9 @@ def test_the_second_cluster_is_the_nearest_other(points, monkeypatch):
     monkeypatch.setattr(looks, "ROWS", 7)
     X, clusters = points
     distances = pairs(X)
-    means, names = looks.distances_to_clusters(X, clusters)
-    assert names.tolist() == [0, 1, 2, 3]
-    second = looks.second_clusters(means, names, clusters)
+    found = looks.distances_to_clusters(X, clusters)
+    assert found.names.tolist() == [0, 1, 2, 3]
+    means, second = found.means, found.second
     for i in range(len(X)):
         expected = {}
         for name in range(4):
@@ -55,7 +55,7 @@ def test_the_second_cluster_is_the_nearest_other(points, monkeypatch):
 def test_where_there_is_no_other_cluster_there_is_no_second(points, only):
     X, _ = points
     clusters = np.full(len(X), only, np.int32)
-    second = looks.second_clusters(*looks.distances_to_clusters(X, clusters), clusters)
+    second = looks.distances_to_clusters(X, clusters).second
     assert second.tolist() == [-1] * len(X)
 
 
@@ -76,7 +76,7 @@ def test_silhouettes_are_those_of_the_images_that_are_in_clusters(points):
     from sklearn.metrics import silhouette_samples
 
     X, clusters = points
-    found = looks.silhouettes(*looks.distances_to_clusters(X, clusters), clusters)
+    found = looks.distances_to_clusters(X, clusters).silhouettes
     inside = clusters >= 0
     assert np.isnan(found[~inside]).all()
     # What is left out is no cluster: it is as though it were not there.
@@ -84,4 +84,4 @@ def test_silhouettes_are_those_of_the_images_that_are_in_clusters(points):
     np.testing.assert_allclose(found[inside], expected, atol=1e-5)
     assert found[7] == 0, "alone in its cluster"
     one = np.zeros(len(X), np.int32)
-    assert np.isnan(looks.silhouettes(*looks.distances_to_clusters(X, one), one)).all()
+    assert np.isnan(looks.distances_to_clusters(X, one).silhouettes).all()

@@ -93,9 +93,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
         There is no space, or the folder may not be written to.
     """
     path = Path(path)
+    with said_where_it_is_written(path), _draft_of(path) as draft:
+        yield draft
+
+
+@contextmanager
+def said_where_it_is_written(path: Path) -> Iterator[None]:
+    """Raise `StorageError`, which says what to do, where a block cannot write to a path."""
     try:
-        with _draft_of(path) as draft:
-            yield draft
+        yield
     except OSError as error:
         if (what := advice(error)) and not isinstance(error, StorageError):
             raise StorageError(f"cannot write {path}: {what}; what is finished is kept") from error

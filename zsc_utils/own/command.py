@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsc_utils.cache import atomic_path, readable
+from zsc_utils.cache import atomic_path, readable, said_where_it_is_written
 from zsc_utils.clustering import CLUSTERERS, study_clusterers
 from zsc_utils.encoders import ENCODERS, fetch_weights, find_encoder
 from zsc_utils.encoders.timm_models import fetched_models
@@ -23,7 +21,6 @@ from zsc_utils.own.report.page import write_report
 from zsc_utils.own.results import (
     CACHE,
     TREE,
-    OutputError,
     content,
     copies_in_words,
     expectation_in_words,
@@ -38,8 +35,6 @@ from zsc_utils.own.sorting import Effort, Sorted, add_truth, cluster_everything,
 from zsc_utils.precision import Precision
 from zsc_utils.sweep.profile import check_names
 
-# Less than this many bytes is no room for what is written.
-ROOM = 2**20
 # Lines of the summary: files that are left out, rows of the table.
 MOST_LEFT_OUT, MOST_ROWS = 10, 12
 # Columns of it that hold names.
@@ -231,16 +226,9 @@ def sort_folder(
     folder = find_folder(asked.folder)
     asked = replace(asked, folder=folder, out=find_out(folder, asked.out))
     effort = Effort(asked.out / CACHE, device, precision, jobs)
-    try:
+    with said_where_it_is_written(asked.out):
         found, calibration, labels = sort_images(asked, effort, say)
         written = write_results(found, calibration, asked.out, labels=labels, link=asked.link)
-    except OSError as error:
-        if out_of_room(asked.out, error):
-            raise OutputError(
-                f"no room is left where {readable(asked.out)} is; what is finished is kept: "
-                "make room and run it again"
-            ) from error
-        raise
     for line in summary(found, written.ranked, written.shown.duplicates):
         say(line)
     say("")
@@ -257,13 +245,6 @@ def places(written: Written, out: Path) -> Iterator[str]:
     elif (out / TREE).exists():
         yield f"of an earlier run              {readable(out / TREE)} (--link makes it anew)"
     yield f"a report, for a browser        {readable(written.paths[-1])}"
-
-
-def out_of_room(out: Path, error: OSError) -> bool:
-    """Tell whether an error came of a full disk; some libraries do not say."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    return error.errno is None and out.exists() and shutil.disk_usage(out).free < ROOM
 
 
 def strangers_in_words(asked: Asked, strangers: list[str]) -> str:

@@ -2,14 +2,72 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 
 # Rows of a matrix of distances that are held at once.
 ROWS = 512
 
 
-def distances_to_clusters(Z: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean distance of every image to the images of every cluster, itself not counted.
+@dataclass(frozen=True)
+class ClusterDistances:
+    """How far every image is from every cluster.
+
+    Parameters
+    ----------
+    clusters
+        int (n,), −1 = left out.
+    names
+        int (k,): the clusters.
+    means
+        float64 (n, k): mean distance to the images of each, itself not counted; NaN for a cluster
+        that an image is alone in.
+    """
+
+    clusters: np.ndarray
+    names: np.ndarray
+    means: np.ndarray
+
+    @cached_property
+    def _own(self) -> np.ndarray:
+        return self.clusters[:, None] == self.names
+
+    @cached_property
+    def _others(self) -> np.ndarray:
+        return np.where(self._own | np.isnan(self.means), np.inf, self.means)
+
+    @property
+    def second(self) -> np.ndarray:
+        """The cluster that each image nearly was in: int32 (n,), −1 where there is no other."""
+        if not len(self.names):
+            return np.full(len(self.clusters), -1, np.int32)
+        found = self.names[self._others.argmin(axis=1)]
+        return np.where(np.isinf(self._others.min(axis=1)), -1, found).astype(np.int32)
+
+    @property
+    def silhouettes(self) -> np.ndarray:
+        """Silhouettes (Rousseeuw, 1987), those left out counting as no cluster.
+
+        float32 (n,): 0 for an image alone in its cluster; NaN for those left out, and for all where
+        there are fewer than two clusters.
+        """
+        found = np.full(len(self.clusters), np.nan, np.float32)
+        if len(self.names) < 2:
+            return found
+        within = np.nanmax(np.where(self._own, self.means, -np.inf), axis=1)
+        between = self._others.min(axis=1)
+        alone = np.isneginf(within) | np.isinf(between)
+        largest = np.maximum(np.maximum(within, between), np.finfo(float).tiny)
+        values = np.where(alone, 0, (between - within) / np.where(alone, 1, largest))
+        inside = self.clusters >= 0
+        found[inside] = values[inside]
+        return found
+
+
+def distances_to_clusters(Z: np.ndarray, clusters: np.ndarray) -> ClusterDistances:
+    """Measure how far every image is from every cluster.
 
     Parameters
     ----------
@@ -17,18 +75,11 @@ def distances_to_clusters(Z: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarr
         float (n, d).
     clusters
         int (n,), −1 = left out.
-
-    Returns
-    -------
-    means
-        float64 (n, k); NaN for a cluster that an image is alone in.
-    names
-        int (k,): the clusters.
     """
     from sklearn.metrics import pairwise_distances
 
-    names, codes = np.unique(clusters, return_inverse=True)
-    members = (codes[:, None] == np.arange(len(names))).astype(float)[:, names >= 0]
+    names = np.unique(clusters[clusters >= 0])
+    members = (clusters[:, None] == names).astype(float)
     sizes = members.sum(axis=0)
     means = np.empty((len(Z), len(sizes)))
     for start in range(0, len(Z), ROWS):
@@ -36,59 +87,7 @@ def distances_to_clusters(Z: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarr
         sums = pairwise_distances(Z[here], Z) @ members
         others = sizes - members[here]
         means[here] = np.where(others > 0, sums / np.maximum(others, 1), np.nan)
-    return means, names[names >= 0]
-
-
-def second_clusters(means: np.ndarray, names: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """Find the cluster that each image nearly was in: the nearest other than its own.
-
-    Parameters
-    ----------
-    means, names
-        As `distances_to_clusters` gives them.
-    clusters
-        int (n,), −1 = left out.
-
-    Returns
-    -------
-    ndarray
-        int32 (n,), −1 where there is no other cluster.
-    """
-    others = np.where((clusters[:, None] == names) | np.isnan(means), np.inf, means)
-    if not len(names):
-        return np.full(len(clusters), -1, np.int32)
-    nearest = others.argmin(axis=1)
-    lacking = np.isinf(others[np.arange(len(others)), nearest])
-    return np.where(lacking, -1, names[nearest]).astype(np.int32)
-
-
-def silhouettes(means: np.ndarray, names: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """Silhouette of every image (Rousseeuw, 1987), those left out counting as no cluster.
-
-    Parameters
-    ----------
-    means, names
-        As `distances_to_clusters` gives them.
-    clusters
-        int (n,), −1 = left out.
-
-    Returns
-    -------
-    ndarray
-        float32 (n,): 0 for an image alone in its cluster; NaN for those left out, and for all where
-        there are fewer than two clusters.
-    """
-    found = np.full(len(clusters), np.nan, np.float32)
-    if len(names) < 2:
-        return found
-    mine = clusters[:, None] == names
-    within = np.nanmax(np.where(mine, means, -np.inf), axis=1)
-    between = np.where(mine | np.isnan(means), np.inf, means).min(axis=1)
-    alone = np.isneginf(within) | np.isinf(between)
-    largest = np.maximum(np.maximum(within, between), np.finfo(float).tiny)
-    values = np.where(alone, 0, (between - within) / np.where(alone, 1, largest))
-    found[clusters >= 0] = values[clusters >= 0]
-    return found
+    return ClusterDistances(clusters, names, means)
 
 
 def distances_to_medoids(X: np.ndarray, clusters: np.ndarray) -> np.ndarray:

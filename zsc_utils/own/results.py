@@ -24,8 +24,6 @@ from zsc_utils.own.looks import (
     distances_to_clusters,
     distances_to_medoids,
     nearest_images,
-    second_clusters,
-    silhouettes,
 )
 from zsc_utils.own.report.content import Content, View
 from zsc_utils.own.report.content import Space as ShownSpace
@@ -174,11 +172,11 @@ def looks(space: Space, clustering: Clustering) -> dict[str, np.ndarray]:
         Z = umap_space(space.X, space.memo)
     except ReductionError:
         Z = space.X
-    means, names = distances_to_clusters(Z, clusters)
+    distances = distances_to_clusters(Z, clusters)
     return {
-        "silhouettes": silhouettes(means, names, clusters),
+        "silhouettes": distances.silhouettes,
         "to_medoid": distances_to_medoids(space.X, clusters),
-        "second": second_clusters(means, names, clusters),
+        "second": distances.second,
     }
 
 
