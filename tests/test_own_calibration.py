@@ -205,3 +205,9 @@ def test_what_was_measured_is_learnt_from():
     learnt = calibrate(without="flowers5")
     assert 0 < learnt.margin < 1
     assert learnt.tolerance > 0
+
+
+def test_every_set_that_was_measured_has_a_source():
+    sources = pd.read_csv(calibration.SOURCES)
+    assert sources["set"].tolist() == sorted(calibration.measured()["set"].unique())
+    assert sources.notna().all(axis=None)

@@ -338,3 +338,9 @@ def test_sentences_have_every_number(shipped, sums, proposals, covered):
     assert f"{mean:.1f} [" in said[1]
     assert f"{sums[0][SHIPPED].mean():.1f} points" in said[2]
     assert f"{covered.index[0]} {covered['covered'].iloc[0]:.0f} %" in said[3]
+
+
+def test_sets_are_written_with_their_sizes_and_sources():
+    table = without_labels.written_sets(calibration.measured())
+    assert len(table) == 16 and table.notna().all(axis=None)
+    assert table.loc["gtsrb43", "classes"] == 43 and table.loc["mnist", "images"] == 10_000

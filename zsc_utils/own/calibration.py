@@ -18,7 +18,8 @@ import pandas as pd
 from zsc_utils.errors import UnknownNameError
 from zsc_utils.recipes import TABLES
 
-TABLE = TABLES / "calibration.csv"
+# What was measured, and where the images of each set are from.
+TABLE, SOURCES = TABLES / "calibration.csv", TABLES / "calibration_sets.csv"
 BASELINE = "raw_pixels"
 # Every criterion that the table holds.
 CRITERIA = (

@@ -22,6 +22,7 @@ NAMES = {
     "agreement_encoders": "agreement of encoders",
     "stability": "stability",
     "dbcv": "DBCV",
+    "fraction_clustered": "fraction clustered",
 }
 SHORT = NAMES | {
     "silhouette_umap": "S UMAP",

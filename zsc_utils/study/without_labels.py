@@ -425,9 +425,11 @@ def with_real_images(ledger: pd.DataFrame, table: pd.DataFrame | None = None) ->
 
 
 def _look(way: str) -> tuple:
-    """Colour of a way: criteria alone, sums, ways that need no criterion."""
+    """Colour of a way: criteria alone, sums, what ranks, ways that need no criterion."""
     if way in (ELSEWHERE, RANDOM):
         return (0.35, 0.35, 0.35)
+    if way == SHIPPED:
+        return COLORS[2]
     return COLORS[1] if "+" in way else COLORS[0]
 
 
@@ -440,7 +442,7 @@ def plot_regrets(by_set: pd.DataFrame, ways: pd.DataFrame) -> Figure:
         As `regrets` gives it.
     ways
         As `regrets_by_question` gives it. The rows of all panels are those of the last question,
-        the best on top; criteria are blue, sums orange, other ways grey.
+        the best on top; criteria are blue, sums orange, what ranks green, other ways grey.
     """
     order = ways.loc[ways["question"] == list(QUESTIONS)[-1], "way"].tolist()
     figure, all_axes = plt.subplots(
@@ -588,6 +590,20 @@ def plot_sets(
 
 
 # Sentences.
+
+
+def written_sets(measured: pd.DataFrame) -> pd.DataFrame:
+    """Write for a table what each set is: `domain`, `images`, `classes`, `source`.
+
+    Parameters
+    ----------
+    measured
+        As `calibration.measured` gives it; of several cuts the largest counts.
+    """
+    sizes = measured.groupby("set")[["n", "n_classes"]].max()
+    sizes = sizes.rename(columns={"n": "images", "n_classes": "classes"})
+    facts = pd.read_csv(calibration.SOURCES, index_col="set")
+    return facts[["domain"]].join(sizes).join(facts["source"])
 
 
 def say_measured(table: pd.DataFrame, compared: pd.DataFrame) -> str:
