@@ -26,12 +26,12 @@ from zsc_utils.embedding import stored_embeddings
 from zsc_utils.encoders import ENCODERS, find_encoder
 from zsc_utils.metrics import adjusted_mutual_information
 from zsc_utils.own import clusterings as own
+from zsc_utils.own.calibration import BASELINE
 from zsc_utils.precision import Precision
 from zsc_utils.recipes import TABLES
 from zsc_utils.sweep.workers import in_processes
 
 ENCODERS_TAKEN = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
-BASELINE = "raw_pixels"
 CLUSTERERS_TAKEN = study_clusterers()
 MOST = 1200
 # Of the two sets that have as many images, larger cuts by the first encoder; some criteria, whose

@@ -60,9 +60,10 @@ def test_images_are_known_by_their_content(folder):
     assert whole.names == ["0.png", "1.png", "2.png", "3.png", "deeper/down/copy.png"]
     for path, digest in zip(whole.paths, whole.digests, strict=True):
         assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert whole.copies() == [[2, 4]]
+    assert whole.digests[2] == whole.digests[4]
     smaller = whole.without({0: "it is gone", 2: "so is this"})
-    assert smaller.names == ["1.png", "3.png", "deeper/down/copy.png"] and smaller.copies() == []
+    assert smaller.names == ["1.png", "3.png", "deeper/down/copy.png"]
+    assert len(set(smaller.digests)) == len(smaller)
     assert smaller.left_out == (("0.png", "it is gone"), ("2.png", "so is this"))
     with pytest.raises(ImageFolderError, match=r"holds 2 images .* left out: 0.png \(gone\)"):
         found(folder).without({i: "gone" for i in range(3)})
@@ -107,12 +108,12 @@ def test_a_sample_is_the_same_every_time(folder):
 
 
 @pytest.mark.parametrize(
-    "n, words", [(0, "no images in"), (1, "holds 1 image that"), (2, "holds 2 images that")]
+    "n, words", [(0, "holds no images that"), (1, "holds 1 image that"), (2, "holds 2 images that")]
 )
 def test_too_few_images(tmp_path, n, words):
     for i in range(n):
         png(tmp_path / f"{i}.png", i)
-    with pytest.raises(ImageFolderError, match="holds no images|" + words):
+    with pytest.raises(ImageFolderError, match=words):
         found(tmp_path)
 
 
@@ -124,7 +125,7 @@ def test_no_folder(folder, tmp_path):
         (tmp_path / "missing", "No such file or directory"),
         (folder / "0.png", "is not a folder of images"),
         (folder / "0.png" / "x", "Not a directory"),
-        (tmp_path / "circle", "circle|symbolic links"),
+        (tmp_path / "circle", "links lead in a circle|symbolic links"),
         (tmp_path / ("x" * 300), "File name too long"),
     ):
         with pytest.raises(ImageFolderError, match=words) as caught:

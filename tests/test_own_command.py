@@ -158,7 +158,6 @@ def test_the_summary_can_be_read(sorted_once):
     )
     assert "2 images are copies of one another, exact or near: 1 set" in lines
     head = next(line for line in lines if line.startswith("encoder"))
-    assert head.split("  ")[-1].strip() == "expected AMI" or "expected AMI" not in out
     assert "K-means" in out and "Raw image" in out and "nan" not in out.lower()
     assert all(len(line) < 100 for line in lines[lines.index(head) :] if "  " in line)
     for name in ("clusters.csv", "ranking.csv", "report.html"):
@@ -167,14 +166,17 @@ def test_the_summary_can_be_read(sorted_once):
 
 def test_again_nothing_is_computed_and_the_same_is_written(mine):
     before = {name: (mine / "out" / name).read_bytes() for name in ("clusters.csv", "ranking.csv")}
-    page = (mine / "out" / "report.html").read_text()
+    written = []
     with nothing_computed():
-        found = cluster(mine / "in", mine / "out", encoders="raw_pixels,mini_vicreg_resnet")
-    assert found.code == 0
+        for _ in range(2):
+            found = cluster(mine / "in", mine / "out", encoders="raw_pixels,mini_vicreg_resnet")
+            assert found.code == 0
+            shown = [p for p in (mine / "out").rglob("*") if p.is_file() and "cache" not in p.parts]
+            written.append({p: p.read_bytes() for p in shown})
     for name, content in before.items():
         assert (mine / "out" / name).read_bytes() == content
-    # The folder stands in the page, and it is another.
-    assert len((mine / "out" / "report.html").read_text()) == pytest.approx(len(page), abs=2000)
+    # The folder stands in the page, and the first run's was another.
+    assert written[0] == written[1]
 
 
 def test_elsewhere_the_same_clusters_are_written(sorted_once, tmp_path):
@@ -306,9 +308,6 @@ def test_copies_never_overwrite_what_a_link_leads_to(small, tmp_path):
 def test_one_clusterer_alone(mine):
     for name in ("hdbscan", "kmeans", "affinity_propagation"):
         found = cluster(mine / "in", mine / "out", "--clusterers", name)
-        if name == "hdbscan" and found.code:
-            assert "no clusterer gave clusters: " in found.err
-            continue
         _, ranking = read(mine / "out")
         assert found.code == 0 and set(ranking["clusterer"]) == {name}
         assert ranking["agreement_clusterers"].isna().all()
@@ -401,9 +400,8 @@ def test_embeddings_that_are_nearly_the_same(tmp_path):
         (tmp_path / "in").mkdir(exist_ok=True)
         image.save(tmp_path / "in" / f"{i}.png")
     found = cluster(tmp_path / "in", tmp_path / "out")
-    assert found.code in (0, 2) and found.err.count("\n") == 0
-    if found.code == 2:
-        refused(found, "no clusterer gave clusters", tmp_path / "out")
+    assert found.code == 0 and found.err == ""
+    assert read(tmp_path / "out")[0]["cluster"].nunique() >= 2
 
 
 def test_none_can_be_read(tmp_path):
@@ -420,7 +418,7 @@ def test_no_folder(tmp_path):
     out = tmp_path / "out"
     refused(cluster(tmp_path / "missing", out), "No such file or directory")
     refused(cluster(tmp_path / "file.png", out), "is not a folder of images")
-    refused(cluster(tmp_path / "circle", out), "circle")
+    refused(cluster(tmp_path / "circle", out), "links")
     refused(cluster(tmp_path / "missing", tmp_path / "missing" / "out"), "No such file")
     assert {p.name for p in tmp_path.iterdir()} == {"file.png", "circle"}
 
@@ -433,8 +431,8 @@ def test_no_place_for_results(mine):
     before = files(mine)
     refused(cluster(folder, other), "holds other files")
     refused(cluster(folder, other / "letter.txt"), "is a file")
-    refused(cluster(folder, other / "letter.txt" / "out"), "letter.txt")
-    refused(cluster(folder, mine / "circle"), "circle")
+    refused(cluster(folder, other / "letter.txt" / "out"), "is a file")
+    refused(cluster(folder, mine / "circle"), "links")
     refused(cluster(folder, folder), "holds the images")
     refused(cluster(folder, mine), "holds the images")
     refused(cluster(mine / "out", mine / "new"), "holds results of zsc cluster")
@@ -444,7 +442,7 @@ def test_no_place_for_results(mine):
 
 def test_a_folder_that_may_not_be_written_to(mine, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
-    refused(cluster(mine / "in", mine / "new" / "out"), f"cannot write to {mine}")
+    refused(cluster(mine / "in", mine / "new" / "out"), f"cannot write to {mine}", mine / "new")
     monkeypatch.undo()
 
     def refuse(*_, **__):
@@ -516,8 +514,10 @@ def test_a_full_disk_is_said_and_earlier_results_stay(mine, at, monkeypatch):
     found = cluster(mine / "in", mine / "out", *QUICK)
     assert found.code == 2 and re.match("error: .*no space is left", found.err)
     assert "\n" not in found.err
-    if at != "table":
-        assert {p: p.read_bytes() for p in mine.glob("out/*.*")} == before
+    after = {p: p.read_bytes() for p in mine.glob("out/*.*")}
+    # Tables come last: the page may be new.
+    kept = {p for p in before if at != "table" or p.suffix == ".csv"}
+    assert after.keys() == before.keys() and all(after[p] == before[p] for p in kept)
     monkeypatch.undo()
     found = cluster(mine / "in", mine / "out", *QUICK)
     assert found.code == 0 and len(read(mine / "out")[0]) == N + 2
@@ -535,6 +535,14 @@ def test_by_default_encoders_that_learnt_and_are_here_are_taken(monkeypatch):
     assert {f"efficientnet_lite{i}" for i in range(3)} <= set(names)
     assert all(ENCODERS[name].facts.method not in ("none", "random") for name in names)
     assert fetched == "timm:resnet18.a1_in1k"
+
+
+def test_numbers_that_are_as_good_end_at_a_gap():
+    scores = [0.49, 0.5, 0.3, 0.47, 0.4]
+    table = pd.DataFrame({"told": [20, 2, 6, 8, np.nan], "score": scores})
+    table = table.assign(encoder="e", clusterer=["k"] * 4 + ["h"], proposed=[0, 1, 0, 0, 1])
+    assert results.numbers_as_good(table, 0.05).tolist() == ["", "2", "", "", ""]
+    assert results.numbers_as_good(table, 0.25).tolist() == ["", "2–20", "", "", ""]
 
 
 # ---- Processes
@@ -567,9 +575,8 @@ def test_nothing_outside_of_the_folder_of_results_is_written(tmp_path):
     left = [p for p in places["tmp"].rglob("*") if not p.name.startswith("torchinductor_")]
     assert left == [] and not (tmp_path / "build").exists()
     # Compiled code is kept for all runs (`compiled.py`).
-    kept = {p.relative_to(places["home"]).parts[:2] for p in places["home"].rglob("*")}
-    kept = {"/".join(parts) for parts in kept if len(parts) == 2}
-    assert kept <= {".cache/zsc-utils"}
+    kept = [p.relative_to(places["home"]) for p in places["home"].rglob("*") if p.is_file()]
+    assert all(path.is_relative_to(".cache/zsc-utils") for path in kept), kept
 
 
 BARS = ("read:", "raw_pixels on", "reduce:", "cluster:", "thumbnails:")
@@ -577,7 +584,8 @@ BARS = ("read:", "raw_pixels on", "reduce:", "cluster:", "thumbnails:")
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "moment, later", [("start", 1), *((bar, 0) for bar in BARS), ("reduce:", 0.3), ("group:", 0.3)]
+    "moment, later",
+    [("start", 1), *((bar, 0) for bar in BARS), ("reduce:", 0.3), ("cluster:", 0.3)],
 )
 def test_interrupted_it_says_so_in_one_line_and_goes_on_the_next_time(moment, later, mine):
     for i in range(150):
@@ -594,20 +602,20 @@ def test_interrupted_it_says_so_in_one_line_and_goes_on_the_next_time(moment, la
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        env=os.environ | {"ZSC_BUILD": str(mine / "build")},
     )
     said = b""
-    if moment != "start":
-        while moment.encode() not in said and (more := os.read(process.stderr.fileno(), 4096)):
-            said += more
+    while moment != "start" and moment.encode() not in said:
+        more = os.read(process.stderr.fileno(), 4096)
+        assert more, f"it ended without {moment!r}: {said[-500:]}"
+        said += more
     # Of a bar: while processes load what they need.
     time.sleep(later)
     os.killpg(process.pid, signal.SIGINT)
     out, rest = process.communicate(timeout=120)
     err = (said + rest).decode().replace("\r", "\n")
     lines = [line for line in err.splitlines() if line.strip() and "%|" not in line]
-    if process.returncode == 0:
-        pytest.skip("it was done before it could be interrupted")
-    assert process.returncode == 130 and out == b""
+    assert process.returncode == 130 and out == b"", err
     assert lines == ["stopped; what is finished is kept: run it again to go on"]
     for _ in range(100):
         if not processes_of(process.pid):

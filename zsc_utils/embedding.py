@@ -24,7 +24,7 @@ from zsc_utils.encoders import Encoder
 from zsc_utils.errors import (
     CacheDamagedError,
     DeviceError,
-    NothingReadableError,
+    EmbeddingsError,
     UnreadableImageError,
 )
 from zsc_utils.narrow import check_embeddings
@@ -230,7 +230,7 @@ def compute(
             kept += which
             errors += bad
     if not kept:
-        raise NothingReadableError(errors)
+        raise EmbeddingsError(f"none of the {len(dataset)} images could be read")
     source = f"{encoder.facts.name} on {dataset.facts.name}"
     return check_embeddings(np.concatenate(arrays), source), np.array(kept), errors
 

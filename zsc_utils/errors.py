@@ -90,14 +90,6 @@ class EmbeddingsError(ZscError):
     """Embeddings that cannot be clustered: not finite, of unequal lengths, cut short."""
 
 
-class NothingReadableError(EmbeddingsError):
-    """Images of which none can be decoded; `errors` says of each why."""
-
-    def __init__(self, errors: list[UnreadableImageError]):
-        super().__init__(f"none of the {len(errors)} images could be read")
-        self.errors = errors
-
-
 class CacheDamagedError(ZscError):
     """A cached file that is not what was written."""
 

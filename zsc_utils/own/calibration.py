@@ -279,4 +279,6 @@ def tolerance(table: pd.DataFrame, scores: pd.Series) -> float:
     curves = [told[name] for name in (*CUT, "encoder", "clusterer")]
     best = told["ami"].groupby(curves).idxmax()
     lacking = scores[told.index].groupby(curves).max().to_numpy() - scores[best].to_numpy()
-    return quantile_over_sets(pd.Series(lacking), told.loc[best, "set"].reset_index(drop=True), 0.8)
+    return quantile_over_sets(
+        pd.Series(lacking), told.loc[best, "set"].reset_index(drop=True), INSIDE
+    )

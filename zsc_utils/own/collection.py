@@ -96,13 +96,6 @@ class Collection:
         check_number(len(smaller), self.folder, smaller.left_out)
         return smaller
 
-    def copies(self) -> list[list[int]]:
-        """Positions of images of the same content, where there are two or more."""
-        by_digest: dict[str, list[int]] = {}
-        for i, digest in enumerate(self.digests):
-            by_digest.setdefault(digest, []).append(i)
-        return [copies for copies in by_digest.values() if len(copies) > 1]
-
 
 def check_number(n: int, folder: Path, left_out: Sequence = ()) -> None:
     """Raise where there are too few images to cluster.

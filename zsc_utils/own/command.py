@@ -13,7 +13,7 @@ from zsc_utils.cache import atomic_path, readable, said_where_it_is_written
 from zsc_utils.clustering import CLUSTERERS, study_clusterers
 from zsc_utils.encoders import ENCODERS, fetch_weights, find_encoder
 from zsc_utils.encoders.timm_models import fetched_models
-from zsc_utils.errors import CheckpointError
+from zsc_utils.errors import CheckpointError, WeightsMissingError
 from zsc_utils.own.calibration import Calibration, calibrate
 from zsc_utils.own.collection import collect, find_folder, read_labels, shortened
 from zsc_utils.own.report.content import Content
@@ -85,7 +85,7 @@ def encoders_at_hand() -> list[str]:
             continue
         try:
             find_encoder(name)
-        except CheckpointError:
+        except WeightsMissingError:
             continue
         found.append(name)
     return found + fetched_models()
@@ -174,7 +174,7 @@ def write_results(
     calibration: Calibration,
     out: Path,
     *,
-    labels: pd.Series | None = None,
+    labels: np.ndarray | None = None,
     link: bool = False,
     progress: bool = True,
 ) -> Written:
@@ -185,7 +185,7 @@ def write_results(
     found, calibration, labels
         As `sort_images` gives them.
     out
-        A folder, as `prepare_out` gives it.
+        A folder, as `find_out` gives it.
     link
         Make the tree.
     progress

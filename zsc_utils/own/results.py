@@ -137,12 +137,16 @@ def numbers_as_good(table: pd.DataFrame, tolerance: float) -> pd.Series:
     Returns
     -------
     Series
-        Empty where the clusterer finds the number itself.
+        First and last of the numbers around the best that are, without a gap; empty where the clusterer finds the number itself.
     """
     words = pd.Series("", table.index)
     for _, rows in table.dropna(subset=["told", "score"]).groupby(["encoder", "clusterer"]):
-        good = rows.loc[rows["score"] >= rows["score"].max() - tolerance, "told"].astype(int)
-        span = f"{good.min()}" if good.min() == good.max() else f"{good.min()}–{good.max()}"
+        rows = rows.sort_values("told")
+        good = rows["score"] >= rows["score"].max() - tolerance
+        # Numbers in one run with the best: what lies beyond a gap is another matter.
+        run = good.ne(good.shift()).cumsum()
+        told = rows.loc[run == run[rows["score"].idxmax()], "told"].astype(int)
+        span = f"{told.min()}" if told.min() == told.max() else f"{told.min()}–{told.max()}"
         words[rows.index[rows["proposed"].astype(bool)]] = span
     return words
 

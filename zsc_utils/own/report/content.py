@@ -85,7 +85,7 @@ class Content:
     spaces
         By encoder.
     ranking
-        The table that is also written as `ranking.csv`.
+        The rows of `ranking.csv` that are views, and those that say why there is none.
     duplicates
         Groups of image numbers, exact or near.
     left_out
