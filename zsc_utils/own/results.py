@@ -137,7 +137,8 @@ def numbers_as_good(table: pd.DataFrame, tolerance: float) -> pd.Series:
     Returns
     -------
     Series
-        First and last of the numbers around the best that are, without a gap; empty where the clusterer finds the number itself.
+        First and last of those around the best, up to a gap; empty where the clusterer finds the
+        number itself.
     """
     words = pd.Series("", table.index)
     for _, rows in table.dropna(subset=["told", "score"]).groupby(["encoder", "clusterer"]):
