@@ -163,7 +163,7 @@ def _reduce_all(spaces: dict[str, Space], recipes: Iterable[Recipe], effort: Eff
         wanted = {
             (SILHOUETTE_REDUCTION.nearest(n), SILHOUETTE_SEED): None,
             **{(recipe.reduction, SEED): None for recipe in recipes},
-            (PLANE.nearest(n), SILHOUETTE_SEED): None,
+            (PLANE, SILHOUETTE_SEED): None,
         }
         calls += [
             (reduce_into, space.X, *one, space.memo) for one in wanted if one[0].method == "umap"
@@ -230,17 +230,24 @@ def _cluster_all(
         work.done += found
 
 
-def _describe_all(spaces: dict[str, Space], found: list[Clustering]) -> pd.DataFrame:
-    """Describe clusterings of all encoders, in the order in which they are given."""
-    tables = []
+def _describe(
+    spaces: dict[str, Space], found: list[Clustering], known: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Describe clusterings of all encoders, in their order, but for those known: the first ones."""
+    parts = [] if known is None else [known]
+    first = 0 if known is None else len(known)
     for name, space in spaces.items():
-        rows = [i for i, one in enumerate(found) if one.encoder == name]
+        rows = [i for i, one in enumerate(found) if i >= first and one.encoder == name]
         if rows:
             table = describe(space.X, [found[i] for i in rows], space.memo)
-            tables.append(table.set_axis(rows))
-    table = pd.concat(tables).sort_index()
-    table.insert(0, "n", len(next(iter(spaces.values())).X))
-    return table.join(agreements(table, [one.clusters for one in found]))
+            parts.append(table.set_axis(rows).assign(n=len(space.X)))
+    return pd.concat(parts).sort_index()
+
+
+def _scored(described: pd.DataFrame, found: list[Clustering]) -> pd.DataFrame:
+    """Compare clusterings with each other, and score them."""
+    table = described.join(agreements(described, [one.clusters for one in found]))
+    return table.assign(score=rank_scores(table))
 
 
 def cluster_everything(
@@ -281,10 +288,10 @@ def cluster_everything(
     _cluster_all(spaces, work, dict.fromkeys(spaces, numbers), first, effort, jobs)
     found = [one for one in work.done if one.clusters is not None]
     told = dict.fromkeys(spaces, numbers)
+    described = _describe(spaces, found) if found else None
     if slow and found:
-        table = _describe_all(spaces, found)
-        table["score"] = rank_scores(table)
-        best = table.dropna(subset="told").sort_values("score", ascending=False)
+        best = _scored(described, found).dropna(subset="told")
+        best = best.sort_values("score", ascending=False)
         for name, rows in best.groupby("encoder"):
             told[name] = [int(number) for number in rows["told"].unique()[:FEW]]
     _cluster_all(spaces, work, told, slow, effort, jobs)
@@ -294,8 +301,7 @@ def cluster_everything(
         raise EmbeddingsError(
             f"no clusterer gave clusters: {reasons[0] if reasons else 'none asked'}"
         )
-    table = _describe_all(spaces, found)
-    table["score"] = rank_scores(table)
+    table = _scored(_describe(spaces, found, described), found)
     table["status"] = [one.status for one in found]
     table["reason"] = [one.reason for one in found]
     # All in one cluster, or all left out: criteria say nothing of that.
