@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from criteria import density_validity, stability
 from tqdm.auto import tqdm
 
 from zsc_utils.cache import atomic_path
@@ -105,8 +106,8 @@ def criteria(spaces: dict[str, np.ndarray], classes: np.ndarray) -> pd.DataFrame
         Z = own.umap_space(X, memo)
         table["stability"] = table["dbcv"] = np.nan
         if len(X) <= QUADRATIC_UP_TO:
-            table["stability"] = [own.stability(X, recipes[g.clusterer], g, memo) for g in found]
-            table["dbcv"] = [own.density_validity(Z, g.clusters) for g in found]
+            table["stability"] = [stability(X, recipes[g.clusterer], g, memo) for g in found]
+            table["dbcv"] = [density_validity(Z, g.clusters) for g in found]
         tables.append(table)
         clusters += [one.clusters for one in found]
     table = pd.concat(tables, ignore_index=True)

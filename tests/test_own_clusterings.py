@@ -1,8 +1,11 @@
 """Clusterings and what is said of them without labels, against plain references."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
 
@@ -11,14 +14,15 @@ from zsc_utils.own.clusterings import (
     Clustering,
     agreements,
     cluster_each,
-    density_validity,
     describe,
     numbers_to_try,
     own_recipe,
-    stability,
 )
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Recipe, Reduction
 from zsc_utils.reduction import array_name
+
+sys.path.append(str(ROOT / "benchmarks"))
+from criteria import density_validity, stability
 
 PLAIN = Recipe(clusterer="kmeans", reduction=Reduction(), settings=())
 

@@ -151,8 +151,10 @@ def ledger(file: Path) -> str:
         return f"*{file.name} is not there: notebook 11, which computes it, was not executed.*"
     table = pd.read_csv(file, dtype=str, keep_default_na=False)
     of_ranks = ", ".join(table.loc[table["statistic"].str.contains("(ρ,", regex=False), "id"])
+    from zsc_utils.study.claims import CLAIMS
+
     # Numbers of real images are of no profile.
-    beside = table.loc[table["id"].str.endswith("r"), "id"]
+    beside = table.loc[~table["id"].isin(list(CLAIMS)), "id"]
     of_others = "".join(
         f" {name} is on real images, the same for every profile." for name in beside
     )

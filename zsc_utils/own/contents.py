@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 import zipfile
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from zsc_utils.encoders import Encoder
 from zsc_utils.errors import UnreadableImageError
 from zsc_utils.own.collection import Collection
 from zsc_utils.precision import Precision
+
+log = logging.getLogger(__name__)
 
 # Images between one file and the next.
 PART = {"cpu": 1024}
@@ -48,7 +51,10 @@ class ContentStore:
             try:
                 with np.load(part, allow_pickle=False) as file:
                     known |= zip(file["digests"].tolist(), file["embeddings"], strict=True)
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            except FileNotFoundError:
+                continue  # another run made many parts one
+            except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                log.warning("%s is damaged (%s): its images are embedded again", part, error)
                 part.unlink(missing_ok=True)
         if len(parts) > MANY_PARTS:
             self.add(list(known), np.stack(list(known.values())))
