@@ -7,7 +7,8 @@ from sklearn.isotonic import IsotonicRegression
 
 from zsc_utils.errors import UnknownNameError
 from zsc_utils.own import calibration
-from zsc_utils.own.calibration import calibrate, coverage, quantile_over_sets, regrets
+from zsc_utils.own.calibration import calibrate, quantile_over_sets, regrets
+from zsc_utils.study import without_labels
 
 BOTH = ("agreement_clusterers", "silhouette_original")
 
@@ -147,10 +148,12 @@ def test_coverage_learns_nothing_of_the_set_that_it_counts(monkeypatch):
         "calibrate",
         lambda table, known=calibrate: seen.append(set(table["set"])) or known(table),
     )
-    found = coverage(made_up(noise=0.05))
+    table = made_up(noise=0.05)
+    elsewhere = without_labels.learnt_elsewhere(table)
     assert [6 - len(names) for names in seen] == [1] * 6
-    assert all(name not in names for name, names in zip(found.index, seen, strict=True))
-    assert found["covered"].between(0, 1).all() and (found["width"] > 0).all()
+    assert all(name not in names for name, names in zip(elsewhere, seen, strict=True))
+    found = without_labels.coverage_by_set(without_labels.expected(table, elsewhere))
+    assert found["covered"].between(0, 100).all() and (found["width"] > 0).all()
 
 
 def test_nothing_is_said_outside_of_what_was_measured():

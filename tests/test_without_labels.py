@@ -223,15 +223,21 @@ def test_correlations_by_hand():
     assert "nan" not in text and "S in UMAP space 1.00" in text
 
 
-def test_coverage_on_left_out_sets_is_that_of_the_calibration(covered):
-    expected = calibration.coverage(calibration.measured()).loc[covered.index]
-    assert covered["covered"].tolist() == pytest.approx((100 * expected["covered"]).tolist())
-    assert covered["width"].tolist() == pytest.approx((100 * expected["width"]).tolist())
-    assert covered["error"].tolist() == pytest.approx((100 * expected["error"]).tolist())
+def test_coverage_is_counted_set_by_set(covered, elsewhere):
+    table = calibration.measured()
+    for name, learnt in elsewhere.items():
+        rows = table[table["set"] == name]
+        own = calibration.proposed_rows(rows, calibration.rank_scores(rows)).dropna(subset=[S])
+        low, middle, high = (100 * bound for bound in learnt.interval(own[S].to_numpy()))
+        ami = 100 * own["ami"].to_numpy()
+        inside = (low <= ami) & (ami <= high)
+        assert covered.at[name, "covered"] == pytest.approx(100 * inside.mean())
+        assert covered.at[name, "width"] == pytest.approx((high - low).mean())
+        assert covered.at[name, "error"] == pytest.approx(abs(ami - middle).mean())
 
 
 def test_coverage_on_left_out_sets_is_about_what_is_promised(covered):
-    assert 70 <= covered["covered"].mean() <= 100
+    assert covered["covered"].mean() >= 70
     assert covered["covered"].is_monotonic_increasing
     written = without_labels.written_coverage(covered)
     assert written.loc["mean over sets", "covered"] == pytest.approx(covered["covered"].mean())

@@ -173,34 +173,6 @@ def margin(rows: pd.DataFrame) -> float:
     return quantile_over_sets(errors, sets, min(1, INSIDE * (n + 1) / n))
 
 
-def coverage(table: pd.DataFrame) -> pd.DataFrame:
-    """Count how often the interval holds the AMI of a set that nothing was learnt from.
-
-    Parameters
-    ----------
-    table
-        As `measured` gives it.
-
-    Returns
-    -------
-    DataFrame
-        One row a set: `covered`, share of its proposals whose AMI is inside, `width` of the
-        interval, and `error`, the mean distance of AMI from the middle.
-    """
-    found = {}
-    for name, rows, others in left_out(table):
-        learnt = calibrate(others)
-        own = proposed_rows(rows, rank_scores(rows)).dropna(subset=[READ_OFF])
-        low, middle, high = learnt.interval(own[READ_OFF].to_numpy())
-        ami = own["ami"].to_numpy()
-        found[name] = {
-            "covered": ((low <= ami) & (ami <= high)).mean(),
-            "width": (high - low).mean(),
-            "error": np.abs(ami - middle).mean(),
-        }
-    return pd.DataFrame(found).T.rename_axis("set")
-
-
 @dataclass(frozen=True)
 class Calibration:
     """What was learnt of criteria and AMI.
