@@ -7,8 +7,9 @@ from sklearn.isotonic import IsotonicRegression
 
 from zsc_utils.errors import UnknownNameError
 from zsc_utils.own import calibration
-from zsc_utils.own.calibration import calibrate, quantile_over_sets, regrets
-from zsc_utils.study import without_labels
+from zsc_utils.own.calibration import calibrate, quantile_over_sets
+from zsc_utils.study import sums_of_criteria, without_labels
+from zsc_utils.study.sums_of_criteria import regrets
 
 BOTH = ("agreement_clusterers", "silhouette_original")
 
@@ -39,7 +40,7 @@ def made_up(n_sets=6, cuts=2, numbers=(2, 4, 8), offset=0.1, noise=0.0, seed=0):
 
 
 def test_weights_are_recovered_whatever_a_cut_adds():
-    weights = calibration.ranking_weights(made_up(offset=5), BOTH)
+    weights = sums_of_criteria.ranking_weights(made_up(offset=5), BOTH)
     assert list(weights.index) == list(BOTH)
     np.testing.assert_allclose(weights, [0.5, 0.3], atol=1e-9)
 
@@ -49,15 +50,15 @@ def test_every_set_weighs_the_same():
     many, few = made_up(1, cuts=100), made_up(1, cuts=1, seed=1)
     many["ami"], few["ami"] = many["agreement_clusterers"], 0.0
     few["set"] = "few"
-    weights = calibration.ranking_weights(pd.concat([many, few], ignore_index=True), BOTH)
+    weights = sums_of_criteria.ranking_weights(pd.concat([many, few], ignore_index=True), BOTH)
     assert 0.3 < weights["agreement_clusterers"] < 0.7
 
 
 def test_an_undefined_criterion_counts_nothing():
     weights = pd.Series({"agreement_clusterers": 2.0, "silhouette_original": 1.0})
     table = pd.DataFrame({"agreement_clusterers": [1.0, np.nan], "silhouette_original": [1.0, 3.0]})
-    assert calibration.weighted_sum(table, weights).tolist() == [3, 3]
-    assert calibration.weighted_sum(table[["silhouette_original"]], weights).tolist() == [1, 3]
+    assert sums_of_criteria.weighted_sum(table, weights).tolist() == [3, 3]
+    assert sums_of_criteria.weighted_sum(table[["silhouette_original"]], weights).tolist() == [1, 3]
 
 
 def test_the_score_is_agreement_times_the_root_of_the_silhouette():

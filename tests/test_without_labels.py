@@ -118,7 +118,7 @@ def test_regrets_all_at_once_are_those_of_the_calibration(shipped):
     found = without_labels.regrets(shipped, [S, SHIPPED])
     for way in (S, SHIPPED):
         scores = calibration.rank_scores(shipped) if way == SHIPPED else shipped[way]
-        expected = 100 * calibration.regrets(shipped, scores)["regret"]
+        expected = 100 * sums_of_criteria.regrets(shipped, scores)["regret"]
         here = found[(found["question"] == "all at once") & (found["way"] == way)]
         assert here.set_index("dataset")["regret"].to_dict() == pytest.approx(expected.to_dict())
 
@@ -131,8 +131,8 @@ def test_sums_have_the_weights_and_the_regrets_of_the_calibration(shipped, sums)
     for way in (SHIPPED, " + ".join(CRITERIA[:3])):
         scores = calibration.rank_scores(shipped)
         if way != SHIPPED:
-            scores = calibration.scores_left_out(shipped, way.split(" + "))
-        expected = 100 * calibration.regrets(shipped, scores)["regret"]
+            scores = sums_of_criteria.scores_left_out(shipped, way.split(" + "))
+        expected = 100 * sums_of_criteria.regrets(shipped, scores)["regret"]
         assert found[way].to_dict() == pytest.approx(expected.to_dict(), abs=1e-6)
 
 

@@ -8,7 +8,7 @@ clusterings of one set resemble each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -58,35 +58,6 @@ def quantile_over_sets(values: pd.Series, sets: pd.Series, share: float) -> floa
     return float(values.to_numpy()[order][min(np.searchsorted(reached, share), len(values) - 1)])
 
 
-def ranking_weights(table: pd.DataFrame, criteria: Sequence[str]) -> pd.Series:
-    """Weigh criteria so that their sum follows AMI within cuts: least squares, each set alike.
-
-    Parameters
-    ----------
-    table
-        As `measured` gives it.
-    criteria
-        Columns of it.
-
-    Returns
-    -------
-    Series
-        A weight for each criterion: AMI for each unit of it.
-    """
-    cuts = [table[name] for name in CUT]
-    X = table[list(criteria)].fillna(0)
-    X = X - X.groupby(cuts).transform("mean")
-    y = table["ami"] - table["ami"].groupby(cuts).transform("mean")
-    root = np.sqrt(of_sets(table["ami"], table["set"])).to_numpy()
-    found, *_ = np.linalg.lstsq(X.to_numpy() * root[:, None], y.to_numpy() * root, rcond=None)
-    return pd.Series(found, list(criteria))
-
-
-def weighted_sum(table: pd.DataFrame, weights: pd.Series) -> pd.Series:
-    """Sum criteria by their weights; one that is undefined counts nothing."""
-    return table.reindex(columns=weights.index).astype(float).fillna(0) @ weights
-
-
 def rank_scores(table: pd.DataFrame) -> pd.Series:
     """Score clusterings of one folder, from 0 to 1: the higher, the better they are likely to be.
 
@@ -106,39 +77,6 @@ def left_out(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.DataFr
     """Leave one set out after the other: its name, its rows, all other rows."""
     for name, rows in table.groupby("set"):
         yield name, rows, table[table["set"] != name]
-
-
-def regrets(table: pd.DataFrame, scores: pd.Series) -> pd.DataFrame:
-    """Compare the clusterings that scores rank first with the best there are.
-
-    Parameters
-    ----------
-    table
-        As `measured` gives it, or some rows of it.
-    scores
-        By its index.
-
-    Returns
-    -------
-    DataFrame
-        One row a set, means over its cuts: `regret`, AMI of the best less that of the first, and
-        `rho`, Spearman's correlation of scores and AMI.
-    """
-    rows = []
-    for (name, _), cut in table.groupby(CUT):
-        here = scores[cut.index].astype(float)
-        first = cut.loc[here.fillna(-np.inf).idxmax(), "ami"]
-        rho = here.corr(cut["ami"], method="spearman")
-        rows.append({"set": name, "regret": cut["ami"].max() - first, "rho": rho})
-    return pd.DataFrame(rows).groupby("set").mean()
-
-
-def scores_left_out(table: pd.DataFrame, criteria: Sequence[str]) -> pd.Series:
-    """Score every set's clusterings by weights that the other sets gave."""
-    parts = [
-        weighted_sum(rows, ranking_weights(others, criteria)) for _, rows, others in left_out(table)
-    ]
-    return pd.concat(parts).reindex(table.index)
 
 
 def read_off(rows: pd.DataFrame):

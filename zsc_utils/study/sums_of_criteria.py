@@ -6,6 +6,7 @@ those that it is judged on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -57,6 +58,69 @@ def criteria_of(way: str) -> list[str]:
     return list(RANKED_BY) if way == SHIPPED else way.split(" + ")
 
 
+def ranking_weights(table: pd.DataFrame, criteria: Sequence[str]) -> pd.Series:
+    """Weigh criteria so that their sum follows AMI within cuts: least squares, each set alike.
+
+    Parameters
+    ----------
+    table
+        As `measured` gives it.
+    criteria
+        Columns of it.
+
+    Returns
+    -------
+    Series
+        A weight for each criterion: AMI for each unit of it.
+    """
+    cuts = [table[name] for name in CUT]
+    X = table[list(criteria)].fillna(0)
+    X = X - X.groupby(cuts).transform("mean")
+    y = table["ami"] - table["ami"].groupby(cuts).transform("mean")
+    root = np.sqrt(calibration.of_sets(table["ami"], table["set"])).to_numpy()
+    found, *_ = np.linalg.lstsq(X.to_numpy() * root[:, None], y.to_numpy() * root, rcond=None)
+    return pd.Series(found, list(criteria))
+
+
+def weighted_sum(table: pd.DataFrame, weights: pd.Series) -> pd.Series:
+    """Sum criteria by their weights; one that is undefined counts nothing."""
+    return table.reindex(columns=weights.index).astype(float).fillna(0) @ weights
+
+
+def regrets(table: pd.DataFrame, scores: pd.Series) -> pd.DataFrame:
+    """Compare the clusterings that scores rank first with the best there are.
+
+    Parameters
+    ----------
+    table
+        As `measured` gives it, or some rows of it.
+    scores
+        By its index.
+
+    Returns
+    -------
+    DataFrame
+        One row a set, means over its cuts: `regret`, AMI of the best less that of the first, and
+        `rho`, Spearman's correlation of scores and AMI.
+    """
+    rows = []
+    for (name, _), cut in table.groupby(CUT):
+        here = scores[cut.index].astype(float)
+        first = cut.loc[here.fillna(-np.inf).idxmax(), "ami"]
+        rho = here.corr(cut["ami"], method="spearman")
+        rows.append({"set": name, "regret": cut["ami"].max() - first, "rho": rho})
+    return pd.DataFrame(rows).groupby("set").mean()
+
+
+def scores_left_out(table: pd.DataFrame, criteria: Sequence[str]) -> pd.Series:
+    """Score every set's clusterings by weights that the other sets gave."""
+    parts = [
+        weighted_sum(rows, ranking_weights(others, criteria))
+        for _, rows, others in calibration.left_out(table)
+    ]
+    return pd.concat(parts).reindex(table.index)
+
+
 class _Sets:
     """What sums of criteria need of each set: moments for the weights, values for the choice."""
 
@@ -67,7 +131,7 @@ class _Sets:
         y = table["ami"] - table["ami"].groupby(cuts).transform("mean")
         self.names = sorted(table["set"].unique())
         # It has no weights, so no set is left out for it.
-        self.shipped = 100 * calibration.regrets(table, calibration.rank_scores(table))["regret"]
+        self.shipped = 100 * regrets(table, calibration.rank_scores(table))["regret"]
         self.cuts, squares, products = {}, [], []
         for name in self.names:
             here = table["set"] == name

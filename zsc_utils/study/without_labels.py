@@ -32,6 +32,7 @@ from zsc_utils.study.sums_of_criteria import (
     SHIPPED,
     choose_sum,
     compare_sums,
+    scores_left_out,
     short_name,
     way_name,
 )
@@ -72,7 +73,7 @@ def nearest_to_classes(table: pd.DataFrame) -> pd.DataFrame:
 def _sum_scores(table: pd.DataFrame, sums: Sequence[str]) -> pd.DataFrame:
     """Score clusterings by criteria as they are, and by sums with weights from the other sets."""
     scores = {
-        way: calibration.scores_left_out(table, way.split(" + ")) if "+" in way else table[way]
+        way: scores_left_out(table, way.split(" + ")) if "+" in way else table[way]
         for way in sums
         if way != SHIPPED
     }
