@@ -79,14 +79,14 @@ def left_out(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.DataFr
         yield name, rows, table[table["set"] != name]
 
 
-def read_off(rows: pd.DataFrame):
-    """Fit AMI as a rising function of the silhouette, each set alike (isotonic regression)."""
+def read_off(rows: pd.DataFrame, criterion: str = READ_OFF):
+    """Fit AMI as a rising function of a criterion, each set alike (isotonic regression)."""
     from sklearn.isotonic import IsotonicRegression
 
     weights = of_sets(rows["ami"], rows["set"])
-    known = rows[READ_OFF].notna()
+    known = rows[criterion].notna()
     fit = IsotonicRegression(out_of_bounds="clip")
-    return fit.fit(rows[READ_OFF][known], rows["ami"][known], sample_weight=weights[known])
+    return fit.fit(rows[criterion][known], rows["ami"][known], sample_weight=weights[known])
 
 
 def errors_left_out(rows: pd.DataFrame) -> pd.Series:

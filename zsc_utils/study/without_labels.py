@@ -305,17 +305,13 @@ def level_errors(proposals: pd.DataFrame) -> pd.DataFrame:
         distance of AMI from a rising curve (isotonic regression, each set alike) of the other sets,
         in points, with `low` and `high` over `n` sets. The best stand first.
     """
-    from sklearn.isotonic import IsotonicRegression
-
     rows = []
     kept = fully_measured(proposals)
     for way in (*CRITERIA, NO_CRITERION):
         known = kept.assign(**{NO_CRITERION: 0.0}).dropna(subset=[way])
         by_set = {}
         for name, own, others in calibration.left_out(known):
-            weights = calibration.of_sets(others["ami"], others["set"])
-            fit = IsotonicRegression(out_of_bounds="clip")
-            fit.fit(others[way], others["ami"], sample_weight=weights)
+            fit = calibration.read_off(others, way)
             by_set[name] = 100 * (own["ami"] - fit.predict(own[way])).abs().mean()
         values = np.array(list(by_set.values()))
         low, high = mean_interval(values)
