@@ -17,15 +17,10 @@ import warnings
 from pathlib import Path
 
 import pytest
+from chromium import IN_SHADOW, keep_picture
 
 ROOT = Path(__file__).resolve().parents[2]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
 MINUTES = 8
-
-if BROWSER is None:
-    pytest.skip(f"none of {', '.join(BROWSERS)} is installed", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api")
 
 # What the outputs hold once all cells ran. Pictures and frames count if they have a size.
 OUTPUTS = """() => {
@@ -40,12 +35,6 @@ OUTPUTS = """() => {
         unfinished: [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
             .filter(e => !/\\[\\d+\\]:/.test(e.innerText)).length,
     };
-}"""
-# Bokeh draws in shadow trees.
-IN_SHADOW = """selector => {
-    const inside = root => [...root.querySelectorAll('*')].flatMap(e =>
-        [...(e.matches(selector) ? [e] : []), ...(e.shadowRoot ? inside(e.shadowRoot) : [])]);
-    return inside(document).filter(e => e.getBoundingClientRect().width > 50).length;
 }"""
 
 
@@ -125,15 +114,6 @@ def lab(project, tmp_path_factory):
         server.wait(30)
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        # Chromium's own sandbox cannot be had by root, and everything here is the project's own.
-        running = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
 def run_all(browser, address):
     """Open a notebook, run all its cells by the menu, wait for the last, and return the page."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
@@ -156,12 +136,6 @@ def run_all(browser, address):
         page.wait_for_timeout(1000)
     keep_picture(page, address.rpartition("/")[2].partition(".")[0])
     return page, page.evaluate(OUTPUTS)
-
-
-def keep_picture(page, name):
-    """Keep a picture of the page where one is asked for, for a look at it."""
-    if folder := os.environ.get("ZSC_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def test_a_section_runs_from_top_to_bottom(lab, browser):

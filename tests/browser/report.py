@@ -5,44 +5,28 @@ Plain pytest does not collect this file: it needs Chromium.
 
 import csv
 import io
-import os
 import shutil
 from pathlib import Path
 
 import pytest
+from chromium import IN_SHADOW, keep_picture, sync_api
 from own_report import EVIL, NAMES, made_up_content
 
 from zsc_utils.own.report import write_report
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
-
-if BROWSER is None:
-    pytest.skip(f"none of {', '.join(BROWSERS)} is installed", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 CONTENT = made_up_content(300)
-# Bokeh draws in shadow trees.
-IN_SHADOW = """selector => {
-    const inside = root => [...root.querySelectorAll('*')].flatMap(e =>
-        [...(e.matches(selector) ? [e] : []), ...(e.shadowRoot ? inside(e.shadowRoot) : [])]);
-    return inside(document).length;
-}"""
+# What the map shows at the pointer: the name, and whether the thumbnail is there.
+HINT = IN_SHADOW.replace(
+    ".filter(e => e.getBoundingClientRect().width > 50).length",
+    ".map(e => ({name: e.innerText, loaded: e.querySelector('img').naturalWidth > 0}))[0]",
+)
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     return write_report(CONTENT, tmp_path_factory.mktemp("a report #1"), progress=False)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        # Chromium's own sandbox cannot be had by root, and everything here is the project's own.
-        running = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.fixture
@@ -91,12 +75,6 @@ def exported(page, accepted_only=False):
 
 def said(page, text):
     sync_api.expect(page.get_by_role("status")).to_contain_text(text)
-
-
-def keep_picture(page, name):
-    """Keep a picture of the page where one is asked for, for a look at it."""
-    if folder := os.environ.get("ZSC_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def original(c, view=0):
@@ -180,8 +158,12 @@ def test_the_map_shows_thumbnails_and_selects(opened):
             page.mouse.move(box["x"] + x, box["y"] + y)
             if page.evaluate(IN_SHADOW, ".hint img"):
                 keep_picture(page, "report_map")
+                pointed = page.evaluate(HINT, ".hint")
+                assert pointed["loaded"], "the thumbnail is there"
                 page.mouse.click(box["x"] + x, box["y"] + y)
                 page.locator("#panel-name").wait_for()
+                selected = " ".join(page.locator("#panel-name").inner_text().split())
+                assert selected == " ".join(pointed["name"].split())
                 return
     pytest.fail("no image was found on the map")
 
