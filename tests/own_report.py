@@ -72,6 +72,7 @@ def made_up_view(rng, encoder, clusterer, y, labelled):
         silhouettes=silhouettes,
         to_medoid=to_medoid,
         second=((clusters + 1) % (clusters.max() + 1)).astype("i4"),
+        numbers=((2, 0.3, 0.8), (k, 0.7, 0.5), (20, 0.4, np.nan)) if clusterer == "kmeans" else (),
         expected=(40.0, 55.0, 70.0) if clusterer == "kmeans" else None,
         caveat="" if clusterer == "kmeans" else "HDBSCAN left too much out",
         truth={"ami": 61.25, "ari": 50.5} if labelled else {},

@@ -14,7 +14,7 @@ from PIL import Image
 
 from zsc_utils.datasets.base import ArrayImages, ChosenImages
 from zsc_utils.datasets.folder import FileImages, image_files
-from zsc_utils.own.report import overview, page, thumbnails, write_report
+from zsc_utils.own.report import curves, overview, page, thumbnails, write_report
 
 
 @pytest.fixture(scope="module")
@@ -272,3 +272,18 @@ def test_addresses_of_files_follow_from_their_names_or_stand_there(tmp_path, con
     assert found["folder"] == tmp_path.as_uri() + "/"
     assert found["odd"] == {1: f"{tmp_path.as_uri()}/caf%E9.png"}
     assert page.file_addresses(content) == {"folder": "", "odd": {}}
+
+
+def test_curves_have_a_line_for_each_clusterer_that_was_told(content):
+    drawn = "".join(curves.charts(content.views, ["red", "green", "blue"]))
+    # Two encoders, two charts; what has no silhouette is in one of them alone.
+    lines = re.findall(r'points="([^"]*)"', drawn)
+    assert [len(line.split()) for line in lines] == [3, 3, 2, 2]
+    assert drawn.count("<circle") == 4, "the number that is proposed"
+    right, left = (lines[0].split()[i].split(",") for i in (-1, 0))
+    assert float(left[0]) == curves.LEFT and float(right[0]) == curves.WIDTH - 10
+    heights = [float(point.split(",")[1]) for point in lines[0].split()]
+    assert heights[1] == min(heights) == 5, "the best is on top"
+    assert "Alpha, K-means" in drawn and "HDBSCAN" not in drawn
+    free = [replace(view, numbers=()) for view in content.views]
+    assert "".join(curves.charts(free, ["red"])) == ""

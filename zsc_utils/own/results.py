@@ -185,6 +185,14 @@ def looks(space: Space, clustering: Clustering) -> dict[str, np.ndarray]:
     }
 
 
+def numbers_tried(table: pd.DataFrame, one: Clustering) -> tuple[tuple[int, float, float], ...]:
+    """List the numbers that an encoder's clusterer was told: each with score and silhouette."""
+    mine = table["encoder"].eq(one.encoder) & table["clusterer"].eq(one.clusterer)
+    rows = table[mine].dropna(subset=["told", "score"]).sort_values("told")
+    columns = rows[["told", "score", READ_OFF]].itertuples(index=False)
+    return tuple((int(told), score, silhouette) for told, score, silhouette in columns)
+
+
 def write_clusters(found: Sorted, view: View, path: Path) -> None:
     """Write the clusters of a view: path, cluster, silhouette and distance to medoid by image."""
     table = pd.DataFrame(
@@ -235,6 +243,7 @@ def content(
                 else None,
                 caveat=row["caveat"],
                 truth={name: row[name] for name in ("ami", "ari") if name in row},
+                numbers=numbers_tried(found.table, one),
                 **looks(found.spaces[one.encoder], one),
             )
         )

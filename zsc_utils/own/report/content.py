@@ -36,6 +36,9 @@ class View:
         Why there is no such number, in words; else empty.
     truth
         `ami` and `ari` in percent where labels are known; else empty.
+    numbers
+        Of a clusterer that is told the number of clusters: each that was tried, rising, with its
+        score and silhouette in UMAP space. Empty for others.
     """
 
     encoder: str
@@ -50,6 +53,7 @@ class View:
     expected: tuple[float, float, float] | None
     caveat: str
     truth: dict[str, float]
+    numbers: tuple[tuple[int, float, float], ...] = ()
 
 
 @dataclass(frozen=True)

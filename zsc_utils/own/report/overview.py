@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
+from zsc_utils.own.report.colors import PALETTE
 from zsc_utils.own.report.content import Content, View
+from zsc_utils.own.report.curves import charts
 
 # More than these are counted: nobody reads on.
 MOST_FILES = 1000
@@ -20,6 +22,7 @@ def overview(content: Content) -> dict[str, str]:
         "summary": html.escape(summary(content)),
         "paragraphs": "\n".join(f"<p>{html.escape(words)}</p>" for words in content.paragraphs),
         "clusterings": "\n".join(clustering_rows(content)),
+        "charts": "\n".join(charts(content.views, PALETTE)),
         "ranking": ranking_table(content.ranking),
         "files": "\n".join(file_list(content.left_out)),
     }

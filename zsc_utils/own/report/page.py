@@ -15,6 +15,7 @@ from urllib.parse import quote
 import numpy as np
 
 from zsc_utils.cache import atomic_path, fingerprint, readable
+from zsc_utils.own.report.colors import PALETTE
 from zsc_utils.own.report.content import Content, Space, View
 from zsc_utils.own.report.overview import overview
 from zsc_utils.own.report.thumbnails import make_thumbnails, path_of
@@ -22,17 +23,6 @@ from zsc_utils.own.report.thumbnails import make_thumbnails, path_of
 PAGE = "report.html"
 BESIDE = "report"
 THUMBNAILS = "thumbnails"
-# Colours of clusters, which are taken again after the last: of neighbours, no two are alike, and
-# all can be seen on white and on black. First those of seaborn's palette for the colour-blind but
-# its grey, which marks absence, and its yellow; then three wheels of hues (husl), in steps of five.
-PALETTE = re.findall(
-    r"\w+",
-    "0173b2 de8f05 029e73 d55e00 cc78bc ca9161 fbafe4 56b4e9 f25057 609934 3b94b0 ee3ebf "
-    "9a8a35 38988e b367ec cd7335 359c5b 3e90ce f04896 839134 3a979e e042e4 b08235 379a7c "
-    "787fec e18d8f 82b167 70acc4 dd89c0 b2a467 6cb0a7 b995db e09168 68b47f 75a8db df8baa "
-    "9eaa67 6eaeb4 d887db c69d67 6bb298 9c9fdb ca4a4f 5d7f48 4f7c8d b55197 807649 4c7f78 "
-    "975bc5 a26749 4a815a 5179a0 bf4e7e 727a49 4e7e82 ab54ad 8f7149 4b806d 686dc5 ",
-)
 # Files of earlier reports, which go when the new one is there.
 OURS = {
     BESIDE: re.compile(r"(images|view|space|bokeh)-[0-9a-f]{16}\.js"),
@@ -102,7 +92,7 @@ def write_page(content: Content, thumbnails: list[str], page: Path, beside: Path
     facts = {
         "beside": BESIDE,
         "thumbnails": THUMBNAILS,
-        "palette": [f"#{color}" for color in PALETTE],
+        "palette": PALETTE,
         "images": images,
         "spaces": spaces,
         "views": views,
