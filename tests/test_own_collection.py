@@ -92,8 +92,8 @@ def test_what_is_no_image_is_left_alone_and_said(folder, tmp_path):
 def test_results_are_no_images(folder):
     for name in ("this run's", "an earlier one's"):
         png(folder / name / "report" / "thumbnails" / "0.jpg", 9)
-    (folder / "an earlier one's" / MARK).touch()
-    assert found(folder, out=folder / "this run's").names == [f"{i}.png" for i in range(4)]
+        (folder / name / MARK).touch()
+    assert found(folder).names == [f"{i}.png" for i in range(4)]
     with pytest.raises(ImageFolderError, match="holds results of zsc cluster"):
         found(folder / "an earlier one's")
 

@@ -135,9 +135,7 @@ def find_folder(folder: Path) -> Path:
     return found
 
 
-def collect(
-    folder: Path, out: Path | None = None, most: int | None = None, progress: bool = True
-) -> Collection:
+def collect(folder: Path, most: int | None = None, progress: bool = True) -> Collection:
     """Find the images of a folder, at any depth; hidden files and links are left alone.
 
     So are folders of results.
@@ -146,8 +144,6 @@ def collect(
     ----------
     folder
         The folder.
-    out
-        A folder that may lie in it and is no part of it: that of results.
     most
         Take a random sample of so many, the same every time.
     progress
@@ -159,12 +155,7 @@ def collect(
         It is no folder, or holds fewer than three images.
     """
     folder = find_folder(folder)
-    here = out and out.resolve()
-
-    def of_results(inner: Path) -> bool:
-        return inner == here or os.path.exists(inner / MARK)
-
-    found = find_images(folder, follow_links=False, but=of_results)
+    found = find_images(folder, follow_links=False, but=lambda inner: os.path.exists(inner / MARK))
     if not found.files and found.sentence():
         raise ImageFolderError(
             f"no images in {readable(folder)}, nor below it (but {found.sentence()})"

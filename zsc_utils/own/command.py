@@ -134,7 +134,7 @@ def sort_images(
         check_names("clusterer", asked.clusterers, known, None)
     calibration = calibrate(without=asked.without)
     names = find_encoders(asked)
-    found = collect(asked.folder, asked.out, asked.most, effort.progress)
+    found = collect(asked.folder, asked.most, effort.progress)
     # Wrong files are said before the work.
     if asked.labels is not None:
         _, strangers = read_labels(asked.labels, found)
