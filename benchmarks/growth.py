@@ -64,13 +64,18 @@ def lacks_memory(step: str, n: int) -> bool:
     return needed > memory_available()
 
 
-def with_exponents(table: pd.DataFrame) -> pd.DataFrame:
-    """Add the exponent of seconds and bytes in n between a size and the next smaller one."""
-    table = table.sort_values(["step", "n"])
-    logs = np.log(table[["n", "seconds", "bytes"]].astype(float))
-    steps = logs.groupby(table["step"]).diff()
-    names = {"seconds": "exponent_seconds", "bytes": "exponent_bytes"}
-    return table.assign(**{name: steps[of] / steps["n"] for of, name in names.items()})
+def as_markdown(table: pd.DataFrame, column: str, unit: float) -> str:
+    """Set out a column by step and size, and the exponent of n between the two largest sizes."""
+    wide = table.pivot(index="step", columns="n", values=column).loc[list(ORDER)]
+    rows = []
+    for step, values in wide.iterrows():
+        known = values.dropna()
+        (n, before), (most, last) = list(known.items())[-2:]
+        shown = [f"{value / unit:.3g}" for value in values]
+        rows.append([step.replace("_", " "), *(cell.replace("nan", "—") for cell in shown)])
+        rows[-1].append(f"{np.log(last / before) / np.log(most / n):.1f}")
+    head = ["", *(f"{n:,}" for n in wide.columns), "exponent"]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows])
 
 
 def draw(table: pd.DataFrame, file: Path) -> None:
@@ -108,7 +113,7 @@ def main(
                 row = (step, n, DIMENSIONS.get(step, D), float(f"{seconds:.{DIGITS}g}"), held)
                 csv.writer(stream, lineterminator="\n").writerow(row)
     table = pd.read_csv(out)
-    print(with_exponents(table).round(2).to_string(index=False))
+    print(as_markdown(table, "seconds", 1), as_markdown(table, "bytes", 1e9), sep="\n\n")
     draw(table, figure)
 
 

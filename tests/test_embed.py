@@ -20,6 +20,7 @@ from zsc_utils.cache import ArrayFolder, atomic_path, fingerprint
 from zsc_utils.datasets import load_dataset, open_folder
 from zsc_utils.embedding import (
     choose_device,
+    choose_precision,
     compute,
     embeddings_key,
     file_name,
@@ -146,6 +147,18 @@ def test_bf16_embeddings_are_near_those_in_full_precision(name, fast, monkeypatc
     norms = np.linalg.norm(full, axis=1) * np.linalg.norm(rounded, axis=1)
     assert ((full * rounded).sum(axis=1) / norms).min() > 0.999
     assert ("bf16 gains no time on device cpu" in caplog.text) is not fast
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_precision_is_rounded_by_itself_only_where_that_gains_time(fast, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "zsc_utils.embedding.bfloat16_is_fast", lambda device: asked.append(device) or fast
+    )
+    assert choose_precision("auto", "cpu") is (Precision.bf16 if fast else Precision.fp32)
+    assert choose_precision("fp32", "cpu") is Precision.fp32
+    assert choose_precision("bf16", "cpu") is Precision.bf16
+    assert asked == ["cpu"]
 
 
 def test_precisions_are_cached_apart(cached):

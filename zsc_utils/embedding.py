@@ -103,6 +103,13 @@ def bfloat16_is_fast(device: str) -> bool:
     return device.startswith("cuda") and torch.cuda.is_bf16_supported()
 
 
+def choose_precision(name: str, device: str = "auto") -> Precision:
+    """Return the precision of a name: for `auto`, bf16 where the device gains time from it."""
+    if name != "auto":
+        return Precision(name)
+    return Precision.bf16 if bfloat16_is_fast(choose_device(device)) else Precision.fp32
+
+
 @contextmanager
 def memory_kept() -> Iterator[None]:
     """Keep freed memory in the process while a network runs on the CPU, where malloc is glibc's.
