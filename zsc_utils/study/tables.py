@@ -268,8 +268,9 @@ def _tex_upright(value) -> str:
     return rf"\rotatebox{{90}}{{{_tex(value)}}}"
 
 
-def _digits(value: float, decimals: int) -> str:
-    return f"{value:.{decimals}f}".replace("-", "−")
+def _digits(numbers: pd.Series, decimals: int) -> pd.Series:
+    texts = [f"{number:.{decimals}f}".replace("-", "−") for number in numbers.astype(float)]
+    return pd.Series(texts, numbers.index, dtype=object).where(numbers.notna(), None)
 
 
 def number_texts(
@@ -280,28 +281,18 @@ def number_texts(
     decimals: int = 1,
 ) -> pd.Series:
     """Write numbers as text, `1.2 ± 0.3 [0.8, 1.6]`, without what is not given or not known."""
-    table = pd.DataFrame({"value": value, "se": se, "low": low, "high": high}, index=value.index)
-    texts = [
-        None
-        if pd.isna(row.value)
-        else _digits(row.value, decimals)
-        + ("" if pd.isna(row.se) else f" ± {_digits(row.se, decimals)}")
-        + ("" if pd.isna(row.low) else f" {_interval(row.low, row.high, decimals)}")
-        for row in table.itertuples()
-    ]
-    return pd.Series(texts, index=value.index, dtype=object)
+    texts = _digits(value, decimals)
+    if se is not None:
+        texts += (" ± " + _digits(se, decimals)).fillna("")
+    if low is not None:
+        texts += (" " + interval_texts(low, high, decimals)).fillna("")
+    return texts.where(value.notna(), None)
 
 
 def interval_texts(low: pd.Series, high: pd.Series, decimals: int = 1) -> pd.Series:
     """Write intervals alone, `[0.8, 1.6]`; what has none is missing."""
-    texts = [
-        None if pd.isna(a) else _interval(a, b, decimals) for a, b in zip(low, high, strict=True)
-    ]
-    return pd.Series(texts, index=low.index, dtype=object)
-
-
-def _interval(low: float, high: float, decimals: int) -> str:
-    return f"[{_digits(low, decimals)}, {_digits(high, decimals)}]"
+    texts = "[" + _digits(low, decimals) + ", " + _digits(high, decimals) + "]"
+    return texts.where(low.notna(), None)
 
 
 def join_interval(table: pd.DataFrame, value: str = "mean", decimals: int = 1) -> pd.DataFrame:
