@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from zsc_utils.datasets import ImageDataset
 from zsc_utils.study.base import bullets, mean_by, on_shared_clusterers, pivoted, with_score
-from zsc_utils.study.figures import ami_cells, as_text, intervals, name_rows, nothing
-from zsc_utils.study.stats import mean_interval, sign_flip_p
+from zsc_utils.study.figures import ami_cells, as_text, intervals, legend_beside, name_rows, nothing
+from zsc_utils.study.stats import sure_mean_by
 
 TRAINED = {True: "with labels", False: "without labels"}
 UNTRAINED = "not at all"  # raw pixels and random weights
@@ -105,27 +105,22 @@ def best_level_counts(scores: pd.DataFrame) -> pd.DataFrame:
         often best` (the level) and `official` (the level that counts as the classes).
     """
     best = best_levels(scores)
+    by = best.groupby(["dataset", "dataset_name", "trained"], sort=False)
+    counts = by["official"].agg(**{"encoders": "size", "official best": "sum"})
+    counts["most often best"] = by["level"].agg(lambda levels: levels.value_counts().idxmax())
     official = scores[scores["official"]].drop_duplicates("dataset").set_index("dataset")["level"]
-    rows = [
-        (name, trained, official.get(dataset, ""), len(part), int(part["official"].sum()), common)
-        for (dataset, name, trained), part in best.groupby(
-            ["dataset", "dataset_name", "trained"], sort=False
-        )
-        for common in [part["level"].value_counts().index[0]]
-    ]
+    counts["official"] = counts.index.get_level_values("dataset").map(official)
     columns = ["dataset_name", "trained", "official", "encoders", "official best"]
-    return pd.DataFrame(rows, columns=[*columns, "most often best"])
+    return counts.fillna({"official": ""}).reset_index()[[*columns, "most often best"]]
 
 
-def level_differences(scores: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+def level_differences(scores: pd.DataFrame) -> pd.DataFrame:
     """AMI at the official level minus AMI at another, for levels that several datasets share.
 
     Parameters
     ----------
     scores
         As `level_scores` gives it.
-    seed
-        Random state.
 
     Returns
     -------
@@ -140,14 +135,9 @@ def level_differences(scores: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     others = scores[~scores["official"]].join(official, on=keys)
     others = others.assign(difference=others["official_ami"] - others["mean"])
     by_dataset = others.groupby(["level", "trained", "dataset"], sort=False)["difference"].mean()
-    rows = []
-    for (level, trained), part in by_dataset.dropna().groupby(["level", "trained"], sort=False):
-        if len(part) > 1:
-            low, high = mean_interval(part, seed=seed)
-            p = sign_flip_p(part, seed=seed)
-            rows.append((level, trained, part.mean(), low, high, p, len(part)))
-    columns = ["level", "trained", "mean", "low", "high", "p", "n"]
-    return pd.DataFrame(rows, columns=columns).sort_values("mean", kind="stable", ignore_index=True)
+    found = sure_mean_by(by_dataset.dropna().reset_index(), ["level", "trained"], "difference")
+    found = found.loc[found["n"] > 1, ["level", "trained", "mean", "low", "high", "p", "n"]]
+    return found.sort_values("mean", kind="stable", ignore_index=True)
 
 
 MOST_LEVELS = 12
@@ -215,7 +205,7 @@ def plot_level_differences(differences: pd.DataFrame) -> Figure:
     axes.set_xlabel(
         "AMI at the official level − AMI at this one\n(points, mean over datasets, 95 %)"
     )
-    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    legend_beside(axes)
     sns.despine(figure)
     return figure
 

@@ -102,24 +102,18 @@ def cluster_profile(clusters: np.ndarray, classes: pd.Series, X: np.ndarray) -> 
     """
     from sklearn.metrics import silhouette_samples
 
-    labels = np.unique(clusters)
-    samples = np.full(len(X), np.nan)
-    if 1 < len(labels) < len(X):
+    samples = np.nan
+    if 1 < len(np.unique(clusters)) < len(X):
         samples = silhouette_samples(X, clusters)
-    rows = []
-    for label in labels:
-        inside = clusters == label
-        counts = classes[inside].value_counts()
-        rows.append(
-            {
-                "cluster": int(label),
-                "size": int(inside.sum()),
-                "main_class": counts.index[0] if len(counts) else "",
-                "purity": counts.iloc[0] / counts.sum() if len(counts) else np.nan,
-                "silhouette": float(samples[inside].mean()),
-            }
-        )
-    return pd.DataFrame(rows)
+    rows = pd.DataFrame({"class": classes.to_numpy(), "silhouette": samples})
+    by = rows.groupby(pd.Series(clusters, name="cluster"))
+    found = by.agg(
+        size=("class", "size"),
+        main_class=("class", lambda names: next(iter(names.value_counts().index), "")),
+        purity=("class", lambda names: names.value_counts(normalize=True).max()),
+        silhouette=("silhouette", "mean"),
+    )
+    return found.reset_index()
 
 
 def pick_clusters(
