@@ -255,15 +255,9 @@ def plot_ami_heatmap(matrix: pd.DataFrame) -> Figure:
         places = np.flatnonzero(groups == group)
         if places[0] > 0:
             axes.axhline(places[0], color="white", linewidth=3)
-        axes.annotate(
-            *(group, (1, places.mean() + 0.5)),
-            xycoords=axes.get_yaxis_transform(),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=7,
-            fontweight="bold",
-        )
+        beside = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
+        look = {"va": "center", "fontsize": 7, "fontweight": "bold"}
+        axes.annotate(group, (1, places.mean() + 0.5), xytext=(8, 0), **beside, **look)
     return figure
 
 

@@ -86,13 +86,10 @@ def rows_by_backbone(styles: dict[str, dict]) -> dict[str, list[str]]:
     backbone is shared, all stand in one row without name.
     """
     backbones = [style["backbone"] for style in styles.values()]
-    shared = [name for name in dict.fromkeys(backbones) if backbones.count(name) > 1]
+    alone = {name for name in backbones if backbones.count(name) == 1}
+    shared = [name for name in dict.fromkeys(backbones) if name not in alone]
     return {
-        row: [
-            n
-            for n, style in styles.items()
-            if style["backbone"] not in shared or style["backbone"] == row
-        ]
+        row: [name for name, style in styles.items() if style["backbone"] in {row, *alone}]
         for row in shared or [""]
     }
 
@@ -120,18 +117,9 @@ def points(axes, x, rows: pd.DataFrame, style: dict, linestyle: str = "none") ->
     interval = {"low", "high"} <= set(rows.columns)
     if interval:
         axes.vlines(x, rows["low"], rows["high"], color=style["color"], linewidth=0.6, zorder=1.5)
-    axes.errorbar(
-        x,
-        rows["mean"],
-        yerr=rows["se"].fillna(0),
-        **encoder_look(style),
-        label=style["label"],
-        linestyle=linestyle,
-        linewidth=1,
-        markersize=4.5,
-        elinewidth=2 if interval else 1,
-        capsize=0,
-    )
+    look = encoder_look(style) | {"markersize": 4.5, "elinewidth": 2 if interval else 1}
+    line = {"label": style["label"], "linestyle": linestyle, "linewidth": 1}
+    axes.errorbar(x, rows["mean"], yerr=rows["se"].fillna(0), capsize=0, **look, **line)
 
 
 def dodge(i: int, n: int) -> float:

@@ -62,18 +62,13 @@ def level_scores(table: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
     usable = levels[levels["why_not"].eq("")]
     usable = usable[usable.groupby("dataset")["level"].transform("size") > 1]
     rows = on_shared_clusterers(with_score(table))
-    facts = ["dataset", "dataset_name", "encoder", "encoder_name", "labels", "method"]
-    tidy = [
-        (*row[:-1], level, 100 * ami)
-        for row in rows[[*facts, "ami_by_level"]].itertuples(index=False, name=None)
-        for level, ami in row[-1].items()
-        # Undefined for the images that were read; None in stored results.
-        if pd.notna(ami)
-    ]
-    tidy = pd.DataFrame(tidy, columns=[*facts, "level", "ami"])
+    tidy = rows.merge(usable[["dataset", "level", "official"]], on="dataset")
+    levels_and_scores = zip(tidy["level"], tidy["ami_by_level"], strict=True)
+    ami = pd.Series([scores.get(level) for level, scores in levels_and_scores], dtype=float)
     trained = tidy["labels"].map(TRAINED).fillna(UNKNOWN)
-    tidy["trained"] = trained.mask(tidy["method"].isin(["none", "random"]), UNTRAINED)
-    tidy = tidy.merge(usable[["dataset", "level", "official"]], on=["dataset", "level"])
+    trained = trained.mask(tidy["method"].isin(["none", "random"]), UNTRAINED)
+    # Undefined for the images that were read, AMI is None in stored results.
+    tidy = tidy.assign(ami=100 * ami, trained=trained).dropna(subset="ami")
     keys = ["dataset", "dataset_name", "encoder", "encoder_name", "trained", "level", "official"]
     return mean_by(tidy, keys, "ami")
 
@@ -188,15 +183,9 @@ def plot_level_differences(differences: pd.DataFrame) -> Figure:
     looks = {"with labels": ("o", -0.15), "without labels": ("s", 0.15)}
     for (trained, (marker, shift)), color in zip(looks.items(), sns.color_palette(), strict=False):
         rows = differences[differences["trained"] == trained]
-        intervals(
-            *(axes, rows, "mean"),
-            [levels.index(level) + shift for level in rows["level"]],
-            color=color,
-            marker=marker,
-            markersize=4,
-            elinewidth=1,
-            label=f"trained {trained}",
-        )
+        y = [levels.index(level) + shift for level in rows["level"]]
+        look = {"color": color, "marker": marker, "label": f"trained {trained}"}
+        intervals(axes, rows, "mean", y, markersize=4, elinewidth=1, **look)
     # Student's interval of two or three datasets may be wider than AMI can differ.
     low, high = axes.get_xlim()
     axes.set_xlim(max(low, -100), min(high, 100))

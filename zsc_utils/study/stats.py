@@ -85,18 +85,16 @@ def student_interval(estimate: float, se: float, n: int) -> tuple[float, float]:
     return estimate - margin, estimate + margin
 
 
-def sign_flip_p(differences: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0) -> float:
+def sign_flip_p(differences: np.ndarray, *, seed: int = 0) -> float:
     """Test whether paired differences lie around zero, by flipping their signs (two-sided).
 
     Parameters
     ----------
     differences
         float (n,), one for each independent pair: here a dataset.
-    resamples
-        Random flips; where there are no more than this many ways to flip, all of them are taken
-        and the test is exact.
     seed
-        Random state.
+        Random state of 10 000 flips; where there are no more ways to flip, all of them are taken
+        and the test is exact.
 
     Returns
     -------
@@ -110,7 +108,7 @@ def sign_flip_p(differences: np.ndarray, *, resamples: int = RESAMPLES, seed: in
     if len(differences) < 2:
         return np.nan
     found = permutation_test(
-        (differences,), np.mean, permutation_type="samples", n_resamples=resamples, rng=seed
+        (differences,), np.mean, permutation_type="samples", n_resamples=RESAMPLES, rng=seed
     )
     return float(found.pvalue)
 

@@ -106,11 +106,9 @@ def show(
 
 def _labelled(shown: GT, columns: pd.Index, keys: list[str]) -> GT:
     """Write the names of the columns, and those of the outer level over the columns they span."""
-    outer = columns.get_level_values(0) if columns.nlevels > 1 else []
-    for name in dict.fromkeys(outer):
-        shown = shown.tab_spanner(
-            str(name), [key for key, over in zip(keys, outer, strict=True) if over == name]
-        )
+    if columns.nlevels > 1:
+        for name, spanned in pd.Series(keys).groupby(columns.get_level_values(0), sort=False):
+            shown = shown.tab_spanner(str(name), spanned.tolist())
     inner = map(str, columns.get_level_values(-1))
     return shown.cols_label(dict(zip(keys, inner, strict=True)))
 
@@ -236,15 +234,13 @@ def as_latex(
         graphicx). Names of classes in other alphabets need XeLaTeX or LuaLaTeX.
     """
     places = decimals if isinstance(decimals, dict) else dict.fromkeys(table.columns, decimals)
-    upright = len(table.columns) > _UPRIGHT
     styler = table.style.format(
         {column: partial(_tex, decimals=places.get(column)) for column in table.columns}
     )
-    styler = styler.format_index(_tex, axis=0).hide(names=True).hide(names=True, axis=1)
-    for level in range(table.columns.nlevels):
-        last = level == table.columns.nlevels - 1
-        how = _tex_upright if upright and last else _tex
-        styler = styler.format_index(how, axis=1, level=level)
+    styler = styler.format_index(_tex, axis=0).format_index(_tex, axis=1)
+    if len(table.columns) > _UPRIGHT:
+        styler = styler.format_index(_tex_upright, axis=1, level=table.columns.nlevels - 1)
+    styler = styler.hide(names=True).hide(names=True, axis=1)
     if bold is not None:
         weights = np.where(bold.to_numpy(bool), "textbf:--rwrap", "")
         styler = styler.apply(lambda _: weights, axis=None)

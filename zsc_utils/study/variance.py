@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -45,15 +43,13 @@ def variance_curve(ratio: np.ndarray, n_dims: int) -> pd.DataFrame:
     return pd.DataFrame({"dims": dims, "relative": dims / n_dims, "variance": np.cumsum(ratio)})
 
 
-def variance_curves(planned: list[Job], build: Path | None = None) -> pd.DataFrame:
+def variance_curves(planned: list[Job]) -> pd.DataFrame:
     """Cumulative variance of the z-scored embeddings of a plan (figure 5 of the study).
 
     Parameters
     ----------
     planned
         As `sweep.cells.plan` gives it; its embeddings must have been computed.
-    build
-        Folder of caches and results.
 
     Returns
     -------
@@ -61,7 +57,7 @@ def variance_curves(planned: list[Job], build: Path | None = None) -> pd.DataFra
         A `variance_curve` for each job, told apart by `encoder`, `encoder_name`, `dataset_name`.
     """
     parts = []
-    for job, embeddings, memo in read_embeddings(planned, build):
+    for job, embeddings, memo in read_embeddings(planned):
         _, ratio = pca_scores(embeddings.array, zscored=True, memo=memo)
         curve = variance_curve(ratio, embeddings.array.shape[1])
         facts = {"encoder": job.encoder.name, "encoder_name": job.encoder.display}
@@ -175,22 +171,20 @@ def plot_variance_curves(curves: pd.DataFrame, styles: dict[str, dict]) -> Figur
     return figure
 
 
-def say_dims(dims: pd.DataFrame, fraction: float = 0.9) -> str:
-    """Say how many dimensions hold a fraction of each encoder's variance, over the datasets.
+def say_dims(dims: pd.DataFrame) -> str:
+    """Say how many dimensions hold 90 % of each encoder's variance, over the datasets.
 
     Parameters
     ----------
     dims
-        As `dims_for_variance` gives it.
-    fraction
-        One of its fractions.
+        As `dims_for_variance` gives it, of 0.9 among other fractions.
     """
     if dims.empty:
         return NO_RESULT
-    spans = _spans(dims).xs(fraction, level="fraction").sort_values("median")
+    spans = _spans(dims).xs(0.9, level="fraction").sort_values("median")
     return bullets(
         [
-            f"**{name}**: {fraction:.0%} of the variance in {row['median']:.0f} dimensions "
+            f"**{name}**: 90% of the variance in {row['median']:.0f} dimensions "
             f"(median over datasets; {row['min']:.0f} to {row['max']:.0f})."
             for name, row in spans.iterrows()
         ]
