@@ -113,7 +113,7 @@ def accuracy_before_and_after(accuracy: pd.DataFrame) -> pd.DataFrame:
     pairs = accuracy.merge(
         accuracy, left_on="encoder", right_on="fine_tuned_from", suffixes=(" before", " after")
     )
-    wanted = [f"{measure} {when}" for measure in ("knn", "linear") for when in ("before", "after")]
+    wanted = ["knn before", "knn after", "linear before", "linear after"]
     return pairs.set_index("encoder_name before")[wanted].rename_axis("encoder")
 
 
@@ -152,14 +152,13 @@ def written_gains(gains: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """
     means = ami_by_group(table)
     gains = group_by_group(gains)
-    texts = number_texts(means["mean"], means["se"])
-    texts = texts.set_axis(pd.MultiIndex.from_frame(means[["group", "encoder"]]))
+    means = means.assign(text=number_texts(means["mean"], means["se"]))
+    texts = means.set_index(["group", "encoder"])["text"]
     names = means.drop_duplicates("encoder").set_index("encoder")["encoder_name"]
     before = gains.assign(encoder_name=gains["reference"].map(names))
     written = written_differences(before).rename(columns={"difference": "gain"})
     for column, encoder in (("after", "encoder"), ("before", "reference")):
-        wanted = pd.MultiIndex.from_frame(gains[["group", encoder]])
-        written.insert(0, column, texts.reindex(wanted).to_numpy())
+        written.insert(0, column, gains.join(texts, on=["group", encoder])["text"].to_numpy())
     return written
 
 

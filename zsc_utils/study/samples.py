@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from zsc_utils.clustering import CLUSTERERS
-from zsc_utils.study.base import with_score
+from zsc_utils.study.base import CELL, with_score
 from zsc_utils.study.figures import as_text, image_grid, nothing
 from zsc_utils.sweep.cells import plan
 from zsc_utils.sweep.clusterings import Clustering, read_clusterings
@@ -75,7 +75,7 @@ def best_clustering(
     if rows.empty:
         return None
     row = rows.loc[rows["ami"].idxmax()]
-    names = {f"{kind}s": (row[kind],) for kind in ("dataset", "encoder", "clusterer")}
+    names = {f"{kind}s": (row[kind],) for kind in CELL}
     one = chosen.model_copy(update=names | {"seeds": (int(row["seed"]),)})
     return next(read_clusterings(plan(one)), None)
 
@@ -134,9 +134,8 @@ def pick_clusters(
     """
     if clustering is None:
         return None
-    described = cluster_profile(
-        clustering.clusters, clustering.classes, clustering.embeddings.array
-    )
+    X = clustering.embeddings.array
+    described = cluster_profile(clustering.clusters, clustering.classes, X)
     real = described[described["cluster"] != NOISE]
     large = real[real["size"] >= SMALLEST]
     ranked = (large if len(large) else real).dropna(subset=judge).sort_values("size", kind="stable")
