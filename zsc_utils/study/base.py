@@ -176,8 +176,8 @@ def say_cells(table: pd.DataFrame) -> str:
         reasons = table["reason"].drop_duplicates()
         return f"**No results**: all {len(table)} cells are absent.\n\n{bullets(list(reasons))}"
     bad = unscored(present)
-    kinds = [*CELL, "seed"] if present["seed"].nunique() > 1 else CELL
-    counts = " × ".join(f"{present[kind].nunique()} {kind}s" for kind in kinds)
+    counted = [*CELL, "seed"] if present["seed"].nunique() > 1 else CELL
+    counts = " × ".join(f"{present[kind].nunique()} {kind}s" for kind in counted)
     sentence = f"{len(present)} results: {counts}."
     for kind in ("dataset", "encoder"):
         names = table[f"{kind}_name"].drop_duplicates()

@@ -155,21 +155,8 @@ def reference_panels(
 ) -> tuple[Figure, list[tuple[plt.Axes, pd.DataFrame]]]:
     """Make a panel for each reference encoder, below each other, all with the same groups.
 
-    Parameters
-    ----------
-    differences
-        As `encoders.group_differences` gives it.
-    styles
-        As `encoder_styles` gives it.
-    names
-        As `group_names` gives them.
-
-    Returns
-    -------
-    figure
-        With a line at zero in each panel.
-    parts
-        For each reference its axes and its rows of `differences`.
+    `differences` are as `encoders.group_differences` gives them, `names` as `group_names` does.
+    Each panel has a line at zero; gives for each reference its axes and its rows.
     """
     parts = list(differences.groupby("reference", sort=False))
     size = (2.4 + 1.3 * len(names), 0.6 + 2.4 * len(parts))
@@ -181,18 +168,9 @@ def reference_panels(
 
 
 def ami_cells(axes, wide: pd.DataFrame, *, bold: bool = True, shrink: float = 0.8) -> None:
-    """Draw a table of AMI in percent as a heat map with its numbers.
+    """Draw a table of AMI in percent as a heat map with its numbers; NaN stays empty.
 
-    Parameters
-    ----------
-    axes
-        Where to.
-    wide
-        AMI in percent; NaN stays empty.
-    bold
-        Whether the best of each row is bold.
-    shrink
-        Height of the colour bar in that of the axes.
+    The best of each row is `bold`; `shrink` is the height of the colour bar in that of the axes.
     """
     look = {"cmap": "mako", "vmin": 0, "vmax": 100, "annot_kws": {"fontsize": 7}}
     bar = {"label": "AMI (%), mean over clusterers", "shrink": shrink}

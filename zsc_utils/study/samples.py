@@ -102,6 +102,10 @@ def cluster_profile(clusters: np.ndarray, classes: pd.Series, X: np.ndarray) -> 
     """
     from sklearn.metrics import silhouette_samples
 
+    def main_class(names):
+        counts = names.value_counts()
+        return "" if counts.empty else counts.index[0]
+
     samples = np.nan
     if 1 < len(np.unique(clusters)) < len(X):
         samples = silhouette_samples(X, clusters)
@@ -109,7 +113,7 @@ def cluster_profile(clusters: np.ndarray, classes: pd.Series, X: np.ndarray) -> 
     by = rows.groupby(pd.Series(clusters, name="cluster"))
     found = by.agg(
         size=("class", "size"),
-        main_class=("class", lambda names: next(iter(names.value_counts().index), "")),
+        main_class=("class", main_class),
         purity=("class", lambda names: names.value_counts(normalize=True).max()),
         silhouette=("silhouette", "mean"),
     )
