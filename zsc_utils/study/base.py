@@ -6,6 +6,7 @@ import re
 
 import pandas as pd
 
+CELL = ["dataset", "encoder", "clusterer"]
 SPACES = {"silhouette_original": "original space", "silhouette_umap": "UMAP space"}
 
 
@@ -17,14 +18,10 @@ def with_score(table: pd.DataFrame) -> pd.DataFrame:
     rows = table[table["ami"].notna()]
     if rows["seed"].nunique() < 2:
         return rows
-    cell = ["dataset", "encoder", "clusterer"]
     averaged = {"ami": "mean", **dict.fromkeys(SPACES, "mean"), "ami_by_level": _mean_of_dicts}
-    how = {
-        column: averaged.get(column, "first")
-        for column in rows.columns
-        if column not in (*cell, "seed")
-    }
-    return rows.groupby(cell, sort=False).agg(how).reset_index()
+    others = rows.columns.drop([*CELL, "seed"])
+    how = {column: averaged.get(column, "first") for column in others}
+    return rows.groupby(CELL, sort=False).agg(how).reset_index()
 
 
 def _mean_of_dicts(rows: pd.Series) -> dict:
@@ -39,7 +36,7 @@ def unscored(table: pd.DataFrame) -> pd.DataFrame:
     """
     ok = table["status"] == "ok"
     bad = table.loc[table["ami"].isna() | ~ok]
-    rows = bad[["dataset", "encoder", "clusterer", "status", "reason"]]
+    rows = bad[[*CELL, "status", "reason"]]
     return rows.assign(status=rows["status"].mask(ok, "undefined"))
 
 
@@ -145,12 +142,11 @@ def spread_over_seeds(table: pd.DataFrame) -> pd.DataFrame:
         points (n − 1 in its denominator), over `cells` that have an AMI from two seeds or more.
         Empty where none has.
     """
-    keys = ["dataset", "encoder", "clusterer", "clusterer_name"]
-    scored = table[table["ami"].notna()]
-    cells = (100 * scored["ami"]).groupby([scored[key] for key in keys], sort=False).std().dropna()
-    spread = cells.groupby("clusterer_name", sort=False).agg(["mean", "median", "max", "size"])
-    names = {"max": "largest", "size": "cells"}
-    return spread.rename(columns=names).rename_axis("clusterer")
+    ami = (100 * table.set_index([*CELL, "clusterer_name"])["ami"]).dropna()
+    cells = ami.groupby(ami.index.names, sort=False).std().dropna()
+    by = cells.groupby("clusterer_name", sort=False)
+    spread = by.agg(mean="mean", median="median", largest="max", cells="size")
+    return spread.rename_axis("clusterer")
 
 
 NO_RESULT = "**Undecided**: no cell of this profile has a result."
@@ -180,15 +176,13 @@ def say_cells(table: pd.DataFrame) -> str:
         reasons = table["reason"].drop_duplicates()
         return f"**No results**: all {len(table)} cells are absent.\n\n{bullets(list(reasons))}"
     bad = unscored(present)
-    sentence = (
-        f"{len(present)} results: {present['dataset'].nunique()} datasets × "
-        f"{present['encoder'].nunique()} encoders × {present['clusterer'].nunique()} clusterers"
-        + (f" × {present['seed'].nunique()} seeds." if present["seed"].nunique() > 1 else ".")
-    )
+    counted = [*CELL, "seed"] if present["seed"].nunique() > 1 else CELL
+    counts = " × ".join(f"{present[kind].nunique()} {kind}s" for kind in counted)
+    sentence = f"{len(present)} results: {counts}."
     for kind in ("dataset", "encoder"):
-        names = table[f"{kind}_name"].unique()
-        lacking = [name for name in names if name not in set(present[f"{kind}_name"])]
-        if lacking:
+        names = table[f"{kind}_name"].drop_duplicates()
+        lacking = names[~names.isin(present[f"{kind}_name"])]
+        if len(lacking):
             listed = ", ".join(lacking)
             sentence += f" {len(lacking)} of {len(names)} {kind}s are absent: {listed}."
     if bad.empty:

@@ -26,6 +26,8 @@ from zsc_utils.study.figures import (
     as_text,
     dodged,
     encoder_look,
+    group_names,
+    legend_beside,
     nothing,
     reference_panels,
 )
@@ -78,9 +80,8 @@ def ami_by_group(table: pd.DataFrame) -> pd.DataFrame:
 def written_by_group(by_group: pd.DataFrame) -> pd.DataFrame:
     """Write `ami_by_group` as text, mean ± SE: a row for each encoder, a column for each group."""
     texts = number_texts(by_group["mean"], by_group["se"])
-    columns = by_group["group"].map(
-        {group: f"{group} ({count})" for group, count in datasets_of_group(by_group).items()}
-    )
+    groups = by_group["group"]
+    columns = groups + " (" + groups.map(datasets_of_group(by_group)) + ")"
     cells = by_group.assign(text=texts, column=columns)
     return pivoted(cells, "encoder_name", "column", "text").rename_axis(columns=None)
 
@@ -124,8 +125,7 @@ def mean_ranks(table: pd.DataFrame) -> pd.DataFrame:
         and 95 % interval `low` to `high`, and `best on` how many of the datasets (ties
         count for each).
     """
-    matrix = ami_matrix(table)
-    ranks = matrix.rank(axis=1, ascending=False, method="min")
+    ranks = ami_matrix(table).rank(axis=1, ascending=False, method="min")
     sure = [mean_interval(ranks[name].dropna()) for name in ranks]
     low, high = np.array(sure, float).reshape(-1, 2).T
     columns = {"mean rank": ranks.mean(), "se": ranks.sem(), "low": low, "high": high}
@@ -133,7 +133,7 @@ def mean_ranks(table: pd.DataFrame) -> pd.DataFrame:
     return found.sort_values("mean rank", kind="stable")
 
 
-def paired_differences(table: pd.DataFrame, other: pd.Series) -> pd.DataFrame:
+def paired_differences(table: pd.DataFrame, other: pd.Series | str) -> pd.DataFrame:
     """AMI of each encoder minus AMI of another, clusterer by clusterer, then averaged.
 
     Parameters
@@ -141,7 +141,7 @@ def paired_differences(table: pd.DataFrame, other: pd.Series) -> pd.DataFrame:
     table
         Results.
     other
-        For each row of the table the encoder to compare with; missing where there is none.
+        The encoder to compare with, or one for each row of the table; missing where there is none.
 
     Returns
     -------
@@ -150,9 +150,9 @@ def paired_differences(table: pd.DataFrame, other: pd.Series) -> pd.DataFrame:
         `difference` in percentage points. Only clusterers that have a result for both count.
     """
     keys = ["dataset", "clusterer"]
-    rows = with_score(table.assign(reference=other))
-    rows = rows[rows["reference"].notna() & (rows["reference"] != rows["encoder"])]
-    base = with_score(table)[[*keys, "encoder", "ami"]]
+    scored = with_score(table.assign(reference=other))
+    rows = scored[scored["reference"].notna() & (scored["reference"] != scored["encoder"])]
+    base = scored[[*keys, "encoder", "ami"]]
     base = base.rename(columns={"encoder": "reference", "ami": "base"})
     rows = rows.merge(base, on=[*keys, "reference"])
     rows = rows.assign(difference=100 * (rows["ami"] - rows["base"]))
@@ -198,11 +198,13 @@ def group_differences(table: pd.DataFrame, reference: str | dict[str, str]) -> p
     DataFrame
         As `average_by_group` gives it.
     """
-    if isinstance(reference, str):
-        other = pd.Series(reference, index=table.index)
-    else:
-        other = table["backbone"].map(reference)
+    other = reference if isinstance(reference, str) else table["backbone"].map(reference)
     return average_by_group(paired_differences(table, other), table)
+
+
+def group_by_group(rows: pd.DataFrame) -> pd.DataFrame:
+    """Sort rows by their group; groups, and rows within each, stand in the order they came in."""
+    return rows.sort_values("group", key=lambda names: pd.factorize(names)[0], kind="stable")
 
 
 def written_differences(differences: pd.DataFrame) -> pd.DataFrame:
@@ -220,17 +222,16 @@ def written_differences(differences: pd.DataFrame) -> pd.DataFrame:
         interval`, both texts in points, `p`, and `datasets`. What one dataset cannot tell is
         missing.
     """
-    groups = list(dict.fromkeys(differences["group"]))
-    index = [differences["group"].rename("group"), differences["encoder_name"].rename("encoder")]
+    rows = group_by_group(differences)
     columns = {
-        "difference": number_texts(differences["mean"], differences["se"]),
-        "95 % interval": interval_texts(differences["low"], differences["high"]),
-        "p": differences["p"],
-        "datasets": differences["n"],
+        "group": rows["group"],
+        "encoder": rows["encoder_name"],
+        "difference": number_texts(rows["mean"], rows["se"]),
+        "95 % interval": interval_texts(rows["low"], rows["high"]),
+        "p": rows["p"],
+        "datasets": rows["n"],
     }
-    found = pd.DataFrame(columns)
-    found.index = pd.MultiIndex.from_arrays(index)
-    return found.iloc[differences["group"].map(groups.index).argsort(kind="stable")]
+    return pd.DataFrame(columns).set_index(["group", "encoder"])
 
 
 def plot_ami_heatmap(matrix: pd.DataFrame) -> Figure:
@@ -248,21 +249,15 @@ def plot_ami_heatmap(matrix: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     plain = matrix.reset_index(level="group", drop=True).rename(index=as_text)
     ami_cells(axes, plain, shrink=0.7)
+    axes.set_yticklabels(plain.index, rotation=0)
     groups = matrix.index.get_level_values("group")
-    for edge in [i for i in range(1, n_rows) if groups[i] != groups[i - 1]]:
-        axes.axhline(edge, color="white", linewidth=3)
-    axes.set_yticklabels([f"{name}" for name in plain.index], rotation=0)
-    for group in dict.fromkeys(groups):
-        middle = np.flatnonzero(groups == group).mean() + 0.5
-        axes.annotate(
-            *(group, (1, middle)),
-            xycoords=axes.get_yaxis_transform(),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=7,
-            fontweight="bold",
-        )
+    for group in groups.unique():
+        places = np.flatnonzero(groups == group)
+        if places[0] > 0:
+            axes.axhline(places[0], color="white", linewidth=3)
+        beside = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
+        look = {"va": "center", "fontsize": 7, "fontweight": "bold"}
+        axes.annotate(group, (1, places.mean() + 0.5), xytext=(8, 0), **beside, **look)
     return figure
 
 
@@ -279,12 +274,11 @@ def plot_difference_by_group(differences: pd.DataFrame, styles: dict[str, dict])
     """
     if differences.empty:
         return nothing("no encoder but the reference has results")
-    figure, panels, names = reference_panels(differences, styles)
-    for reference, axes in panels.items():
-        rows = differences[differences["reference"] == reference]
-        rows = rows.assign(group=rows["group"].map(names))
-        dodged(rows, "group", list(names.values()), styles, axes)
-        axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    names = group_names(differences)
+    figure, parts = reference_panels(differences, styles, names)
+    for axes, rows in parts:
+        dodged(rows, names, styles, axes)
+        legend_beside(axes)
     sns.despine(figure)
     return figure
 
@@ -338,11 +332,8 @@ def say_encoders(means: pd.DataFrame, ranks: pd.DataFrame, differences: pd.DataF
     ]
     count = datasets_of_group(means)
     for group, rows in means.groupby("group", sort=False):
-        ranked = rows.sort_values("mean", ascending=False)
-        best = "; ".join(
-            f"{row.encoder_name} {row.mean:.1f} %"
-            for row in ranked[["encoder_name", "mean"]].head(3).itertuples(name="Row", index=False)
-        )
+        ranked = rows.set_index("encoder_name")["mean"].sort_values(ascending=False)
+        best = "; ".join(f"{name} {mean:.1f} %" for name, mean in ranked.head(3).items())
         sentences.append(f"**{group}** ({count[group]}): highest mean AMI: {best}.")
     display = means.drop_duplicates("encoder").set_index("encoder")["encoder_name"]
     for (group, reference), rows in differences.groupby(["group", "reference"], sort=False):

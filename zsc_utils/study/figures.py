@@ -63,20 +63,20 @@ def encoder_styles(table: pd.DataFrame) -> dict[str, dict]:
         `color`, `face`, `marker`, `linestyle`, `label`, `backbone` and `method` of each encoder.
     """
     facts = table.drop_duplicates("encoder")
-    backbones = list(dict.fromkeys(facts["backbone"]))
-    colors = {method: METHOD_COLORS.get(method, OTHER_METHOD) for method in facts["method"]}
-    return {
-        row.encoder: {
-            "color": colors[row.method],
-            "face": "white" if pd.notna(row.fine_tuned_from) else colors[row.method],
-            "marker": MARKERS[backbones.index(row.backbone) % len(MARKERS)],
-            "linestyle": DASHES[backbones.index(row.backbone) % len(DASHES)],
+    places, _ = pd.factorize(facts["backbone"])
+    styles = {}
+    for row, place in zip(facts.itertuples(), places, strict=True):
+        color = METHOD_COLORS.get(row.method, OTHER_METHOD)
+        styles[row.encoder] = {
+            "color": color,
+            "face": "white" if pd.notna(row.fine_tuned_from) else color,
+            "marker": MARKERS[place % len(MARKERS)],
+            "linestyle": DASHES[place % len(DASHES)],
             "label": row.encoder_name,
             "backbone": row.backbone,
             "method": row.method,
         }
-        for row in facts.itertuples()
-    }
+    return styles
 
 
 def rows_by_backbone(styles: dict[str, dict]) -> dict[str, list[str]]:
@@ -86,13 +86,10 @@ def rows_by_backbone(styles: dict[str, dict]) -> dict[str, list[str]]:
     backbone is shared, all stand in one row without name.
     """
     backbones = [style["backbone"] for style in styles.values()]
-    shared = [name for name in dict.fromkeys(backbones) if backbones.count(name) > 1]
+    alone = {name for name in backbones if backbones.count(name) == 1}
+    shared = [name for name in dict.fromkeys(backbones) if name not in alone]
     return {
-        row: [
-            n
-            for n, style in styles.items()
-            if style["backbone"] not in shared or style["backbone"] == row
-        ]
+        row: [name for name, style in styles.items() if style["backbone"] in {row, *alone}]
         for row in shared or [""]
     }
 
@@ -107,6 +104,11 @@ def dashes_in_row(style: dict, backbone: str) -> str:
     return "--" if style["face"] == "white" else "-"
 
 
+def panels(rows: int, columns: int, size: tuple[float, float], **how) -> tuple[Figure, np.ndarray]:
+    """Make a figure of that size in inches; gives its axes, (rows, columns)."""
+    return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **how)
+
+
 def points(axes, x, rows: pd.DataFrame, style: dict, linestyle: str = "none") -> None:
     """Draw means with a bar of one standard error on both sides.
 
@@ -115,18 +117,9 @@ def points(axes, x, rows: pd.DataFrame, style: dict, linestyle: str = "none") ->
     interval = {"low", "high"} <= set(rows.columns)
     if interval:
         axes.vlines(x, rows["low"], rows["high"], color=style["color"], linewidth=0.6, zorder=1.5)
-    axes.errorbar(
-        x,
-        rows["mean"],
-        yerr=rows["se"].fillna(0),
-        **encoder_look(style),
-        label=style["label"],
-        linestyle=linestyle,
-        linewidth=1,
-        markersize=4.5,
-        elinewidth=2 if interval else 1,
-        capsize=0,
-    )
+    look = encoder_look(style) | {"markersize": 4.5, "elinewidth": 2 if interval else 1}
+    line = {"label": style["label"], "linestyle": linestyle, "linewidth": 1}
+    axes.errorbar(x, rows["mean"], yerr=rows["se"].fillna(0), capsize=0, **look, **line)
 
 
 def dodge(i: int, n: int) -> float:
@@ -134,71 +127,50 @@ def dodge(i: int, n: int) -> float:
     return 0.7 * ((i + 0.5) / n - 0.5)
 
 
-def dodged(means: pd.DataFrame, by: str, categories: list, styles: dict, axes) -> None:
-    """Draw the encoders of each category side by side."""
+def group_names(means: pd.DataFrame) -> dict[str, str]:
+    """Write below an axis what each group is, and over how many datasets its means are."""
+    return {group: f"{group}\n({count})" for group, count in datasets_of_group(means).items()}
+
+
+def group_axis(axes, names: dict[str, str]) -> None:
+    """Name groups, as `group_names` writes them, below an axis, with lines between them."""
+    axes.set_xticks(range(len(names)), names.values())
+    for edge in range(1, len(names)):
+        axes.axvline(edge - 0.5, color="0.85", linewidth=0.8, zorder=0)
+    axes.set_xlim(-0.5, len(names) - 0.5)
+
+
+def dodged(means: pd.DataFrame, names: dict[str, str], styles: dict, axes) -> None:
+    """Draw the encoders of each group side by side; `names` are as `group_names` gives them."""
     encoders = [name for name in styles if name in set(means["encoder"])]
     for i, name in enumerate(encoders):
         rows = means[means["encoder"] == name]
-        shift = dodge(i, len(encoders))
-        x = np.array([categories.index(category) for category in rows[by]]) + shift
+        x = rows["group"].map(list(names).index) + dodge(i, len(encoders))
         points(axes, x, rows, styles[name])
-    axes.set_xticks(range(len(categories)), categories)
-    for edge in np.arange(0.5, len(categories) - 1):
-        axes.axvline(edge, color="0.85", linewidth=0.8, zorder=0)
-    axes.set_xlim(-0.5, len(categories) - 0.5)
+    group_axis(axes, names)
 
 
 def reference_panels(
-    differences: pd.DataFrame, styles: dict[str, dict]
-) -> tuple[Figure, dict[str, plt.Axes], dict[str, str]]:
+    differences: pd.DataFrame, styles: dict[str, dict], names: dict[str, str]
+) -> tuple[Figure, list[tuple[plt.Axes, pd.DataFrame]]]:
     """Make a panel for each reference encoder, below each other, all with the same groups.
 
-    Parameters
-    ----------
-    differences
-        As `encoders.group_differences` gives it.
-    styles
-        As `encoder_styles` gives it.
-
-    Returns
-    -------
-    figure
-        With a line at zero in each panel.
-    panels
-        The axes of each reference.
-    names
-        What to write below the axis for each group: over how many datasets it is.
+    `differences` are as `encoders.group_differences` gives them, `names` as `group_names` does.
+    Each panel has a line at zero; gives for each reference its axes and its rows.
     """
-    references = list(dict.fromkeys(differences["reference"]))
-    names = {g: f"{g}\n({count})" for g, count in datasets_of_group(differences).items()}
-    figure, axes = plt.subplots(
-        len(references),
-        1,
-        figsize=(2.4 + 1.3 * len(names), 0.6 + 2.4 * len(references)),
-        sharex=True,
-        squeeze=False,
-        layout="constrained",
-    )
-    panels = dict(zip(references, axes[:, 0], strict=True))
-    for reference, panel in panels.items():
-        panel.axhline(0, color="0.4", linewidth=0.8, zorder=0)
-        panel.set_ylabel(f"AMI − AMI of {styles[reference]['label']}\n(points, mean ± 1 SE)")
-    return figure, panels, names
+    parts = list(differences.groupby("reference", sort=False))
+    size = (2.4 + 1.3 * len(names), 0.6 + 2.4 * len(parts))
+    figure, all_axes = panels(len(parts), 1, size, sharex=True)
+    for axes, (reference, _) in zip(all_axes.flat, parts, strict=True):
+        axes.axhline(0, color="0.4", linewidth=0.8, zorder=0)
+        axes.set_ylabel(f"AMI − AMI of {styles[reference]['label']}\n(points, mean ± 1 SE)")
+    return figure, [(axes, rows) for axes, (_, rows) in zip(all_axes.flat, parts, strict=True)]
 
 
 def ami_cells(axes, wide: pd.DataFrame, *, bold: bool = True, shrink: float = 0.8) -> None:
-    """Draw a table of AMI in percent as a heat map with its numbers.
+    """Draw a table of AMI in percent as a heat map with its numbers; NaN stays empty.
 
-    Parameters
-    ----------
-    axes
-        Where to.
-    wide
-        AMI in percent; NaN stays empty.
-    bold
-        Whether the best of each row is bold.
-    shrink
-        Height of the colour bar in that of the axes.
+    The best of each row is `bold`; `shrink` is the height of the colour bar in that of the axes.
     """
     look = {"cmap": "mako", "vmin": 0, "vmax": 100, "annot_kws": {"fontsize": 7}}
     bar = {"label": "AMI (%), mean over clusterers", "shrink": shrink}
@@ -237,9 +209,7 @@ def image_grid(
 
     Where a row is short its end stays empty. `size` is that of the figure, in inches.
     """
-    figure, all_axes = plt.subplots(
-        len(rows), columns, figsize=size, squeeze=False, layout="constrained"
-    )
+    figure, all_axes = panels(len(rows), columns, size)
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01)
     for line, images in zip(all_axes, rows, strict=True):
         for axes in line:
@@ -256,6 +226,11 @@ def nothing(why: str) -> Figure:
     axes.text(0.5, 0.5, why, ha="center", va="center")
     axes.set_axis_off()
     return figure
+
+
+def legend_beside(axes) -> None:
+    """Write a legend on the right of its axes."""
+    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
 
 
 def legend_outside(figure: Figure, *all_axes) -> None:

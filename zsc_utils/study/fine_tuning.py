@@ -10,15 +10,11 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from zsc_utils.miniature.encoders import BACKBONES, read_cards
-from zsc_utils.study.base import (
-    bullets,
-    datasets_of_group,
-    say_intervals,
-    say_points,
-)
+from zsc_utils.study.base import bullets, datasets_of_group, say_intervals, say_points
 from zsc_utils.study.encoders import (
     ami_by_group,
     average_by_group,
+    group_by_group,
     paired_differences,
     written_differences,
 )
@@ -26,8 +22,12 @@ from zsc_utils.study.figures import (
     dodge,
     dodged,
     encoder_look,
+    group_axis,
+    group_names,
+    legend_beside,
     legend_outside,
     nothing,
+    panels,
     points,
     reference_panels,
 )
@@ -59,7 +59,7 @@ def learning_curves(encoders: Iterable[str]) -> pd.DataFrame:
     for row, card in read_cards(encoders):
         if row.file in parts or not card["curve"]:
             continue
-        curve = pd.DataFrame(card["curve"]).reindex(columns=["epoch", "loss", "knn"])
+        curve = curve_table(card)
         parts[row.file] = curve.assign(
             encoder=row.name,
             backbone=BACKBONES[row.backbone],
@@ -87,13 +87,11 @@ def source_accuracy(encoders: Iterable[str]) -> pd.DataFrame:
     """
     rows = []
     for row, card in read_cards(encoders):
-        accuracies = {
+        found = [row.name, row.display, row.fine_tuned_from]
+        for measure in ("knn_accuracy", "linear_accuracy"):
             # A card of weights that are read in two ways names the second reading.
-            measure: 100 * card.get(f"{measure}_accuracy_{row.pool}", card[f"{measure}_accuracy"])
-            for measure in ("knn", "linear")
-        }
-        facts = {"encoder": row.name, "encoder_name": row.display}
-        rows.append(facts | {"fine_tuned_from": row.fine_tuned_from} | accuracies)
+            found.append(100 * card.get(f"{measure}_{row.pool}", card[measure]))
+        rows.append(found)
     columns = ["encoder", "encoder_name", "fine_tuned_from", "knn", "linear"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -115,7 +113,7 @@ def accuracy_before_and_after(accuracy: pd.DataFrame) -> pd.DataFrame:
     pairs = accuracy.merge(
         accuracy, left_on="encoder", right_on="fine_tuned_from", suffixes=(" before", " after")
     )
-    wanted = [f"{measure} {when}" for measure in ("knn", "linear") for when in ("before", "after")]
+    wanted = ["knn before", "knn after", "linear before", "linear after"]
     return pairs.set_index("encoder_name before")[wanted].rename_axis("encoder")
 
 
@@ -153,26 +151,21 @@ def written_gains(gains: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
         interval`. Before and after are over all datasets that each has results of.
     """
     means = ami_by_group(table)
-    groups = list(dict.fromkeys(gains["group"]))
-    gains = gains.sort_values("group", key=lambda names: names.map(groups.index), kind="stable")
-    keys = pd.MultiIndex.from_frame(means[["group", "encoder"]])
-    texts = pd.Series(number_texts(means["mean"], means["se"]).to_numpy(), keys)
+    gains = group_by_group(gains)
+    means = means.assign(text=number_texts(means["mean"], means["se"]))
+    texts = means.set_index(["group", "encoder"])["text"]
     names = means.drop_duplicates("encoder").set_index("encoder")["encoder_name"]
-    written = written_differences(gains).rename(columns={"difference": "gain"})
+    before = gains.assign(encoder_name=gains["reference"].map(names))
+    written = written_differences(before).rename(columns={"difference": "gain"})
     for column, encoder in (("after", "encoder"), ("before", "reference")):
-        wanted = pd.MultiIndex.from_frame(gains[["group", encoder]])
-        written.insert(0, column, texts.reindex(wanted).to_numpy())
-    before = gains["reference"].map(names)
-    written.index = pd.MultiIndex.from_arrays(
-        [written.index.get_level_values(0), before], names=["group", "encoder"]
-    )
+        written.insert(0, column, gains.join(texts, on=["group", encoder])["text"].to_numpy())
     return written
 
 
 def fine_tuned_pairs(table: pd.DataFrame) -> dict[str, str]:
     """Give for each fine-tuned encoder the name of what it was before, where that is there too."""
-    facts = table.drop_duplicates("encoder").set_index("encoder")["fine_tuned_from"].dropna()
-    return {after: before for after, before in facts.items() if before in set(table["encoder"])}
+    facts = table.drop_duplicates("encoder").set_index("encoder")["fine_tuned_from"]
+    return facts[facts.isin(table["encoder"])].to_dict()
 
 
 def plot_learning_curves(curves: pd.DataFrame, styles: dict[str, dict]) -> Figure:
@@ -187,28 +180,16 @@ def plot_learning_curves(curves: pd.DataFrame, styles: dict[str, dict]) -> Figur
     """
     if curves.empty:
         return nothing("no encoder of this profile has a learning curve")
-    columns = list(dict.fromkeys(curves[["stage", "backbone"]].itertuples(index=False, name=None)))
-    figure, all_axes = plt.subplots(
-        2,
-        len(columns),
-        figsize=(0.8 + 1.9 * len(columns), 4),
-        sharex="col",
-        sharey="row",
-        squeeze=False,
-        layout="constrained",
-    )
-    for (loss, knn), (stage, backbone) in zip(all_axes.T, columns, strict=True):
-        here = curves[(curves["stage"] == stage) & (curves["backbone"] == backbone)]
+    columns = list(curves.groupby(["stage", "backbone"], sort=False))
+    size = (0.8 + 1.9 * len(columns), 4)
+    figure, all_axes = panels(2, len(columns), size, sharex="col", sharey="row")
+    for (loss, knn), ((stage, backbone), here) in zip(all_axes.T, columns, strict=True):
         for name, rows in here.groupby("encoder", sort=False):
             style = styles[name]
             loss.plot(rows["epoch"], rows["relative_loss"], color=style["color"])
-            measured = rows[rows["knn"].notna()]
-            knn.plot(
-                *(measured["epoch"], measured["knn"]),
-                **encoder_look(style),
-                markersize=4,
-                label=style["label"],
-            )
+            measured = rows.dropna(subset="knn")
+            look = encoder_look(style) | {"markersize": 4, "label": style["label"]}
+            knn.plot(measured["epoch"], measured["knn"], **look)
         loss.set_title(f"{stage},\n{backbone}")
         knn.set_xlabel("epoch")
     all_axes[0, 0].set_ylabel("loss / loss of epoch 1")
@@ -235,11 +216,10 @@ def plot_gains_by_group(gains: pd.DataFrame, styles: dict[str, dict]) -> Figure:
     """
     if gains.empty:
         return nothing("no encoder has results from before and after fine-tuning")
-    names = {g: f"{g}\n({count})" for g, count in datasets_of_group(gains).items()}
+    names = group_names(gains)
     figure, axes = plt.subplots(figsize=(2.4 + 1.3 * len(names), 3), layout="constrained")
-    rows = gains.assign(group=gains["group"].map(names))
-    dodged(rows, "group", list(names.values()), styles, axes)
-    _pick_out(axes, [name for name in styles if name in set(rows["encoder"])], len(names), styles)
+    dodged(gains, names, styles, axes)
+    _pick_out(axes, [name for name in styles if name in set(gains["encoder"])], len(names), styles)
     axes.axhline(0, color="0.4", linewidth=0.8, zorder=0)
     axes.set_ylabel("AMI after − before fine-tuning\n(points, mean over datasets ± 1 SE)")
     legend_outside(figure, axes)
@@ -268,15 +248,14 @@ def plot_before_and_after(
     rows = differences[differences["encoder"].isin([*pairs, *pairs.values()])]
     if rows.empty:
         return nothing("no encoder but the reference has results from before and after fine-tuning")
-    figure, panels, names = reference_panels(rows, styles)
-    for reference, axes in panels.items():
-        part = rows[rows["reference"] == reference].set_index("encoder")
-        there = {after: before for after, before in pairs.items() if after in part.index}
+    names = group_names(rows)
+    figure, parts = reference_panels(rows, styles, names)
+    for axes, part in parts:
+        there = {after: before for after, before in pairs.items() if after in set(part["encoder"])}
         _draw_pairs(axes, part, there, list(names), styles)
         _pick_out(axes, list(there), len(names), styles)
-        axes.set_xticks(range(len(names)), names.values())
-        axes.set_xlim(-0.5, len(names) - 0.5)
-        axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+        group_axis(axes, names)
+        legend_beside(axes)
         _write_bold(axes.get_legend())
     sns.despine(figure)
     return figure
@@ -284,25 +263,19 @@ def plot_before_and_after(
 
 def _draw_pairs(axes, rows: pd.DataFrame, pairs: dict, groups: list, styles: dict) -> None:
     """Draw each pair at its place beside the middle of each group: after a little to the right."""
+    aside = 0.15 / len(pairs)
+    by_encoder = rows.drop(columns=["low", "high"]).set_index("group").groupby("encoder")
     for i, (after, before) in enumerate(pairs.items()):
-        found = [rows.loc[[name]].set_index("group") for name in (before, after)]
-        aside = 0.15 / len(pairs)
+        middles = pd.Series(range(len(groups)), groups) + dodge(i, len(pairs))
+        found = {name: by_encoder.get_group(name) for name in (before, after)}
+        for (name, part), side in zip(found.items(), (-aside, aside), strict=True):
+            points(axes, middles[part.index] + side, part, styles[name])
         thick = styles[after]["method"].startswith(PICKED)
-        for name, part, side in zip((before, after), found, (-aside, aside), strict=True):
-            x = [groups.index(group) + dodge(i, len(pairs)) + side for group in part.index]
-            points(axes, x, part.drop(columns=["low", "high"]), styles[name])
-        for group in found[0].index.intersection(found[1].index):
-            middle = groups.index(group) + dodge(i, len(pairs))
-            axes.plot(
-                [middle - aside, middle + aside],
-                [part.loc[group, "mean"] for part in found],
-                color=styles[after]["color"],
-                linewidth=3 if thick else 0.8,
-                alpha=0.4 if thick else 1,
-                zorder=1,
-            )
-    for edge in range(1, len(groups)):
-        axes.axvline(edge - 0.5, color="0.85", linewidth=0.8, zorder=0)
+        width, alpha = (3, 0.4) if thick else (0.8, 1)
+        look = {"color": styles[after]["color"], "linewidth": width, "alpha": alpha, "zorder": 1}
+        means = pd.concat([part["mean"] for part in found.values()], axis=1).dropna()
+        for group, from_to in means.iterrows():
+            axes.plot([middles[group] - aside, middles[group] + aside], from_to, **look)
 
 
 def _pick_out(axes, encoders: list[str], n_groups: int, styles: dict) -> None:
@@ -343,7 +316,7 @@ def say_gains(gains: pd.DataFrame) -> str:
     )
 
 
-def say_picked_out(gains: pd.DataFrame, name: str = "MAE") -> str:
+def say_picked_out(gains: pd.DataFrame, name: str = PICKED) -> str:
     """Say whether one method gains more than all others by fine-tuning, group by group.
 
     Parameters

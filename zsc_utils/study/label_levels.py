@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from zsc_utils.datasets import ImageDataset
 from zsc_utils.study.base import bullets, mean_by, on_shared_clusterers, pivoted, with_score
-from zsc_utils.study.figures import ami_cells, as_text, intervals, name_rows, nothing
-from zsc_utils.study.stats import mean_interval, sign_flip_p
+from zsc_utils.study.figures import ami_cells, as_text, intervals, legend_beside, name_rows, nothing
+from zsc_utils.study.stats import sure_mean_by
 
 TRAINED = {True: "with labels", False: "without labels"}
 UNTRAINED = "not at all"  # raw pixels and random weights
@@ -62,18 +62,13 @@ def level_scores(table: pd.DataFrame, levels: pd.DataFrame) -> pd.DataFrame:
     usable = levels[levels["why_not"].eq("")]
     usable = usable[usable.groupby("dataset")["level"].transform("size") > 1]
     rows = on_shared_clusterers(with_score(table))
-    facts = ["dataset", "dataset_name", "encoder", "encoder_name", "labels", "method"]
-    tidy = [
-        (*row[:-1], level, 100 * ami)
-        for row in rows[[*facts, "ami_by_level"]].itertuples(index=False, name=None)
-        for level, ami in row[-1].items()
-        # Undefined for the images that were read; None in stored results.
-        if pd.notna(ami)
-    ]
-    tidy = pd.DataFrame(tidy, columns=[*facts, "level", "ami"])
+    tidy = rows.merge(usable[["dataset", "level", "official"]], on="dataset")
+    levels_and_scores = zip(tidy["level"], tidy["ami_by_level"], strict=True)
+    ami = pd.Series([scores.get(level) for level, scores in levels_and_scores], dtype=float)
     trained = tidy["labels"].map(TRAINED).fillna(UNKNOWN)
-    tidy["trained"] = trained.mask(tidy["method"].isin(["none", "random"]), UNTRAINED)
-    tidy = tidy.merge(usable[["dataset", "level", "official"]], on=["dataset", "level"])
+    trained = trained.mask(tidy["method"].isin(["none", "random"]), UNTRAINED)
+    # Undefined for the images that were read, AMI is None in stored results.
+    tidy = tidy.assign(ami=100 * ami, trained=trained).dropna(subset="ami")
     keys = ["dataset", "dataset_name", "encoder", "encoder_name", "trained", "level", "official"]
     return mean_by(tidy, keys, "ami")
 
@@ -105,27 +100,22 @@ def best_level_counts(scores: pd.DataFrame) -> pd.DataFrame:
         often best` (the level) and `official` (the level that counts as the classes).
     """
     best = best_levels(scores)
+    by = best.groupby(["dataset", "dataset_name", "trained"], sort=False)
+    counts = by["official"].agg(**{"encoders": "size", "official best": "sum"})
+    counts["most often best"] = by["level"].agg(lambda levels: levels.value_counts().idxmax())
     official = scores[scores["official"]].drop_duplicates("dataset").set_index("dataset")["level"]
-    rows = [
-        (name, trained, official.get(dataset, ""), len(part), int(part["official"].sum()), common)
-        for (dataset, name, trained), part in best.groupby(
-            ["dataset", "dataset_name", "trained"], sort=False
-        )
-        for common in [part["level"].value_counts().index[0]]
-    ]
+    counts["official"] = counts.index.get_level_values("dataset").map(official)
     columns = ["dataset_name", "trained", "official", "encoders", "official best"]
-    return pd.DataFrame(rows, columns=[*columns, "most often best"])
+    return counts.fillna({"official": ""}).reset_index()[[*columns, "most often best"]]
 
 
-def level_differences(scores: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+def level_differences(scores: pd.DataFrame) -> pd.DataFrame:
     """AMI at the official level minus AMI at another, for levels that several datasets share.
 
     Parameters
     ----------
     scores
         As `level_scores` gives it.
-    seed
-        Random state.
 
     Returns
     -------
@@ -140,14 +130,9 @@ def level_differences(scores: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     others = scores[~scores["official"]].join(official, on=keys)
     others = others.assign(difference=others["official_ami"] - others["mean"])
     by_dataset = others.groupby(["level", "trained", "dataset"], sort=False)["difference"].mean()
-    rows = []
-    for (level, trained), part in by_dataset.dropna().groupby(["level", "trained"], sort=False):
-        if len(part) > 1:
-            low, high = mean_interval(part, seed=seed)
-            p = sign_flip_p(part, seed=seed)
-            rows.append((level, trained, part.mean(), low, high, p, len(part)))
-    columns = ["level", "trained", "mean", "low", "high", "p", "n"]
-    return pd.DataFrame(rows, columns=columns).sort_values("mean", kind="stable", ignore_index=True)
+    found = sure_mean_by(by_dataset.dropna().reset_index(), ["level", "trained"], "difference")
+    found = found.loc[found["n"] > 1, ["level", "trained", "mean", "low", "high", "p", "n"]]
+    return found.sort_values("mean", kind="stable", ignore_index=True)
 
 
 MOST_LEVELS = 12
@@ -198,15 +183,9 @@ def plot_level_differences(differences: pd.DataFrame) -> Figure:
     looks = {"with labels": ("o", -0.15), "without labels": ("s", 0.15)}
     for (trained, (marker, shift)), color in zip(looks.items(), sns.color_palette(), strict=False):
         rows = differences[differences["trained"] == trained]
-        intervals(
-            *(axes, rows, "mean"),
-            [levels.index(level) + shift for level in rows["level"]],
-            color=color,
-            marker=marker,
-            markersize=4,
-            elinewidth=1,
-            label=f"trained {trained}",
-        )
+        y = [levels.index(level) + shift for level in rows["level"]]
+        look = {"color": color, "marker": marker, "label": f"trained {trained}"}
+        intervals(axes, rows, "mean", y, markersize=4, elinewidth=1, **look)
     # Student's interval of two or three datasets may be wider than AMI can differ.
     low, high = axes.get_xlim()
     axes.set_xlim(max(low, -100), min(high, 100))
@@ -215,7 +194,7 @@ def plot_level_differences(differences: pd.DataFrame) -> Figure:
     axes.set_xlabel(
         "AMI at the official level − AMI at this one\n(points, mean over datasets, 95 %)"
     )
-    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    legend_beside(axes)
     sns.despine(figure)
     return figure
 

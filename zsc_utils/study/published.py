@@ -9,7 +9,7 @@ import pandas as pd
 from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.errors import ZscError
 from zsc_utils.recipes import TABLES
-from zsc_utils.study.base import with_score
+from zsc_utils.study.base import CELL, with_score
 
 PUBLISHED = TABLES / "published.csv"
 # What a number is of, and `value`: as a fraction.
@@ -80,10 +80,9 @@ def beside_published(table: pd.DataFrame, published: pd.DataFrame | None = None)
     """
     published = read_published() if published is None else published
     tested = published[published["partition"] == "test"]
-    cell = ["dataset", "encoder", "clusterer"]
     names = ["group", "dataset_name", "encoder_name", "clusterer_name"]
-    own = with_score(table)[[*cell, *names, "ami"]]
-    both = own.merge(tested[[*cell, "value", "setting", "source"]], on=cell)
+    own = with_score(table)[[*CELL, *names, "ami"]]
+    both = own.merge(tested[[*CELL, "value", "setting", "source"]], on=CELL)
     ami, theirs = 100 * both["ami"], 100 * both["value"]
     beside = both.assign(ami=ami, published=theirs, difference=ami - theirs)
     columns = ["ami", "published", "difference", "setting", "source"]

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from zsc_utils.clustering import CLUSTERERS
-from zsc_utils.study.base import with_score
+from zsc_utils.study.base import CELL, with_score
 from zsc_utils.study.figures import as_text, image_grid, nothing
 from zsc_utils.sweep.cells import plan
 from zsc_utils.sweep.clusterings import Clustering, read_clusterings
@@ -75,7 +75,7 @@ def best_clustering(
     if rows.empty:
         return None
     row = rows.loc[rows["ami"].idxmax()]
-    names = {f"{kind}s": (row[kind],) for kind in ("dataset", "encoder", "clusterer")}
+    names = {f"{kind}s": (row[kind],) for kind in CELL}
     one = chosen.model_copy(update=names | {"seeds": (int(row["seed"]),)})
     return next(read_clusterings(plan(one)), None)
 
@@ -102,24 +102,22 @@ def cluster_profile(clusters: np.ndarray, classes: pd.Series, X: np.ndarray) -> 
     """
     from sklearn.metrics import silhouette_samples
 
-    labels = np.unique(clusters)
-    samples = np.full(len(X), np.nan)
-    if 1 < len(labels) < len(X):
+    def main_class(names):
+        counts = names.value_counts()
+        return "" if counts.empty else counts.index[0]
+
+    samples = np.nan
+    if 1 < len(np.unique(clusters)) < len(X):
         samples = silhouette_samples(X, clusters)
-    rows = []
-    for label in labels:
-        inside = clusters == label
-        counts = classes[inside].value_counts()
-        rows.append(
-            {
-                "cluster": int(label),
-                "size": int(inside.sum()),
-                "main_class": counts.index[0] if len(counts) else "",
-                "purity": counts.iloc[0] / counts.sum() if len(counts) else np.nan,
-                "silhouette": float(samples[inside].mean()),
-            }
-        )
-    return pd.DataFrame(rows)
+    rows = pd.DataFrame({"class": classes.to_numpy(), "silhouette": samples})
+    by = rows.groupby(pd.Series(clusters, name="cluster"))
+    found = by.agg(
+        size=("class", "size"),
+        main_class=("class", main_class),
+        purity=("class", lambda names: names.value_counts(normalize=True).max()),
+        silhouette=("silhouette", "mean"),
+    )
+    return found.reset_index()
 
 
 def pick_clusters(
@@ -140,9 +138,8 @@ def pick_clusters(
     """
     if clustering is None:
         return None
-    described = cluster_profile(
-        clustering.clusters, clustering.classes, clustering.embeddings.array
-    )
+    X = clustering.embeddings.array
+    described = cluster_profile(clustering.clusters, clustering.classes, X)
     real = described[described["cluster"] != NOISE]
     large = real[real["size"] >= SMALLEST]
     ranked = (large if len(large) else real).dropna(subset=judge).sort_values("size", kind="stable")

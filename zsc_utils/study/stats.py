@@ -16,16 +16,14 @@ FEW = 10
 
 
 def mean_interval(
-    values: np.ndarray, *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+    values: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[float, float]:
-    """Interval of a mean: Student's for fewer than ten values, else a percentile bootstrap.
+    """95 % interval of a mean: Student's for fewer than ten values, else a percentile bootstrap.
 
     Parameters
     ----------
     values
         float (n,), one for each independent unit: here a dataset.
-    level
-        Confidence.
     resamples
         How often to draw n of the n values with replacement.
     seed
@@ -43,23 +41,14 @@ def mean_interval(
     if len(values) < 2:
         return np.nan, np.nan
     if len(values) < FEW:
-        return student_interval(values.mean(), sem(values), len(values), level=level)
-    found = bootstrap(
-        (values,),
-        np.mean,
-        confidence_level=level,
-        n_resamples=resamples,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
+        return student_interval(values.mean(), sem(values), len(values))
+    found = bootstrap((values,), np.mean, n_resamples=resamples, method="percentile", rng=seed)
     low, high = found.confidence_interval
     return float(low), float(high)
 
 
-def student_interval(
-    estimate: float, se: float, n: int, *, level: float = 0.95
-) -> tuple[float, float]:
-    """Student's interval: estimate ± t of n − 1 degrees of freedom × standard error.
+def student_interval(estimate: float, se: float, n: int) -> tuple[float, float]:
+    """Student's 95 % interval: estimate ± t of n − 1 degrees of freedom × standard error.
 
     The interval for few datasets. No bootstrap of a mean reaches beyond the smallest and the
     largest value, and with n values from a symmetric distribution all lie on one side of its mean
@@ -77,8 +66,6 @@ def student_interval(
         Its standard error.
     n
         Units: here datasets.
-    level
-        Confidence.
 
     Returns
     -------
@@ -94,22 +81,20 @@ def student_interval(
 
     if n < 2 or np.isclose(se, 0, atol=1e-12):
         return np.nan, np.nan
-    margin = float(t.ppf((1 + level) / 2, n - 1)) * se
+    margin = float(t.ppf(0.975, n - 1)) * se
     return estimate - margin, estimate + margin
 
 
-def sign_flip_p(differences: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0) -> float:
+def sign_flip_p(differences: np.ndarray, *, seed: int = 0) -> float:
     """Test whether paired differences lie around zero, by flipping their signs (two-sided).
 
     Parameters
     ----------
     differences
         float (n,), one for each independent pair: here a dataset.
-    resamples
-        Random flips; where there are no more than this many ways to flip, all of them are taken
-        and the test is exact.
     seed
-        Random state.
+        Random state of 10 000 flips; where there are no more ways to flip, all of them are taken
+        and the test is exact.
 
     Returns
     -------
@@ -123,12 +108,7 @@ def sign_flip_p(differences: np.ndarray, *, resamples: int = RESAMPLES, seed: in
     if len(differences) < 2:
         return np.nan
     found = permutation_test(
-        (differences,),
-        lambda x, axis: x.mean(axis=axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=resamples,
-        rng=np.random.default_rng(seed),
+        (differences,), np.mean, permutation_type="samples", n_resamples=RESAMPLES, rng=seed
     )
     return float(found.pvalue)
 

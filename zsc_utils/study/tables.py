@@ -106,11 +106,9 @@ def show(
 
 def _labelled(shown: GT, columns: pd.Index, keys: list[str]) -> GT:
     """Write the names of the columns, and those of the outer level over the columns they span."""
-    outer = columns.get_level_values(0) if columns.nlevels > 1 else []
-    for name in dict.fromkeys(outer):
-        shown = shown.tab_spanner(
-            str(name), [key for key, over in zip(keys, outer, strict=True) if over == name]
-        )
+    if columns.nlevels > 1:
+        for name, spanned in pd.Series(keys).groupby(columns.get_level_values(0), sort=False):
+            shown = shown.tab_spanner(str(name), spanned.tolist())
     inner = map(str, columns.get_level_values(-1))
     return shown.cols_label(dict(zip(keys, inner, strict=True)))
 
@@ -236,15 +234,13 @@ def as_latex(
         graphicx). Names of classes in other alphabets need XeLaTeX or LuaLaTeX.
     """
     places = decimals if isinstance(decimals, dict) else dict.fromkeys(table.columns, decimals)
-    upright = len(table.columns) > _UPRIGHT
     styler = table.style.format(
         {column: partial(_tex, decimals=places.get(column)) for column in table.columns}
     )
-    styler = styler.format_index(_tex, axis=0).hide(names=True).hide(names=True, axis=1)
-    for level in range(table.columns.nlevels):
-        last = level == table.columns.nlevels - 1
-        how = _tex_upright if upright and last else _tex
-        styler = styler.format_index(how, axis=1, level=level)
+    styler = styler.format_index(_tex, axis=0).format_index(_tex, axis=1)
+    if len(table.columns) > _UPRIGHT:
+        styler = styler.format_index(_tex_upright, axis=1, level=table.columns.nlevels - 1)
+    styler = styler.hide(names=True).hide(names=True, axis=1)
     if bold is not None:
         weights = np.where(bold.to_numpy(bool), "textbf:--rwrap", "")
         styler = styler.apply(lambda _: weights, axis=None)
@@ -268,8 +264,9 @@ def _tex_upright(value) -> str:
     return rf"\rotatebox{{90}}{{{_tex(value)}}}"
 
 
-def _digits(value: float, decimals: int) -> str:
-    return f"{value:.{decimals}f}".replace("-", "−")
+def _digits(numbers: pd.Series, decimals: int) -> pd.Series:
+    texts = [f"{number:.{decimals}f}".replace("-", "−") for number in numbers.astype(float)]
+    return pd.Series(texts, numbers.index, dtype=object).where(numbers.notna(), None)
 
 
 def number_texts(
@@ -280,28 +277,18 @@ def number_texts(
     decimals: int = 1,
 ) -> pd.Series:
     """Write numbers as text, `1.2 ± 0.3 [0.8, 1.6]`, without what is not given or not known."""
-    table = pd.DataFrame({"value": value, "se": se, "low": low, "high": high}, index=value.index)
-    texts = [
-        None
-        if pd.isna(row.value)
-        else _digits(row.value, decimals)
-        + ("" if pd.isna(row.se) else f" ± {_digits(row.se, decimals)}")
-        + ("" if pd.isna(row.low) else f" {_interval(row.low, row.high, decimals)}")
-        for row in table.itertuples()
-    ]
-    return pd.Series(texts, index=value.index, dtype=object)
+    texts = _digits(value, decimals)
+    if se is not None:
+        texts += (" ± " + _digits(se, decimals)).fillna("")
+    if low is not None:
+        texts += (" " + interval_texts(low, high, decimals)).fillna("")
+    return texts.where(value.notna(), None)
 
 
 def interval_texts(low: pd.Series, high: pd.Series, decimals: int = 1) -> pd.Series:
     """Write intervals alone, `[0.8, 1.6]`; what has none is missing."""
-    texts = [
-        None if pd.isna(a) else _interval(a, b, decimals) for a, b in zip(low, high, strict=True)
-    ]
-    return pd.Series(texts, index=low.index, dtype=object)
-
-
-def _interval(low: float, high: float, decimals: int) -> str:
-    return f"[{_digits(low, decimals)}, {_digits(high, decimals)}]"
+    texts = "[" + _digits(low, decimals) + ", " + _digits(high, decimals) + "]"
+    return texts.where(low.notna(), None)
 
 
 def join_interval(table: pd.DataFrame, value: str = "mean", decimals: int = 1) -> pd.DataFrame:

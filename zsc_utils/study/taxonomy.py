@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
 from zsc_utils.study.base import bullets, mean_by, on_shared_clusterers, pivoted, with_score
-from zsc_utils.study.figures import dashes_in_row, nothing, points, rows_by_backbone
+from zsc_utils.study.figures import (
+    dashes_in_row,
+    legend_beside,
+    nothing,
+    panels,
+    points,
+    rows_by_backbone,
+)
 
 
 def ami_by_level(
@@ -72,16 +78,10 @@ def plot_ami_levels(means: dict[str, pd.DataFrame], styles: dict[str, dict]) -> 
         return nothing("no dataset that has results has label levels that nest")
     rows = rows_by_backbone(styles)
     levels = {name: list(dict.fromkeys(table["level"])) for name, table in means.items()}
-    figure, all_axes = plt.subplots(
-        len(rows),
-        len(means),
-        figsize=(1 + 0.62 * sum(map(len, levels.values())), 0.6 + 2.3 * len(rows)),
-        width_ratios=[len(names) for names in levels.values()],
-        sharey="row",
-        sharex="col",
-        squeeze=False,
-        layout="constrained",
-    )
+    widths = [len(names) for names in levels.values()]
+    size = (1 + 0.62 * sum(widths), 0.6 + 2.3 * len(rows))
+    shared = {"sharex": "col", "sharey": "row"}
+    figure, all_axes = panels(len(rows), len(means), size, width_ratios=widths, **shared)
     for line, (backbone, encoders) in zip(all_axes, rows.items(), strict=True):
         for axes, (dataset, table) in zip(line, means.items(), strict=True):
             for name in encoders:
@@ -90,7 +90,7 @@ def plot_ami_levels(means: dict[str, pd.DataFrame], styles: dict[str, dict]) -> 
                 points(axes, range(len(found)), found, styles[name], dashes)
             axes.set_xticks(range(len(levels[dataset])), levels[dataset], rotation=30, ha="right")
         line[0].set_ylabel(f"{backbone}\nAMI (%), ± 1 SE over clusterers".strip())
-        line[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+        legend_beside(line[-1])
     for axes, dataset in zip(all_axes[0], means, strict=True):
         axes.set_title(dataset)
     sns.despine(figure)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -13,10 +10,18 @@ from matplotlib.ticker import FuncFormatter, StrMethodFormatter
 
 from zsc_utils.reduction import pca_scores
 from zsc_utils.study.base import NO_RESULT, bullets
-from zsc_utils.study.figures import dashes_in_row, nothing, rows_by_backbone
+from zsc_utils.study.figures import (
+    dashes_in_row,
+    legend_beside,
+    nothing,
+    panels,
+    rows_by_backbone,
+)
 from zsc_utils.study.tables import number_texts
 from zsc_utils.sweep.cells import Job
 from zsc_utils.sweep.results import read_embeddings
+
+QUARTILES = {"low": 0.25, "median": 0.5, "high": 0.75}
 
 
 def variance_curve(ratio: np.ndarray, n_dims: int) -> pd.DataFrame:
@@ -38,15 +43,13 @@ def variance_curve(ratio: np.ndarray, n_dims: int) -> pd.DataFrame:
     return pd.DataFrame({"dims": dims, "relative": dims / n_dims, "variance": np.cumsum(ratio)})
 
 
-def variance_curves(planned: list[Job], build: Path | None = None) -> pd.DataFrame:
+def variance_curves(planned: list[Job]) -> pd.DataFrame:
     """Cumulative variance of the z-scored embeddings of a plan (figure 5 of the study).
 
     Parameters
     ----------
     planned
         As `sweep.cells.plan` gives it; its embeddings must have been computed.
-    build
-        Folder of caches and results.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def variance_curves(planned: list[Job], build: Path | None = None) -> pd.DataFra
         A `variance_curve` for each job, told apart by `encoder`, `encoder_name`, `dataset_name`.
     """
     parts = []
-    for job, embeddings, memo in read_embeddings(planned, build):
+    for job, embeddings, memo in read_embeddings(planned):
         _, ratio = pca_scores(embeddings.array, zscored=True, memo=memo)
         curve = variance_curve(ratio, embeddings.array.shape[1])
         facts = {"encoder": job.encoder.name, "encoder_name": job.encoder.display}
@@ -77,12 +80,10 @@ def typical_curves(curves: pd.DataFrame) -> pd.DataFrame:
     parts = [pd.DataFrame(columns=columns)] if curves.empty else []
     for encoder, rows in curves.groupby("encoder", sort=False):
         wide = rows.pivot(index="dims", columns="dataset_name", values="variance").fillna(1.0)
-        low, median, high = wide.quantile([0.25, 0.5, 0.75], axis=1).to_numpy()
+        found = pd.DataFrame({name: wide.quantile(q, axis=1) for name, q in QUARTILES.items()})
         n_dims = (rows["dims"] / rows["relative"]).max()
-        dims = wide.index.to_numpy()
-        columns = {"dims": dims, "relative": dims / n_dims, "median": median}
-        parts.append(pd.DataFrame(columns | {"low": low, "high": high}).assign(encoder=encoder))
-    return pd.concat(parts, ignore_index=True)
+        parts.append(found.assign(relative=wide.index / n_dims, encoder=encoder).reset_index())
+    return pd.concat(parts, ignore_index=True)[columns]
 
 
 def dims_for_variance(curves: pd.DataFrame, fractions=(0.5, 0.8, 0.9, 0.95)) -> pd.DataFrame:
@@ -102,15 +103,13 @@ def dims_for_variance(curves: pd.DataFrame, fractions=(0.5, 0.8, 0.9, 0.95)) -> 
         Columns encoder, encoder_name, dataset_name, fraction, dims.
     """
     keys = ["encoder", "encoder_name", "dataset_name"]
-    parts = [
-        curves[curves["variance"] >= fraction - 1e-6]
-        .groupby(keys, sort=False)["dims"]
-        .min()
-        .reset_index()
-        .assign(fraction=fraction)
-        for fraction in fractions
-    ]
-    return pd.concat(parts, ignore_index=True)
+
+    def fewest(fraction):
+        enough = curves[curves["variance"] >= fraction - 1e-6]
+        return enough.groupby(keys, sort=False)["dims"].min()
+
+    found = pd.concat({fraction: fewest(fraction) for fraction in fractions}, names=["fraction"])
+    return found.reset_index()[[*keys, "dims", "fraction"]]
 
 
 def median_dims(dims: pd.DataFrame) -> pd.DataFrame:
@@ -120,10 +119,14 @@ def median_dims(dims: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _spans(dims: pd.DataFrame) -> pd.DataFrame:
+    by = dims.groupby(["encoder_name", "fraction"], sort=False)["dims"]
+    return by.agg(["median", "min", "max"])
+
+
 def written_dims(dims: pd.DataFrame) -> pd.DataFrame:
     """Write `dims_for_variance` as text, median [fewest, most] over datasets, as `median_dims`."""
-    by = dims.groupby(["encoder_name", "fraction"], sort=False)["dims"]
-    spans = by.agg(["median", "min", "max"])
+    spans = _spans(dims)
     texts = number_texts(spans["median"], None, spans["min"], spans["max"], decimals=0)
     wide = texts.unstack("fraction").reindex(dims["encoder_name"].unique())
     return wide.set_axis([f"{fraction:.0%}" for fraction in wide.columns], axis=1)
@@ -144,33 +147,22 @@ def plot_variance_curves(curves: pd.DataFrame, styles: dict[str, dict]) -> Figur
         return nothing("no dataset has embeddings by any encoder")
     known = set(curves["encoder"])
     rows = rows_by_backbone({name: style for name, style in styles.items() if name in known})
-    figure, all_axes = plt.subplots(
-        len(rows),
-        2,
-        figsize=(8, 0.6 + 2.3 * len(rows)),
-        sharey=True,
-        sharex="col",
-        squeeze=False,
-        layout="constrained",
-    )
+    size = (8, 0.6 + 2.3 * len(rows))
+    figure, all_axes = panels(len(rows), 2, size, sharey=True, sharex="col")
     for line, (backbone, encoders) in zip(all_axes, rows.items(), strict=True):
         for name in encoders:
             curve, style = curves[curves["encoder"] == name], styles[name]
-            dashes = dashes_in_row(style, backbone)
+            color, dashes = style["color"], dashes_in_row(style, backbone)
+            band = {"color": color, "alpha": 0.1, "linewidth": 0}
             for axes, dims in zip(line, ("dims", "relative"), strict=True):
-                look = {"color": style["color"], "linestyle": dashes, "label": style["label"]}
+                look = {"color": color, "linestyle": dashes, "label": style["label"]}
                 axes.plot(curve[dims], curve["median"], **look)
-                axes.fill_between(
-                    *(curve[dims], curve["low"], curve["high"]),
-                    color=style["color"],
-                    alpha=0.1,
-                    linewidth=0,
-                )
+                axes.fill_between(curve[dims], curve["low"], curve["high"], **band)
         for axes in line:
             axes.set(xscale="log", ylim=(0, 1.02))
             axes.axhline(0.9, color="0.6", linewidth=0.6, zorder=0)
         line[0].set_ylabel(f"{backbone}\nfraction of variance".strip())
-        line[1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+        legend_beside(line[1])
     all_axes[-1, 0].xaxis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
     all_axes[-1, 1].xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:g} %"))
     all_axes[-1, 0].set_xlabel("leading dimensions")
@@ -179,24 +171,20 @@ def plot_variance_curves(curves: pd.DataFrame, styles: dict[str, dict]) -> Figur
     return figure
 
 
-def say_dims(dims: pd.DataFrame, fraction: float = 0.9) -> str:
-    """Say how many dimensions hold a fraction of each encoder's variance, over the datasets.
+def say_dims(dims: pd.DataFrame) -> str:
+    """Say how many dimensions hold 90 % of each encoder's variance, over the datasets.
 
     Parameters
     ----------
     dims
-        As `dims_for_variance` gives it.
-    fraction
-        One of its fractions.
+        As `dims_for_variance` gives it, of 0.9 among other fractions.
     """
     if dims.empty:
         return NO_RESULT
-    at = dims[dims["fraction"] == fraction]
-    spans = at.groupby("encoder_name", sort=False)["dims"].agg(["min", "median", "max"])
-    spans = spans.sort_values("median")
+    spans = _spans(dims).xs(0.9, level="fraction").sort_values("median")
     return bullets(
         [
-            f"**{name}**: {fraction:.0%} of the variance in {row['median']:.0f} dimensions "
+            f"**{name}**: 90% of the variance in {row['median']:.0f} dimensions "
             f"(median over datasets; {row['min']:.0f} to {row['max']:.0f})."
             for name, row in spans.iterrows()
         ]
