@@ -39,7 +39,6 @@ from zsc_utils.study.ledger import (
     Estimate,
     Evidence,
     claim,
-    joint_verdict,
 )
 from zsc_utils.study.stats import cluster_bootstrap_se, sign_flip_p, spearman
 from zsc_utils.study.tables import number_texts
@@ -53,6 +52,13 @@ STUDY_DIMENSIONS = 50  # of the study's UMAP
 CELL = ["dataset", "clusterer"]
 ON_A_BACKBONE = [*CELL, "backbone"]
 FACTS = ["dataset_name", "encoder", "encoder_name", "backbone", "method"]
+# What claims read of reductions and of kNN accuracies.
+NO_ROWS = pd.DataFrame(
+    columns=[
+        *("group", "dataset", "dataset_name", "encoder", "encoder_name", "clusterer"),
+        *("reduction", "n_components", "seed", "ami", "k", "accuracy"),
+    ]
+)
 
 
 def over_datasets(values: pd.Series, encoders: pd.Series) -> Estimate:
@@ -77,10 +83,10 @@ def scored(frame: pd.DataFrame) -> pd.DataFrame:
 
 def paired(one: pd.DataFrame, other: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Pair cells by keys, each of one side with each of the other; `value` is the difference."""
-    against = ["encoder", "encoder_name", "value"]
-    right = other.assign(**{f"{name}_other": other[name] for name in against})
-    right = right[[*keys, *(f"{name}_other" for name in against)]]
-    pairs = one[[*dict.fromkeys([*keys, *FACTS, "value"])]].merge(right, on=keys)
+    left = one[[*dict.fromkeys([*keys, *FACTS, "value"])]]
+    right = other.assign(encoder_other=other["encoder"])
+    right = right[[*keys, "encoder_other", "encoder_name", "value"]]
+    pairs = left.merge(right, on=keys, suffixes=("", "_other"))
     return pairs.assign(value=pairs["value"] - pairs["value_other"])
 
 
@@ -190,13 +196,9 @@ def _umap_minus(evidence: Evidence, other: str) -> pd.DataFrame:
     keys = [*CELL, *FACTS, "reduction", "n_components"]
     cells = cells.groupby(keys, sort=False, dropna=False)["ami"].mean().reset_index()
     cells = cells.assign(value=100 * cells["ami"].astype(float))
-    dimensions = _dimensions(cells)
-    reduced = {
-        name: cells[(cells["reduction"] == name) & (cells["n_components"] == dimensions)]
-        for name in ("umap", "pca")
-    }
-    reduced["none"] = cells[cells["reduction"] == "none"]
-    return paired(reduced["umap"], reduced[other], [*CELL, "encoder"])
+    compared = cells[cells["n_components"].eq(_dimensions(cells)) | cells["reduction"].eq("none")]
+    sides = (compared[compared["reduction"] == name] for name in ("umap", other))
+    return paired(*sides, [*CELL, "encoder"])
 
 
 def _dimensions(cells: pd.DataFrame) -> float:
@@ -312,7 +314,6 @@ def noise_ceiling_minus_knn(evidence: Evidence) -> Estimate:
     different clusterers, not the same ones again, the ceiling is low and the test a strict one.
     """
     ami = scored(evidence.table)
-    names = dict(ami[["encoder", "encoder_name"]].to_numpy())
     gaps, ranked = {}, set()
     for name, here in evidence.knn.groupby("dataset_name", sort=False):
         accuracy = here.astype({"accuracy": float}).pivot_table(
@@ -327,7 +328,7 @@ def noise_ceiling_minus_knn(evidence: Evidence) -> Estimate:
         if not np.isnan(gap):
             gaps[name] = gap
             ranked |= set(known)
-    encoders = pd.Series([name for encoder, name in names.items() if encoder in ranked])
+    encoders = ami.loc[ami["encoder"].isin(ranked), "encoder_name"]
     return over_datasets(pd.Series(gaps, dtype=float), encoders)
 
 
@@ -385,26 +386,10 @@ def claims_ledger(table: pd.DataFrame, reductions: pd.DataFrame, knn: pd.DataFra
         `by_dataset` (name to value), `verdict` on the statistic and `reason` where it is undecided,
         `claim_verdict` on the claim.
     """
-    evidence = Evidence(table, _with_columns(reductions, "n_components"), _with_columns(knn, "k"))
-    ledger = pd.DataFrame(
-        [
-            {"id": claim.id, "claim": claim.sentence} | statistic.judge(evidence)
-            for claim in CLAIMS.values()
-            for statistic in claim.statistics
-        ]
-    )
-    judged = ledger.groupby("id")["verdict"].agg(joint_verdict)
-    letters = ledger.groupby("id").cumcount().map("abcdefgh".__getitem__)
-    several = ledger.groupby("id")["id"].transform("size") > 1
-    key = ledger["id"] + letters.where(several, "")
-    return ledger.assign(key=key, claim_verdict=ledger["id"].map(judged))
-
-
-def _with_columns(frame: pd.DataFrame, extra: str) -> pd.DataFrame:
-    """Give a frame without rows, which may have no columns either, those that claims read."""
-    columns = ["group", "dataset", "dataset_name", "encoder", "encoder_name", "clusterer"]
-    columns += ["reduction", "seed", "ami", "accuracy", extra]
-    return frame if len(frame) else pd.DataFrame(columns=columns)
+    # What is empty may lack columns too.
+    frames = (frame if len(frame) else NO_ROWS for frame in (reductions, knn))
+    evidence = Evidence(table, *frames)
+    return pd.DataFrame([row for one in CLAIMS.values() for row in one.judge(evidence)])
 
 
 def written_claims(ledger: pd.DataFrame) -> pd.DataFrame:
@@ -420,15 +405,18 @@ def written_claims(ledger: pd.DataFrame) -> pd.DataFrame:
         number_texts(part["estimate"], None, part["low"], part["high"], DECIMALS[unit]).fillna("–")
         for unit, part in ledger.groupby("unit")
     ]
-    rows = ledger.assign(written=pd.concat(texts)).groupby("id", sort=False)
+    rows = ledger.assign(
+        statistic=[_statistic(row) for row in ledger.itertuples()],
+        estimate=pd.concat(texts),
+        p=["–" if np.isnan(p) else f"{p:.3g}" for p in ledger["p"]],
+        datasets=[f"{row.n} of {row.asked}" for row in ledger.itertuples()],
+    ).groupby("id", sort=False)
     written = {
         "claim": rows["claim"].first(),
-        "statistic": rows.apply(lambda r: _joined(_statistic(row) for row in r.itertuples())),
-        "estimate [95 % interval]": rows["written"].agg(_joined),
-        "p": rows["p"].agg(lambda ps: _joined("–" if np.isnan(p) else f"{p:.3g}" for p in ps)),
-        "datasets": rows.apply(
-            lambda r: _joined(dict.fromkeys(f"{row.n} of {row.asked}" for row in r.itertuples()))
-        ),
+        "statistic": rows["statistic"].agg(_joined),
+        "estimate [95 % interval]": rows["estimate"].agg(_joined),
+        "p": rows["p"].agg(_joined),
+        "datasets": rows["datasets"].agg(lambda counts: _joined(counts.unique())),
         "verdict": rows.apply(_judged),
     }
     return pd.DataFrame(written)
@@ -596,7 +584,8 @@ def say_verdicts(ledger: pd.DataFrame, profile: str, description: str) -> str:
     """
     everything = ledger.drop_duplicates("id")
     # A claim on other data stands beside those of the profile.
-    judged = everything[everything["id"].isin(list(CLAIMS))]
+    of_profile = everything["id"].isin(list(CLAIMS))
+    judged = everything[of_profile]
     sentences = []
     for verdict in VERDICTS:
         here = judged.loc[judged["claim_verdict"] == verdict, "id"]
@@ -605,7 +594,7 @@ def say_verdicts(ledger: pd.DataFrame, profile: str, description: str) -> str:
     beside = [
         f"Beside them {row.id}, on {row.n} sets of {row.group} and the same for every profile: "
         f"**{row.claim_verdict}**."
-        for row in everything[~everything["id"].isin(list(CLAIMS))].itertuples()
+        for row in everything[~of_profile].itertuples()
     ]
     opening = f"On the profile `{profile}` ({description.rstrip('.')}):"
     return f"{opening}\n\n{bullets([*sentences, *beside])}"

@@ -7,6 +7,7 @@ clusterings of one folder to take, and how good it is. A set counts once, howeve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,7 +20,7 @@ from zsc_utils.own import calibration
 from zsc_utils.own.calibration import BASELINE, CRITERIA, CUT, READ_OFF
 from zsc_utils.study.base import bullets
 from zsc_utils.study.figures import COLORS, intervals
-from zsc_utils.study.ledger import CLAIMS, Evidence, joint_verdict
+from zsc_utils.study.ledger import CLAIMS, Evidence
 from zsc_utils.study.silhouettes import regrets_by_way
 from zsc_utils.study.stats import (
     mean_interval,
@@ -406,16 +407,11 @@ def with_real_images(ledger: pd.DataFrame, table: pd.DataFrame | None = None) ->
     """
     results = real_results(with_baseline() if table is None else table)
     evidence = Evidence(results, pd.DataFrame(), pd.DataFrame())
-    rows = pd.DataFrame([one.judge(evidence) for one in CLAIMS["C7"].statistics])
-    rows = rows.assign(
-        id=REAL,
-        claim="The same on real images (notebook 12), whatever the profile.",
-        group=REAL_GROUP,
-        key=[REAL + letter for letter in "abcdefgh"[: len(rows)]],
-        claim_verdict=joint_verdict(rows["verdict"]),
-    )
+    sentence = "The same on real images (notebook 12), whatever the profile."
+    claim = replace(CLAIMS["C7"], id=REAL, sentence=sentence)
+    rows = pd.DataFrame(claim.judge(evidence)).assign(group=REAL_GROUP)
     last = np.flatnonzero(ledger["id"] == "C7")[-1] + 1
-    return pd.concat([ledger[:last], rows[ledger.columns], ledger[last:]], ignore_index=True)
+    return pd.concat([ledger[:last], rows, ledger[last:]], ignore_index=True)
 
 
 # Figures.
