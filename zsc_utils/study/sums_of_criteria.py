@@ -280,15 +280,15 @@ def nested_choice(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return found, pd.DataFrame(rows).T.infer_objects().rename_axis("set")
 
 
-def written_sums(compared: pd.DataFrame, first: int = 8) -> pd.DataFrame:
-    """Write `compare_sums` for a table: the best few, all that are near and simple, the shipped.
+def written_sums(compared: pd.DataFrame) -> pd.DataFrame:
+    """Write `compare_sums` for a table: the best eight, all that are near and simple, the shipped.
 
     Its columns: what is in the sum; `regret` and how much `more` it is than the best one's, each
     with its standard error; whether that is `near`.
     """
     fewest = compared.loc[compared["near"], "criteria"].min()
     simple = compared["near"] & (compared["criteria"] == fewest)
-    kept = (np.arange(len(compared)) < first) | simple | (compared["criteria"] == 1)
+    kept = (np.arange(len(compared)) < 8) | simple | (compared["criteria"] == 1)
     rows = compared[kept | (compared.index == SHIPPED)]
     parts = {
         SHORT[name]: ["+" if name in criteria_of(way) else "" for way in rows.index]
