@@ -19,7 +19,6 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from zsc_utils.study.base import (
     bullets,
@@ -147,7 +146,7 @@ MAE_AND_OTHERS = "a fine-tuned MAE and another fine-tuned encoder"
 def fine_tuned_mae_minus_others(evidence: Evidence) -> Estimate:
     """AMI of fine-tuned MAE minus that of the other fine-tuned encoders."""
     cells = scored(evidence.table)
-    return over_pairs(_mae_beside_others(cells[cells["fine_tuned_from"].notna()]))
+    return _mae_minus_others(cells[cells["fine_tuned_from"].notna()])
 
 
 @C5.statistic(
@@ -158,15 +157,14 @@ def gain_of_mae_minus_others(evidence: Evidence) -> Estimate:
 
     An encoder that stood above the others all along would not stand out *once* fine-tuned.
     """
-    gains = _gains(scored(evidence.table))
-    return over_pairs(_mae_beside_others(gains))
+    return _mae_minus_others(_gains(scored(evidence.table)))
 
 
-def _mae_beside_others(cells: pd.DataFrame) -> pd.DataFrame:
+def _mae_minus_others(cells: pd.DataFrame) -> Estimate:
     """Pair MAE with the others on its backbone, or with all where it is alone on it."""
     mae = cells["method"].astype(str).str.startswith("MAE")
     pairs = paired(cells[mae], cells[~mae], ON_A_BACKBONE)
-    return pairs if len(pairs) else paired(cells[mae], cells[~mae], CELL)
+    return over_pairs(pairs if len(pairs) else paired(cells[mae], cells[~mae], CELL))
 
 
 C6 = claim("C6", "UMAP improves clustering, over the raw embedding and over PCA.")
@@ -175,16 +173,16 @@ C6 = claim("C6", "UMAP improves clustering, over the raw embedding and over PCA.
 @C6.statistic("AMI, UMAP − no reduction", side=1, needs="a trained encoder with UMAP and without")
 def umap_minus_none(evidence: Evidence) -> Estimate:
     """AMI of the same clusterer after UMAP minus without reduction."""
-    return over_pairs(_umap_minus(evidence, "none"))
+    return _umap_minus(evidence, "none")
 
 
 @C6.statistic("AMI, UMAP − PCA", side=1, needs="a trained encoder with UMAP and with PCA")
 def umap_minus_pca(evidence: Evidence) -> Estimate:
     """AMI of the same clusterer after UMAP minus after PCA to as many dimensions."""
-    return over_pairs(_umap_minus(evidence, "pca"))
+    return _umap_minus(evidence, "pca")
 
 
-def _umap_minus(evidence: Evidence, other: str) -> pd.DataFrame:
+def _umap_minus(evidence: Evidence, other: str) -> Estimate:
     """Pair UMAP with another reduction, encoder by encoder, at the study's number of dimensions.
 
     At their best dimensions, chosen by the AMI that is compared, the reduction that was tried at
@@ -198,7 +196,7 @@ def _umap_minus(evidence: Evidence, other: str) -> pd.DataFrame:
     cells = cells.assign(value=100 * cells["ami"].astype(float))
     compared = cells[cells["n_components"].eq(_dimensions(cells)) | cells["reduction"].eq("none")]
     sides = (compared[compared["reduction"] == name] for name in ("umap", other))
-    return paired(*sides, [*CELL, "encoder"])
+    return over_pairs(paired(*sides, [*CELL, "encoder"]))
 
 
 def _dimensions(cells: pd.DataFrame) -> float:
@@ -413,10 +411,10 @@ def written_claims(ledger: pd.DataFrame) -> pd.DataFrame:
     ).groupby("id", sort=False)
     written = {
         "claim": rows["claim"].first(),
-        "statistic": rows["statistic"].agg(_joined),
-        "estimate [95 % interval]": rows["estimate"].agg(_joined),
-        "p": rows["p"].agg(_joined),
-        "datasets": rows["datasets"].agg(lambda counts: _joined(counts.unique())),
+        "statistic": rows["statistic"].agg("; ".join),
+        "estimate [95 % interval]": rows["estimate"].agg("; ".join),
+        "p": rows["p"].agg("; ".join),
+        "datasets": rows["datasets"].agg(lambda counts: "; ".join(counts.unique())),
         "verdict": rows.apply(_judged),
     }
     return pd.DataFrame(written)
@@ -451,11 +449,7 @@ def _statistic(row) -> str:
 def _judged(rows: pd.DataFrame) -> str:
     judged = rows["claim_verdict"].iloc[0]
     reasons = dict.fromkeys(rows.loc[rows["verdict"] == UNDECIDED, "reason"])
-    return f"{judged} ({_joined(reasons)})" if judged == UNDECIDED else judged
-
-
-def _joined(parts) -> str:
-    return "; ".join(parts)
+    return f"{judged} ({'; '.join(reasons)})" if judged == UNDECIDED else judged
 
 
 # Told apart by colour, by shape and by the word beside the interval.
@@ -501,10 +495,8 @@ def _forest(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_xlim(-reach, reach)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.axvline(0, color="0.4", linewidth=0.8, zorder=1)
+    axes.barh(rows.index, rows["side"] * reach, 0.84, color="0.93", edgecolor="none", zorder=0)
     for row in rows.itertuples():
-        predicted = Rectangle((0, row.Index - 0.42), row.side * reach, 0.84, zorder=0)
-        predicted.set(facecolor="0.93", edgecolor="none")
-        axes.add_patch(predicted)
         if row.n:
             _draw(axes, row)
         count = f"{row.n} of {row.asked} dataset{'s' if row.asked != 1 else ''}"
@@ -538,7 +530,7 @@ def _draw(axes: Axes, row) -> None:
 
 
 def _label(row) -> str:
-    """Break a long name at a comma or before a minus sign."""
+    """Break a long name before a minus sign."""
     name = row.statistic.replace(" − ", "\n− ") if len(row.statistic) > 40 else row.statistic
     about = "all datasets" if row.group == "all" else row.group
     return f"{row.key}  {name}\n({about})" if "\n" not in name else f"{row.key}  {name} ({about})"

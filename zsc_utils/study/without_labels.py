@@ -97,9 +97,8 @@ def regrets(table: pd.DataFrame, sums: Sequence[str]) -> pd.DataFrame:
     parts = []
     for question, (fixed, candidate) in QUESTIONS.items():
         rows = table if "told" in candidate else nearest_to_classes(table)
-        if candidate == ("told",):
-            rows = rows.dropna(subset=["told"])
         choice = [*CUT, *fixed]
+        # Where one stands alone nothing is chosen.
         rows = rows[rows.groupby(choice)["ami"].transform("size") > 1]
         lacking = rows.groupby(choice)["ami"].transform("max") - rows["ami"]
         rows = rows.assign(regret=lacking, hit=1.0 * (lacking == 0))
@@ -307,11 +306,11 @@ def plot_correlations(found: pd.DataFrame) -> Figure:
     }
     for axes, place in zip(all_axes, (WITHIN, BETWEEN), strict=True):
         name_rows(axes, [way_name(way) for way in CRITERIA])
+        here = found[found["place"] == place].set_index("way")
         for shift, (of, look) in zip((-0.14, 0.14), looks.items(), strict=True):
-            rows = found[(found["place"] == place) & (found["of"] == of)].set_index("way")
-            y = np.arange(len(CRITERIA)) + shift
-            look |= {"label": of, "markersize": 5, "elinewidth": 1.4}
-            intervals(axes, rows.reindex(CRITERIA), "rho", y, **look)
+            rows = here[here["of"] == of].reindex(CRITERIA)
+            y = np.arange(len(rows)) + shift
+            intervals(axes, rows, "rho", y, label=of, markersize=5, elinewidth=1.4, **look)
         axes.set_title(place)
         axes.set_xlabel("Spearman's ρ with AMI")
     all_axes[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5))
@@ -330,8 +329,7 @@ def written_sets(measured: pd.DataFrame) -> pd.DataFrame:
     measured
         As `calibration.measured` gives it; of several cuts the largest counts.
     """
-    sizes = measured.groupby("set")[["n", "n_classes"]].max()
-    sizes = sizes.rename(columns={"n": "images", "n_classes": "classes"})
+    sizes = measured.groupby("set").agg(images=("n", "max"), classes=("n_classes", "max"))
     facts = pd.read_csv(calibration.SOURCES, index_col="set")
     return facts[["domain"]].join(sizes).join(facts["source"])
 
