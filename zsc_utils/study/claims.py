@@ -224,13 +224,10 @@ def rho_umap_minus_original(evidence: Evidence) -> Estimate:
     without S in one of the spaces counts in neither.
     """
 
-    def statistic(ami, original, umap):
-        differences = []
-        for a, o, u in zip(ami, original, umap, strict=True):
-            known = ~np.isnan(a + o + u)
-            by_original, by_umap = spearman(a[known], np.array([o, u])[:, known])
-            differences.append(by_umap - by_original)
-        return _mean(differences)
+    def statistic(i, ami, original, umap):
+        known = ~np.isnan(ami[i] + original[i] + umap[i])
+        by_original, by_umap = spearman(ami[i, known], np.array([original[i], umap[i]])[:, known])
+        return by_umap - by_original
 
     return _of_pooled(evidence.table, statistic)
 
@@ -249,15 +246,11 @@ def rho_umap_minus_half_of_ami(evidence: Evidence) -> Estimate:
     as AMI does" begins: above it ρ lies nearer to AMI's own than to zero.
     """
 
-    def statistic(ami, _, umap):
-        differences = []
-        for i, (a, u) in enumerate(zip(ami, umap, strict=True)):
-            known = ~np.isnan(a + u)
-            by_umap, *by_others = spearman(
-                a[known], np.array([u, *np.delete(ami, i, axis=0)])[:, known]
-            )
-            differences.append(by_umap - _mean(by_others) / 2)
-        return _mean(differences)
+    def statistic(i, ami, _, umap):
+        known = ~np.isnan(ami[i] + umap[i])
+        others = np.delete(ami, i, axis=0)
+        by_umap, *by_others = spearman(ami[i, known], np.array([umap[i], *others])[:, known])
+        return by_umap - _mean(by_others) / 2
 
     return _of_pooled(evidence.table, statistic)
 
@@ -269,9 +262,10 @@ def _mean(values: list[float]) -> float:
 
 
 def _of_pooled(table: pd.DataFrame, statistic) -> Estimate:
-    """Compute a statistic of all datasets × encoders; whole datasets are resampled for its error.
+    """Average a statistic over clusterers; for its error whole datasets are resampled.
 
-    The statistic takes AMI, S in the original and S in the UMAP space, each (clusterers, points).
+    The statistic takes the number of a clusterer, then AMI, S in the original and S in the UMAP
+    space of all datasets × encoders, each (clusterers, points).
     """
     cells = pretrained_only(with_score(table))
     cells = cells[cells.groupby("dataset")["silhouette_umap"].transform("count") > 0]
@@ -282,13 +276,18 @@ def _of_pooled(table: pd.DataFrame, statistic) -> Estimate:
     ).astype(float)
     n_clusterers = wide.shape[1] // 3
     arrays = wide.to_numpy().T.reshape(3, n_clusterers, len(wide))
-    value = statistic(*arrays)
+
+    def mean(points: np.ndarray) -> float:
+        drawn = arrays[..., points]
+        return _mean([statistic(i, *drawn) for i in range(n_clusterers)])
+
+    value = mean(np.arange(len(wide)))
     if np.isnan(value):
         return Estimate()
     datasets = wide.index.get_level_values("dataset").to_series()
     return Estimate(
         value=value,
-        se=cluster_bootstrap_se(lambda chosen: statistic(*arrays[..., chosen]), datasets),
+        se=cluster_bootstrap_se(mean, datasets),
         n=datasets.nunique(),
         encoders=tuple(dict.fromkeys(cells["encoder_name"])),
     )

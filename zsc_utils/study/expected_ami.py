@@ -221,10 +221,8 @@ def plot_sets(
             part = rows[rows["inside"] == inside]
             axes.scatter(part[READ_OFF], 100 * part["ami"], s=7, color=color, linewidth=0)
         axes.set_title(f"{name}: {row['covered']:.0f} % inside", fontsize=8)
-    for axes in all_axes[-1]:
-        axes.set_xlabel("S in UMAP space")
-    for axes in all_axes[:, 0]:
-        axes.set_ylabel("AMI (%)")
+    plt.setp(all_axes[-1], xlabel="S in UMAP space")
+    plt.setp(all_axes[:, 0], ylabel="AMI (%)")
     sns.despine(figure)
     return figure
 

@@ -98,7 +98,8 @@ def ranking_weights(table: pd.DataFrame, criteria: Sequence[str]) -> pd.Series:
     Series
         A weight for each criterion: AMI for each unit of it.
     """
-    X, y = _beyond_cuts(table[list(criteria)].fillna(0), table), _beyond_cuts(table["ami"], table)
+    X = _beyond_cuts(table[list(criteria)].fillna(0), table)
+    y = _beyond_cuts(table["ami"], table)
     root = np.sqrt(calibration.of_sets(table["ami"], table["set"])).to_numpy()
     found, *_ = np.linalg.lstsq(X.to_numpy() * root[:, None], y.to_numpy() * root, rcond=None)
     return pd.Series(found, list(criteria))
