@@ -19,6 +19,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from zsc_utils.study.base import (
     bullets,
@@ -494,8 +495,10 @@ def _forest(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_xlim(-reach, reach)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.axvline(0, color="0.4", linewidth=0.8, zorder=1)
-    axes.barh(rows.index, rows["side"] * reach, 0.84, color="0.93", edgecolor="none", zorder=0)
     for row in rows.itertuples():
+        predicted = Rectangle((0, row.Index - 0.42), row.side * reach, 0.84, zorder=0)
+        predicted.set(facecolor="0.93", edgecolor="none")
+        axes.add_patch(predicted)
         if row.n:
             _draw(axes, row)
         count = f"{row.n} of {row.asked} dataset{'s' if row.asked != 1 else ''}"
