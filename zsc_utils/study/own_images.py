@@ -125,14 +125,15 @@ def plot_numbers(found: Sorted, tolerance: float) -> Figure:
 
 
 def sizes(clusters: np.ndarray) -> pd.Series:
-    """Count the images of each cluster, largest first; those that were left out come last.
+    """Count the images of each cluster, largest first, of one size by number; left out come last.
 
     Parameters
     ----------
     clusters
         int (n,), −1 = left out.
     """
-    counts = pd.Series(clusters).value_counts().sort_index().sort_values(ascending=False)
+    by_number = pd.Series(clusters).value_counts().sort_index()
+    counts = by_number.sort_values(ascending=False, kind="stable")
     left_out = counts.pop(-1) if -1 in counts.index else 0
     counts.index = counts.index.astype(str)
     if left_out:
