@@ -10,13 +10,13 @@ a second run goes on from there.
 
 from __future__ import annotations
 
-import argparse
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import typer
 from criteria import density_validity, stability
 from tqdm.auto import tqdm
 
@@ -38,6 +38,8 @@ MOST = 1200
 # Of the two sets that have as many images, larger cuts by the first encoder; some criteria, whose
 # cost grows with the square, are left out there, and slow clusterers are told fewer numbers.
 LARGE, LARGE_CUTS, QUADRATIC_UP_TO, FEW = ("cifar10", "mnist"), (4000, 10_000), 2000, (5, 10, 20)
+# What the name of a large set ends with where all of its images are meant.
+WHOLE = " whole"
 
 
 def sets(data: Path, build: Path) -> dict[str, ImageDataset]:
@@ -55,7 +57,22 @@ def sets(data: Path, build: Path) -> dict[str, ImageDataset]:
     for name in ("digits", "faces", "textures"):
         found[name] = load_dataset(name)
     small = {name: one.subset(MOST, stratify=len(one) > MOST) for name, one in found.items()}
-    return small | {f"{name} whole": found[name] for name in LARGE}
+    return small | {name + WHOLE: found[name] for name in LARGE}
+
+
+def embedded(opened: dict[str, ImageDataset], build: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Embed every set by every encoder, large sets as a whole by the first alone."""
+    spaces = {name: {} for name in opened}
+    for encoder in (*ENCODERS_TAKEN, BASELINE):
+        source = find_encoder(encoder)
+        for name, dataset in opened.items():
+            if name.endswith(WHOLE) and encoder != ENCODERS_TAKEN[0]:
+                continue
+            spaces[name][encoder] = stored_embeddings(
+                dataset, source, cache=build, precision=Precision.bf16
+            ).array
+        source.release()
+    return spaces
 
 
 def cuts(classes: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
@@ -123,49 +140,35 @@ def one_cut(name: str, cut: str, spaces: dict, classes: np.ndarray, file: Path) 
     if cut == "all":
         tables.append(criteria({BASELINE: spaces[BASELINE]}, classes))
     table = pd.concat(tables, ignore_index=True)
-    n_classes = len(np.unique(classes))
-    for at, column in enumerate((name, cut, len(classes), n_classes)):
-        table.insert(at, ("set", "cut", "n", "n_classes")[at], column)
+    facts = {"set": name, "cut": cut, "n": len(classes), "n_classes": len(np.unique(classes))}
     with atomic_path(file) as draft:
-        table.to_csv(draft, index=False)
+        pd.DataFrame(facts, table.index).join(table).to_csv(draft, index=False)
 
 
-def main() -> None:
+def main(
+    data: Path = Path("../shared/data"),
+    build: Path = Path("build/calibration"),
+    out: Path = TABLES / "calibration.csv",
+    jobs: int = 2,
+) -> None:
     """Compute what is missing and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--build", type=Path, default=Path("build/calibration"))
-    parser.add_argument("--out", type=Path, default=TABLES / "calibration.csv")
-    parser.add_argument("--jobs", type=int, default=2)
-    asked = parser.parse_args()
     calls, files = [], []
-    opened = sets(asked.data, asked.build)
-    spaces = {name: {} for name in opened}
-    for encoder in (*ENCODERS_TAKEN, BASELINE):
-        source = find_encoder(encoder)
-        for name, dataset in opened.items():
-            if name.endswith(" whole") and encoder != ENCODERS_TAKEN[0]:
-                continue
-            spaces[name][encoder] = stored_embeddings(
-                dataset, source, cache=asked.build, precision=Precision.bf16
-            ).array
-        source.release()
+    opened = sets(data, build)
+    spaces = embedded(opened, build)
     for name, dataset in opened.items():
         classes = dataset.labels[dataset.facts.label].to_numpy(str)
-        whole = name.endswith(" whole")
-        name = name.removesuffix(" whole")
-        for cut, rows in large_cuts(classes) if whole else cuts(classes):
-            files.append(asked.build / "criteria" / f"{name}-{cut.replace(' ', '_')}.csv")
-            from_all = spaces[f"{name} whole" if whole else name]
-            here = {encoder: np.array(X[rows]) for encoder, X in from_all.items()}
+        of = name.removesuffix(WHOLE)
+        for cut, rows in large_cuts(classes) if name.endswith(WHOLE) else cuts(classes):
+            files.append(build / "criteria" / f"{of}-{cut.replace(' ', '_')}.csv")
+            here = {encoder: np.array(X[rows]) for encoder, X in spaces[name].items()}
             if not files[-1].exists():
-                calls.append((one_cut, name, cut, here, classes[rows], files[-1]))
-    for _ in tqdm(in_processes(calls, asked.jobs), total=len(calls), unit="cut"):
+                calls.append((one_cut, of, cut, here, classes[rows], files[-1]))
+    for _ in tqdm(in_processes(calls, jobs), total=len(calls), unit="cut"):
         pass
     table = pd.concat([pd.read_csv(file) for file in files])
-    with atomic_path(asked.out) as draft:
+    with atomic_path(out) as draft:
         table.to_csv(draft, index=False, float_format="%.3g")
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -8,7 +8,7 @@ from sklearn.isotonic import IsotonicRegression
 from zsc_utils.errors import UnknownNameError
 from zsc_utils.own import calibration
 from zsc_utils.own.calibration import calibrate, quantile_over_sets
-from zsc_utils.study import sums_of_criteria, without_labels
+from zsc_utils.study import expected_ami, sums_of_criteria
 from zsc_utils.study.sums_of_criteria import regrets
 
 BOTH = ("agreement_clusterers", "silhouette_original")
@@ -150,10 +150,10 @@ def test_coverage_learns_nothing_of_the_set_that_it_counts(monkeypatch):
         lambda table, known=calibrate: seen.append(set(table["set"])) or known(table),
     )
     table = made_up(noise=0.05)
-    elsewhere = without_labels.learnt_elsewhere(table)
+    elsewhere = expected_ami.learnt_elsewhere(table)
     assert [6 - len(names) for names in seen] == [1] * 6
     assert all(name not in names for name, names in zip(elsewhere, seen, strict=True))
-    found = without_labels.coverage_by_set(without_labels.expected(table, elsewhere))
+    found = expected_ami.coverage_by_set(expected_ami.expected(table, elsewhere))
     assert found["covered"].between(0, 100).all() and (found["width"] > 0).all()
 
 

@@ -79,6 +79,13 @@ def test_clusters_come_by_size_and_their_images_by_distance_to_the_medoid():
     }
 
 
+def test_clusters_of_one_size_come_by_number():
+    clusters = np.random.default_rng(0).integers(0, 40, 200)
+    counts = own_images.sizes(clusters)
+    assert len(set(counts)) < len(counts)
+    assert counts.index.tolist() == sorted(counts.index, key=lambda c: (-counts[c], int(c)))
+
+
 @pytest.fixture
 def found():
     """Two clusterers, one told three numbers, another skipped."""

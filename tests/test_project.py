@@ -19,7 +19,7 @@ from zsc_utils.datasets import DATASETS
 from zsc_utils.encoders import ENCODERS
 from zsc_utils.own import calibration
 from zsc_utils.recipes import encoders_with_recipes, recipe_for
-from zsc_utils.study import COMMON, SECTIONS, without_labels
+from zsc_utils.study import COMMON, SECTIONS, expected_ami
 from zsc_utils.sweep.cells import find_encoders
 from zsc_utils.sweep.profile import load_profile, profile_names
 
@@ -194,8 +194,8 @@ def test_readme_tables_are_those_of_the_reference_run(name):
 
 def test_coverage_in_readme_is_that_of_the_calibration():
     table = calibration.measured()
-    proposals = without_labels.expected(table, without_labels.learnt_elsewhere(table))
-    found = without_labels.coverage_by_set(proposals).sort_index().round().astype(int)
+    proposals = expected_ami.expected(table, expected_ami.learnt_elsewhere(table))
+    found = expected_ami.coverage_by_set(proposals).sort_index().round().astype(int)
     readme = (ROOT / "README.md").read_text()
     for name, column in (("inside (%)", "covered"), ("width (points)", "width")):
         row = f"| {name} | " + " | ".join(map(str, found[column])) + " |"

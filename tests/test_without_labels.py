@@ -12,7 +12,7 @@ from conftest import ROOT
 from zsc_utils.book import ledger as ledger_of_the_book
 from zsc_utils.own import calibration
 from zsc_utils.own.calibration import CRITERIA
-from zsc_utils.study import claims, sums_of_criteria, tables, without_labels
+from zsc_utils.study import claims, expected_ami, sums_of_criteria, tables, without_labels
 from zsc_utils.study.ledger import CLAIMS
 from zsc_utils.study.sums_of_criteria import SHIPPED
 from zsc_utils.study.without_labels import ELSEWHERE, RANDOM
@@ -43,17 +43,17 @@ def sums(shipped):
 
 @pytest.fixture(scope="module")
 def elsewhere():
-    return without_labels.learnt_elsewhere(calibration.measured())
+    return expected_ami.learnt_elsewhere(calibration.measured())
 
 
 @pytest.fixture(scope="module")
 def proposals(elsewhere):
-    return without_labels.expected(calibration.measured(), elsewhere)
+    return expected_ami.expected(calibration.measured(), elsewhere)
 
 
 @pytest.fixture(scope="module")
 def covered(proposals):
-    return without_labels.coverage_by_set(proposals)
+    return expected_ami.coverage_by_set(proposals)
 
 
 def test_cuts_that_lack_a_criterion_are_left_out():
@@ -239,7 +239,7 @@ def test_coverage_is_counted_set_by_set(covered, elsewhere):
 def test_coverage_on_left_out_sets_is_about_what_is_promised(covered):
     assert covered["covered"].mean() >= 70
     assert covered["covered"].is_monotonic_increasing
-    written = without_labels.written_coverage(covered)
+    written = expected_ami.written_coverage(covered)
     assert written.loc["mean over sets", "covered"] == pytest.approx(covered["covered"].mean())
 
 
@@ -251,10 +251,10 @@ def test_errors_of_reading_off_by_hand():
         for name, ami in amis.items()
         for told in (2, 4)
     ]
-    errors = without_labels.level_errors(pd.DataFrame(rows)).set_index("way")["mean"]
+    errors = expected_ami.level_errors(pd.DataFrame(rows)).set_index("way")["mean"]
     # Beyond the other sets the curve stays as it was: 20 is read as 50, 80 as 50, 50 in the middle.
     assert errors[S] == pytest.approx((30 + 0 + 30) / 3)
-    without = errors[without_labels.NO_CRITERION]
+    without = errors[expected_ami.NO_CRITERION]
     assert errors[AGREEMENT] == without == pytest.approx((45 + 0 + 45) / 3)
 
 
@@ -320,10 +320,10 @@ def test_figures_have_a_row_for_each_way_and_a_panel_for_each_set(
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     means = ways[ways["question"] == "all at once"].set_index("way")["mean"]
     assert names == [sums_of_criteria.short_name(way) for way in means.sort_values().index]
-    panels = without_labels.plot_sets(proposals, covered, elsewhere).axes
+    panels = expected_ami.plot_sets(proposals, covered, elsewhere).axes
     titles = [axes.get_title().split(":")[0] for axes in panels if axes.get_title()]
     assert titles == covered.index.tolist()
-    left, right = without_labels.plot_calibration(elsewhere[titles[0]], proposals, covered).axes
+    left, right = expected_ami.plot_calibration(elsewhere[titles[0]], proposals, covered).axes
     named = [text.get_text() for text in left.get_legend().get_texts()]
     assert named == covered.index[covered["covered"] < 80].tolist()
     assert [label.get_text() for label in right.get_yticklabels()] == covered.index.tolist()
@@ -336,8 +336,8 @@ def test_sentences_have_every_number(shipped, sums, proposals, covered):
     said = [
         without_labels.say_measured(calibration.measured(), shipped),
         without_labels.say_regrets(by_set, ways),
-        without_labels.say_sums(*sums),
-        without_labels.say_coverage(covered, without_labels.level_errors(proposals)),
+        sums_of_criteria.say_sums(*sums),
+        expected_ami.say_coverage(covered, expected_ami.level_errors(proposals)),
     ]
     assert not [text for text in said if "nan" in text]
     mean = ways.query("question == 'all at once'").set_index("way").at[SHIPPED, "mean"]

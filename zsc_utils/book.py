@@ -18,6 +18,7 @@ from zsc_utils.sweep.profile import Profile
 
 SETTINGS = ROOT / "book"
 DOCS = ROOT / "docs"
+# What needs a kernel: a progress bar or a menu.
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # A link or an image of Markdown: its text, and where it leads to.
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
@@ -85,11 +86,6 @@ def without_links(text: str, known: set[str]) -> str:
     return LINK.sub(keep, text)
 
 
-def is_progress(output: dict) -> bool:
-    """Tell whether an output is a widget, which needs a kernel: a progress bar or a menu."""
-    return WIDGET in output.get("data", {})
-
-
 def write_chapter(notebook: Path, folder: Path, known: set[str]) -> None:
     """Write an executed notebook as a page: without widgets, with links that lead somewhere."""
     content = nbformat.read(notebook, as_version=4)
@@ -97,8 +93,8 @@ def write_chapter(notebook: Path, folder: Path, known: set[str]) -> None:
     for cell in content.cells:
         if cell.cell_type == "markdown":
             cell.source = without_links(cell.source, known)
-            continue
-        cell.outputs = [output for output in cell.outputs if not is_progress(output)]
+        else:
+            cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
     nbformat.write(content, folder / notebook.name)
 
 

@@ -39,10 +39,10 @@ CUT = ["set", "cut"]
 
 
 @cache
-def measured() -> pd.DataFrame:
-    """Read the table of what was measured, encoders alone, clusterings of two clusters or more."""
+def measured(*, baseline: bool = False) -> pd.DataFrame:
+    """Read what was measured, clusterings of two clusters or more; raw pixels only if asked."""
     table = pd.read_csv(TABLE)
-    kept = table["encoder"].ne(BASELINE) & table["n_clusters"].ge(2)
+    kept = table["n_clusters"].ge(2) & (baseline | table["encoder"].ne(BASELINE))
     return table[kept].reset_index(drop=True)
 
 

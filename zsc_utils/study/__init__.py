@@ -11,6 +11,6 @@ COMMON = ("base", "stats", "figures", "tables")
 SECTIONS = (
     *("samples", "encoders", "fine_tuning", "taxonomy", "variance", "silhouettes"),
     *("reductions", "clusterers", "label_levels", "backgrounds", "neighbours"),
-    *("ledger", "claims", "sums_of_criteria", "without_labels", "maps", "own_images"),
-    *("published", "reference", "quotes"),
+    *("ledger", "claims", "sums_of_criteria", "without_labels", "expected_ami", "maps"),
+    *("own_images", "published", "reference", "quotes"),
 )

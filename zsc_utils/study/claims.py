@@ -39,7 +39,6 @@ from zsc_utils.study.ledger import (
     Estimate,
     Evidence,
     claim,
-    joint_verdict,
 )
 from zsc_utils.study.stats import cluster_bootstrap_se, sign_flip_p, spearman
 from zsc_utils.study.tables import number_texts
@@ -53,6 +52,13 @@ STUDY_DIMENSIONS = 50  # of the study's UMAP
 CELL = ["dataset", "clusterer"]
 ON_A_BACKBONE = [*CELL, "backbone"]
 FACTS = ["dataset_name", "encoder", "encoder_name", "backbone", "method"]
+# What claims read of reductions and of kNN accuracies.
+NO_ROWS = pd.DataFrame(
+    columns=[
+        *("group", "dataset", "dataset_name", "encoder", "encoder_name", "clusterer"),
+        *("reduction", "n_components", "seed", "ami", "k", "accuracy"),
+    ]
+)
 
 
 def over_datasets(values: pd.Series, encoders: pd.Series) -> Estimate:
@@ -77,10 +83,10 @@ def scored(frame: pd.DataFrame) -> pd.DataFrame:
 
 def paired(one: pd.DataFrame, other: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Pair cells by keys, each of one side with each of the other; `value` is the difference."""
-    against = ["encoder", "encoder_name", "value"]
-    right = other.assign(**{f"{name}_other": other[name] for name in against})
-    right = right[[*keys, *(f"{name}_other" for name in against)]]
-    pairs = one[[*dict.fromkeys([*keys, *FACTS, "value"])]].merge(right, on=keys)
+    left = one[[*dict.fromkeys([*keys, *FACTS, "value"])]]
+    right = other.assign(encoder_other=other["encoder"])
+    right = right[[*keys, "encoder_other", "encoder_name", "value"]]
+    pairs = left.merge(right, on=keys, suffixes=("", "_other"))
     return pairs.assign(value=pairs["value"] - pairs["value_other"])
 
 
@@ -141,7 +147,7 @@ MAE_AND_OTHERS = "a fine-tuned MAE and another fine-tuned encoder"
 def fine_tuned_mae_minus_others(evidence: Evidence) -> Estimate:
     """AMI of fine-tuned MAE minus that of the other fine-tuned encoders."""
     cells = scored(evidence.table)
-    return over_pairs(_mae_beside_others(cells[cells["fine_tuned_from"].notna()]))
+    return _mae_minus_others(cells[cells["fine_tuned_from"].notna()])
 
 
 @C5.statistic(
@@ -152,15 +158,14 @@ def gain_of_mae_minus_others(evidence: Evidence) -> Estimate:
 
     An encoder that stood above the others all along would not stand out *once* fine-tuned.
     """
-    gains = _gains(scored(evidence.table))
-    return over_pairs(_mae_beside_others(gains))
+    return _mae_minus_others(_gains(scored(evidence.table)))
 
 
-def _mae_beside_others(cells: pd.DataFrame) -> pd.DataFrame:
+def _mae_minus_others(cells: pd.DataFrame) -> Estimate:
     """Pair MAE with the others on its backbone, or with all where it is alone on it."""
     mae = cells["method"].astype(str).str.startswith("MAE")
     pairs = paired(cells[mae], cells[~mae], ON_A_BACKBONE)
-    return pairs if len(pairs) else paired(cells[mae], cells[~mae], CELL)
+    return over_pairs(pairs if len(pairs) else paired(cells[mae], cells[~mae], CELL))
 
 
 C6 = claim("C6", "UMAP improves clustering, over the raw embedding and over PCA.")
@@ -169,16 +174,16 @@ C6 = claim("C6", "UMAP improves clustering, over the raw embedding and over PCA.
 @C6.statistic("AMI, UMAP − no reduction", side=1, needs="a trained encoder with UMAP and without")
 def umap_minus_none(evidence: Evidence) -> Estimate:
     """AMI of the same clusterer after UMAP minus without reduction."""
-    return over_pairs(_umap_minus(evidence, "none"))
+    return _umap_minus(evidence, "none")
 
 
 @C6.statistic("AMI, UMAP − PCA", side=1, needs="a trained encoder with UMAP and with PCA")
 def umap_minus_pca(evidence: Evidence) -> Estimate:
     """AMI of the same clusterer after UMAP minus after PCA to as many dimensions."""
-    return over_pairs(_umap_minus(evidence, "pca"))
+    return _umap_minus(evidence, "pca")
 
 
-def _umap_minus(evidence: Evidence, other: str) -> pd.DataFrame:
+def _umap_minus(evidence: Evidence, other: str) -> Estimate:
     """Pair UMAP with another reduction, encoder by encoder, at the study's number of dimensions.
 
     At their best dimensions, chosen by the AMI that is compared, the reduction that was tried at
@@ -190,13 +195,9 @@ def _umap_minus(evidence: Evidence, other: str) -> pd.DataFrame:
     keys = [*CELL, *FACTS, "reduction", "n_components"]
     cells = cells.groupby(keys, sort=False, dropna=False)["ami"].mean().reset_index()
     cells = cells.assign(value=100 * cells["ami"].astype(float))
-    dimensions = _dimensions(cells)
-    reduced = {
-        name: cells[(cells["reduction"] == name) & (cells["n_components"] == dimensions)]
-        for name in ("umap", "pca")
-    }
-    reduced["none"] = cells[cells["reduction"] == "none"]
-    return paired(reduced["umap"], reduced[other], [*CELL, "encoder"])
+    compared = cells[cells["n_components"].eq(_dimensions(cells)) | cells["reduction"].eq("none")]
+    sides = (compared[compared["reduction"] == name] for name in ("umap", other))
+    return over_pairs(paired(*sides, [*CELL, "encoder"]))
 
 
 def _dimensions(cells: pd.DataFrame) -> float:
@@ -224,13 +225,10 @@ def rho_umap_minus_original(evidence: Evidence) -> Estimate:
     without S in one of the spaces counts in neither.
     """
 
-    def statistic(ami, original, umap):
-        differences = []
-        for a, o, u in zip(ami, original, umap, strict=True):
-            known = ~np.isnan(a + o + u)
-            by_original, by_umap = spearman(a[known], np.array([o, u])[:, known])
-            differences.append(by_umap - by_original)
-        return _mean(differences)
+    def statistic(i, ami, original, umap):
+        known = ~np.isnan(ami[i] + original[i] + umap[i])
+        by_original, by_umap = spearman(ami[i, known], np.array([original[i], umap[i]])[:, known])
+        return by_umap - by_original
 
     return _of_pooled(evidence.table, statistic)
 
@@ -249,15 +247,11 @@ def rho_umap_minus_half_of_ami(evidence: Evidence) -> Estimate:
     as AMI does" begins: above it ρ lies nearer to AMI's own than to zero.
     """
 
-    def statistic(ami, _, umap):
-        differences = []
-        for i, (a, u) in enumerate(zip(ami, umap, strict=True)):
-            known = ~np.isnan(a + u)
-            by_umap, *by_others = spearman(
-                a[known], np.array([u, *np.delete(ami, i, axis=0)])[:, known]
-            )
-            differences.append(by_umap - _mean(by_others) / 2)
-        return _mean(differences)
+    def statistic(i, ami, _, umap):
+        known = ~np.isnan(ami[i] + umap[i])
+        others = np.delete(ami, i, axis=0)
+        by_umap, *by_others = spearman(ami[i, known], np.array([umap[i], *others])[:, known])
+        return by_umap - _mean(by_others) / 2
 
     return _of_pooled(evidence.table, statistic)
 
@@ -269,9 +263,10 @@ def _mean(values: list[float]) -> float:
 
 
 def _of_pooled(table: pd.DataFrame, statistic) -> Estimate:
-    """Compute a statistic of all datasets × encoders; whole datasets are resampled for its error.
+    """Average a statistic over clusterers; for its error whole datasets are resampled.
 
-    The statistic takes AMI, S in the original and S in the UMAP space, each (clusterers, points).
+    The statistic takes the number of a clusterer, then AMI, S in the original and S in the UMAP
+    space of all datasets × encoders, each (clusterers, points).
     """
     cells = pretrained_only(with_score(table))
     cells = cells[cells.groupby("dataset")["silhouette_umap"].transform("count") > 0]
@@ -282,13 +277,18 @@ def _of_pooled(table: pd.DataFrame, statistic) -> Estimate:
     ).astype(float)
     n_clusterers = wide.shape[1] // 3
     arrays = wide.to_numpy().T.reshape(3, n_clusterers, len(wide))
-    value = statistic(*arrays)
+
+    def mean(points: np.ndarray) -> float:
+        drawn = arrays[..., points]
+        return _mean([statistic(i, *drawn) for i in range(n_clusterers)])
+
+    value = mean(np.arange(len(wide)))
     if np.isnan(value):
         return Estimate()
     datasets = wide.index.get_level_values("dataset").to_series()
     return Estimate(
         value=value,
-        se=cluster_bootstrap_se(lambda chosen: statistic(*arrays[..., chosen]), datasets),
+        se=cluster_bootstrap_se(mean, datasets),
         n=datasets.nunique(),
         encoders=tuple(dict.fromkeys(cells["encoder_name"])),
     )
@@ -312,7 +312,6 @@ def noise_ceiling_minus_knn(evidence: Evidence) -> Estimate:
     different clusterers, not the same ones again, the ceiling is low and the test a strict one.
     """
     ami = scored(evidence.table)
-    names = dict(ami[["encoder", "encoder_name"]].to_numpy())
     gaps, ranked = {}, set()
     for name, here in evidence.knn.groupby("dataset_name", sort=False):
         accuracy = here.astype({"accuracy": float}).pivot_table(
@@ -327,7 +326,7 @@ def noise_ceiling_minus_knn(evidence: Evidence) -> Estimate:
         if not np.isnan(gap):
             gaps[name] = gap
             ranked |= set(known)
-    encoders = pd.Series([name for encoder, name in names.items() if encoder in ranked])
+    encoders = ami.loc[ami["encoder"].isin(ranked), "encoder_name"]
     return over_datasets(pd.Series(gaps, dtype=float), encoders)
 
 
@@ -385,26 +384,10 @@ def claims_ledger(table: pd.DataFrame, reductions: pd.DataFrame, knn: pd.DataFra
         `by_dataset` (name to value), `verdict` on the statistic and `reason` where it is undecided,
         `claim_verdict` on the claim.
     """
-    evidence = Evidence(table, _with_columns(reductions, "n_components"), _with_columns(knn, "k"))
-    ledger = pd.DataFrame(
-        [
-            {"id": claim.id, "claim": claim.sentence} | statistic.judge(evidence)
-            for claim in CLAIMS.values()
-            for statistic in claim.statistics
-        ]
-    )
-    judged = ledger.groupby("id")["verdict"].agg(joint_verdict)
-    letters = ledger.groupby("id").cumcount().map("abcdefgh".__getitem__)
-    several = ledger.groupby("id")["id"].transform("size") > 1
-    key = ledger["id"] + letters.where(several, "")
-    return ledger.assign(key=key, claim_verdict=ledger["id"].map(judged))
-
-
-def _with_columns(frame: pd.DataFrame, extra: str) -> pd.DataFrame:
-    """Give a frame without rows, which may have no columns either, those that claims read."""
-    columns = ["group", "dataset", "dataset_name", "encoder", "encoder_name", "clusterer"]
-    columns += ["reduction", "seed", "ami", "accuracy", extra]
-    return frame if len(frame) else pd.DataFrame(columns=columns)
+    # What is empty may lack columns too.
+    frames = (frame if len(frame) else NO_ROWS for frame in (reductions, knn))
+    evidence = Evidence(table, *frames)
+    return pd.DataFrame([row for one in CLAIMS.values() for row in one.judge(evidence)])
 
 
 def written_claims(ledger: pd.DataFrame) -> pd.DataFrame:
@@ -420,15 +403,18 @@ def written_claims(ledger: pd.DataFrame) -> pd.DataFrame:
         number_texts(part["estimate"], None, part["low"], part["high"], DECIMALS[unit]).fillna("–")
         for unit, part in ledger.groupby("unit")
     ]
-    rows = ledger.assign(written=pd.concat(texts)).groupby("id", sort=False)
+    rows = ledger.assign(
+        statistic=[_statistic(row) for row in ledger.itertuples()],
+        estimate=pd.concat(texts),
+        p=["–" if np.isnan(p) else f"{p:.3g}" for p in ledger["p"]],
+        datasets=[f"{row.n} of {row.asked}" for row in ledger.itertuples()],
+    ).groupby("id", sort=False)
     written = {
         "claim": rows["claim"].first(),
-        "statistic": rows.apply(lambda r: _joined(_statistic(row) for row in r.itertuples())),
-        "estimate [95 % interval]": rows["written"].agg(_joined),
-        "p": rows["p"].agg(lambda ps: _joined("–" if np.isnan(p) else f"{p:.3g}" for p in ps)),
-        "datasets": rows.apply(
-            lambda r: _joined(dict.fromkeys(f"{row.n} of {row.asked}" for row in r.itertuples()))
-        ),
+        "statistic": rows["statistic"].agg("; ".join),
+        "estimate [95 % interval]": rows["estimate"].agg("; ".join),
+        "p": rows["p"].agg("; ".join),
+        "datasets": rows["datasets"].agg(lambda counts: "; ".join(counts.unique())),
         "verdict": rows.apply(_judged),
     }
     return pd.DataFrame(written)
@@ -463,11 +449,7 @@ def _statistic(row) -> str:
 def _judged(rows: pd.DataFrame) -> str:
     judged = rows["claim_verdict"].iloc[0]
     reasons = dict.fromkeys(rows.loc[rows["verdict"] == UNDECIDED, "reason"])
-    return f"{judged} ({_joined(reasons)})" if judged == UNDECIDED else judged
-
-
-def _joined(parts) -> str:
-    return "; ".join(parts)
+    return f"{judged} ({'; '.join(reasons)})" if judged == UNDECIDED else judged
 
 
 # Told apart by colour, by shape and by the word beside the interval.
@@ -550,7 +532,7 @@ def _draw(axes: Axes, row) -> None:
 
 
 def _label(row) -> str:
-    """Break a long name at a comma or before a minus sign."""
+    """Break a long name before a minus sign."""
     name = row.statistic.replace(" − ", "\n− ") if len(row.statistic) > 40 else row.statistic
     about = "all datasets" if row.group == "all" else row.group
     return f"{row.key}  {name}\n({about})" if "\n" not in name else f"{row.key}  {name} ({about})"
@@ -596,7 +578,8 @@ def say_verdicts(ledger: pd.DataFrame, profile: str, description: str) -> str:
     """
     everything = ledger.drop_duplicates("id")
     # A claim on other data stands beside those of the profile.
-    judged = everything[everything["id"].isin(list(CLAIMS))]
+    of_profile = everything["id"].isin(list(CLAIMS))
+    judged = everything[of_profile]
     sentences = []
     for verdict in VERDICTS:
         here = judged.loc[judged["claim_verdict"] == verdict, "id"]
@@ -605,7 +588,7 @@ def say_verdicts(ledger: pd.DataFrame, profile: str, description: str) -> str:
     beside = [
         f"Beside them {row.id}, on {row.n} sets of {row.group} and the same for every profile: "
         f"**{row.claim_verdict}**."
-        for row in everything[~everything["id"].isin(list(CLAIMS))].itertuples()
+        for row in everything[~of_profile].itertuples()
     ]
     opening = f"On the profile `{profile}` ({description.rstrip('.')}):"
     return f"{opening}\n\n{bullets([*sentences, *beside])}"

@@ -13,8 +13,9 @@ else undecided.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from string import ascii_lowercase
 
 import numpy as np
 import pandas as pd
@@ -50,8 +51,8 @@ class Evidence:
         """Keep the datasets of one group; all for None."""
         if group is None:
             return self
-        frames = {name: getattr(self, name) for name in ("table", "reductions", "knn")}
-        return replace(self, **{k: f[f["group"] == group] for k, f in frames.items()})
+        frames = (self.table, self.reductions, self.knn)
+        return Evidence(*(frame[frame["group"] == group] for frame in frames))
 
 
 @dataclass(frozen=True)
@@ -134,12 +135,10 @@ class Statistic:
         }
 
     def _reason(self, n: int, asked: int, no_interval: bool) -> str:
+        if n > 1 and no_interval:
+            return f"the spread over {n} datasets cannot be told"
         if n > 1:
-            return (
-                f"the spread over {n} datasets cannot be told"
-                if no_interval
-                else "the interval holds zero"
-            )
+            return "the interval holds zero"
         if n == 1:
             return "one dataset has no spread"
         if asked == 0:
@@ -164,6 +163,17 @@ class Claim:
 
         return register
 
+    def judge(self, evidence: Evidence) -> list[dict]:
+        """Judge every statistic, and by them the claim; `key` has a letter for each of several."""
+        judged = [statistic.judge(evidence) for statistic in self.statistics]
+        letters = ascii_lowercase if len(judged) > 1 else [""]
+        of_all = joint_verdict(row["verdict"] for row in judged)
+        about = {"id": self.id, "claim": self.sentence}
+        return [
+            about | row | {"key": self.id + letter, "claim_verdict": of_all}
+            for row, letter in zip(judged, letters, strict=False)
+        ]
+
 
 def claim(id: str, sentence: str) -> Claim:
     """Register a claim; the ledger has it after those registered before."""
@@ -187,8 +197,9 @@ def verdict(low: float, high: float, side: int) -> str:
     return CONTRADICTED if farthest < 0 else UNDECIDED
 
 
-def joint_verdict(verdicts: pd.Series) -> str:
+def joint_verdict(verdicts: Iterable[str]) -> str:
     """Judge a claim by the verdicts on its statistics."""
-    if (verdicts == CONTRADICTED).any():
+    found = set(verdicts)
+    if CONTRADICTED in found:
         return CONTRADICTED
-    return SUPPORTED if (verdicts == SUPPORTED).all() else UNDECIDED
+    return SUPPORTED if found == {SUPPORTED} else UNDECIDED

@@ -81,9 +81,10 @@ def ranking_table(found: Sorted, ranked: pd.DataFrame) -> pd.DataFrame:
         (percent; only where there are labels), `status`, `reason`.
     """
     rows = ranked[ranked["proposed"] | ranked["score"].isna()]
-    columns = ["n_clusters", "as_good", "left_out", "score"]
-    columns += ["silhouette_umap", "silhouette_original"]
-    columns += ["expected_low", "expected_ami", "expected_high", "ami", "status", "reason"]
+    columns = (
+        *("n_clusters", "as_good", "left_out", "score", "silhouette_umap", "silhouette_original"),
+        *("expected_low", "expected_ami", "expected_high", "ami", "status", "reason"),
+    )
     table = rows[[name for name in columns if name in rows]]
     return table.set_index(names_shown(rows, found).rename("clustering"))
 
@@ -101,21 +102,19 @@ def plot_numbers(found: Sorted, tolerance: float) -> Figure:
     tolerance
         As of `Calibration`.
     """
-    told = found.table.dropna(subset=["told", "score"])
-    told = told.sort_values("told")
+    told = found.table.dropna(subset=["told", "score"]).sort_values("told")
     if told.empty:
         return nothing("no clusterer was told a number of clusters")
     panels = {"score": "score", "silhouette_umap": "S in UMAP space"}
     figure, both = plt.subplots(1, len(panels), figsize=(7, 2.6), layout="constrained")
+    told = told.assign(name=names_shown(told, found))
     lines = told.groupby(["clusterer", "encoder"], sort=False)
     for axes, (column, label) in zip(both, panels.items(), strict=True):
         for color, (_, rows) in zip(categorical_colors() * 9, lines, strict=False):
-            good = rows["score"] >= rows["score"].max() - tolerance
             axes.plot(rows["told"], rows[column], color=color, lw=0.8)
-            name = names_shown(rows.iloc[:1], found).iloc[0]
-            axes.plot(
-                rows["told"].where(good), rows[column], "o-", color=color, lw=3, ms=4, label=name
-            )
+            good = rows["told"].where(rows["score"] >= rows["score"].max() - tolerance)
+            look = {"color": color, "lw": 3, "ms": 4, "label": rows["name"].iloc[0]}
+            axes.plot(good, rows[column], "o-", **look)
         axes.set(xscale="log", xlabel="number of clusters", ylabel=label)
         ticks = [number for number in (2, 5, 10, 20, 50, 100) if number <= told["told"].max()]
         axes.set_xticks(ticks, ticks)
@@ -126,19 +125,25 @@ def plot_numbers(found: Sorted, tolerance: float) -> Figure:
 
 
 def sizes(clusters: np.ndarray) -> pd.Series:
-    """Count the images of each cluster, largest first; those that were left out come last.
+    """Count the images of each cluster, largest first, of one size by number; left out come last.
 
     Parameters
     ----------
     clusters
         int (n,), −1 = left out.
     """
-    counts = pd.Series(clusters).value_counts().sort_index().sort_values(ascending=False)
+    by_number = pd.Series(clusters).value_counts().sort_index()
+    counts = by_number.sort_values(ascending=False, kind="stable")
     left_out = counts.pop(-1) if -1 in counts.index else 0
     counts.index = counts.index.astype(str)
     if left_out:
         counts[LEFT_OUT] = left_out
     return counts.rename("images")
+
+
+def _names(clusters: np.ndarray) -> np.ndarray:
+    """Name the cluster of each image as `sizes` does."""
+    return np.where(clusters < 0, LEFT_OUT, clusters.astype(str))
 
 
 def typical_rows(view: View, each: int) -> dict[str, np.ndarray]:
@@ -156,7 +161,7 @@ def typical_rows(view: View, each: int) -> dict[str, np.ndarray]:
     dict
         In the order of `sizes`, positions (k,); of what was left out, the first.
     """
-    names = np.where(view.clusters < 0, LEFT_OUT, view.clusters.astype(str))
+    names = _names(view.clusters)
     chosen = {}
     for name in sizes(view.clusters).index:
         rows = np.flatnonzero(names == name)
@@ -178,9 +183,8 @@ def plot_cluster_sizes(counts: pd.Series) -> Figure:
     colors = ["0.7" if name == LEFT_OUT else categorical_colors()[0] for name in counts.index]
     axes.bar(np.arange(len(counts)), counts, color=colors)
     few = len(counts) <= 25
-    axes.set_xticks(np.arange(len(counts)) if few else [])
-    if few:
-        axes.set_xticklabels(counts.index, rotation=90 if LEFT_OUT in counts.index else 0)
+    shown = counts.index if few else []
+    axes.set_xticks(range(len(shown)), shown, rotation=90 if LEFT_OUT in shown else 0)
     axes.set(xlabel="cluster" if few else f"{len(counts)} clusters", ylabel="images")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -240,27 +244,18 @@ def explore(found: Sorted, written: Written, max_points: int = 1000) -> None:
     """
     from IPython.display import HTML, display
 
-    shown_all = written.shown
-    views = {f"{view.clusterer_name} of {view.encoder_name}": view for view in shown_all.views}
-    labels = None
-    if shown_all.labels is not None:
-        labels = np.where(shown_all.labels == "", NO_CLASS, shown_all.labels)
+    content = written.shown
+    views = {f"{view.clusterer_name} of {view.encoder_name}": view for view in content.views}
     n = len(found.collection)
     rows = np.random.default_rng(0).permutation(n)[:max_points]
+    labels = np.full(n, "") if content.labels is None else content.labels
+    classes = np.where(labels == "", NO_CLASS, labels)[rows]
 
     def draw(clustering: str) -> HTML:
         view = views[clustering]
-        plane = shown_all.spaces[view.encoder].plane[rows]
-        clusters = view.clusters[rows]
-        points = pd.DataFrame(
-            {
-                "row": rows,
-                "x": plane[:, 0],
-                "y": plane[:, 1],
-                "class": NO_CLASS if labels is None else labels[rows],
-                "cluster": np.where(clusters < 0, LEFT_OUT, clusters.astype(str)),
-            }
-        )
+        x, y = content.spaces[view.encoder].plane[rows].T
+        clusters = _names(view.clusters[rows])
+        points = pd.DataFrame({"row": rows, "x": x, "y": y, "class": classes, "cluster": clusters})
         drawn = as_html(plot_embedding_map(points, found.collection.images), clustering)
         return HTML(f"{drawn}<p>{clustering}: {len(rows)} of {n} images</p>")
 
@@ -286,30 +281,26 @@ def say_ranking(found: Sorted, ranked: pd.DataFrame, counts: pd.Series) -> str:
     counts
         As `sizes` gives it, of the first of them.
     """
-    best, name = ranked.iloc[0], names_shown(ranked.iloc[:1], found).iloc[0]
+    best, names = ranked.iloc[0], names_shown(ranked, found)
     clusters = counts.drop(LEFT_OUT, errors="ignore")
     sentences = [
-        f"**{name}** is ranked first: {len(clusters)} clusters of {clusters.min()} to "
+        f"**{names.iloc[0]}** is ranked first: {len(clusters)} clusters of {clusters.min()} to "
         f"{clusters.max()} images; {best['left_out']:.0f} % of the images are left out.",
         expectation_in_words(best),
     ]
-    others = ranked[ranked["proposed"]].iloc[1:2]
-    if len(others):
-        following = others.iloc[0]
-        sentences.append(
-            f"Next comes {names_shown(others, found).iloc[0]}, with {following['n_clusters']} "
-            "clusters."
-        )
+    sentences += [
+        f"Next comes {names[i]}, with {row['n_clusters']} clusters."
+        for i, row in ranked[ranked["proposed"]].iloc[1:2].iterrows()
+    ]
     if "ami" in ranked and ranked["ami"].notna().any():
-        most = ranked.loc[[ranked["ami"].idxmax()]]
+        i = ranked["ami"].idxmax()
+        most = ranked.loc[i]
         sentences.append(
             f"By the labels, its AMI is {best['ami']:.1f} %; the highest of all that were tried is "
-            f"that of {names_shown(most, found).iloc[0]} with {most['n_clusters'].iloc[0]} "
-            f"clusters, {most['ami'].iloc[0]:.1f} %."
+            f"that of {names[i]} with {most['n_clusters']} clusters, {most['ami']:.1f} %."
         )
-    failed = ranked[ranked["score"].isna()]
     sentences += [
-        f"**{names_shown(failed.loc[[i]], found).iloc[0]}** gave no clusters: {row['reason']}."
-        for i, row in failed.iterrows()
+        f"**{names[i]}** gave no clusters: {row['reason']}."
+        for i, row in ranked[ranked["score"].isna()].iterrows()
     ]
     return bullets(sentences)

@@ -132,9 +132,8 @@ def folder(profile: str) -> Path:
 def machine(profile: Profile) -> dict:
     """Describe what a run was made with: processor, system, versions, settings for all cells."""
     # Of clusterers that are not of the study only those of the profile.
-    names = dict.fromkeys([*study_clusterers(), *profile.clusterers])
-    clusterers = [CLUSTERERS[name].facts for name in names]
-    facts = [*REDUCERS.facts().values(), *clusterers]
+    clusterers = {*study_clusterers(), *profile.clusterers}
+    facts = [*REDUCERS.facts().values(), *(CLUSTERERS[name].facts for name in clusterers)]
     libraries = {*LIBRARIES, *(library for one in facts for library in one.libraries)}
     return {
         "processor": _processor(),
@@ -348,8 +347,10 @@ def _settings_alone(both: pd.DataFrame) -> list[str]:
 
 def _ledger_alone(here: pd.Series, there: pd.Series) -> list[str]:
     """Name the statistics that one side lacks."""
-    sides = {"here": here.index.difference(there.index)}
-    sides["in the reference"] = there.index.difference(here.index)
+    sides = {
+        "here": here.index.difference(there.index),
+        "in the reference": there.index.difference(here.index),
+    }
     return [
         f"{len(keys)} of the ledger's statistics only {where}: {_listed(keys)}."
         for where, keys in sides.items()
@@ -361,11 +362,10 @@ def _machines_alone(here: dict, there: dict) -> list[str]:
     """Name versions and settings that differ."""
     said = []
     for kind in ("libraries", "settings"):
-        names = sorted(here[kind].keys() | there[kind].keys())
-        pairs = [
-            (name, *(side[kind].get(name, "none") for side in (here, there))) for name in names
-        ]
-        parts = [f"{name} {mine} (reference: {its})" for name, mine, its in pairs if mine != its]
+        parts = []
+        for name in sorted(here[kind].keys() | there[kind].keys()):
+            mine, its = (side[kind].get(name, "none") for side in (here, there))
+            parts += [f"{name} {mine} (reference: {its})"] if mine != its else []
         if parts:
             said.append(f"Other {kind} ({len(parts)}): {_listed(parts)}.")
     return said

@@ -14,6 +14,8 @@ import pandas as pd
 
 from zsc_utils.own import calibration
 from zsc_utils.own.calibration import CRITERIA, CUT, RANKED_BY
+from zsc_utils.study.base import bullets
+from zsc_utils.study.stats import mean_interval
 from zsc_utils.study.tables import number_texts
 
 NAMES = {
@@ -58,6 +60,29 @@ def criteria_of(way: str) -> list[str]:
     return list(RANKED_BY) if way == SHIPPED else way.split(" + ")
 
 
+def mean_of_sets(values: pd.Series) -> dict[str, float]:
+    """Average one value a set: `mean`, `low` and `high` over `n` sets."""
+    low, high = mean_interval(values.to_numpy(float))
+    return {"mean": values.mean(), "low": low, "high": high, "n": len(values)}
+
+
+def estimate_texts(rows: pd.DataFrame, value: str = "mean", decimals: int = 1) -> pd.Series:
+    """Write a column of numbers, each with its interval from `low` to `high`."""
+    return number_texts(rows[value], None, rows["low"], rows["high"], decimals)
+
+
+def listed_estimates(rows: pd.DataFrame, value: str = "mean", decimals: int = 1) -> str:
+    """List ways to choose (the column `way`) with their numbers; a dash stands for none."""
+    texts = estimate_texts(rows, value, decimals).fillna("–")
+    names = rows["way"].map(way_name)
+    return "; ".join(names + " " + texts)
+
+
+def _beyond_cuts(values: pd.DataFrame | pd.Series, table: pd.DataFrame):
+    """Subtract from values of a table's rows their mean over the row's cut."""
+    return values - values.groupby([table[name] for name in CUT]).transform("mean")
+
+
 def ranking_weights(table: pd.DataFrame, criteria: Sequence[str]) -> pd.Series:
     """Weigh criteria so that their sum follows AMI within cuts: least squares, each set alike.
 
@@ -73,10 +98,8 @@ def ranking_weights(table: pd.DataFrame, criteria: Sequence[str]) -> pd.Series:
     Series
         A weight for each criterion: AMI for each unit of it.
     """
-    cuts = [table[name] for name in CUT]
-    X = table[list(criteria)].fillna(0)
-    X = X - X.groupby(cuts).transform("mean")
-    y = table["ami"] - table["ami"].groupby(cuts).transform("mean")
+    X = _beyond_cuts(table[list(criteria)].fillna(0), table)
+    y = _beyond_cuts(table["ami"], table)
     root = np.sqrt(calibration.of_sets(table["ami"], table["set"])).to_numpy()
     found, *_ = np.linalg.lstsq(X.to_numpy() * root[:, None], y.to_numpy() * root, rcond=None)
     return pd.Series(found, list(criteria))
@@ -121,27 +144,31 @@ def scores_left_out(table: pd.DataFrame, criteria: Sequence[str]) -> pd.Series:
     return pd.concat(parts).reindex(table.index)
 
 
+def scores_of(table: pd.DataFrame, way: str) -> pd.Series:
+    """Score clusterings by one way: a sum has weights that the other sets gave."""
+    if way == SHIPPED:
+        return calibration.rank_scores(table)
+    return scores_left_out(table, criteria_of(way)) if "+" in way else table[way]
+
+
 class _Sets:
     """What sums of criteria need of each set: moments for the weights, values for the choice."""
 
     def __init__(self, table: pd.DataFrame):
-        cuts = [table[name] for name in CUT]
-        X = table[list(CRITERIA)].fillna(0)
-        X = X - X.groupby(cuts).transform("mean")
-        y = table["ami"] - table["ami"].groupby(cuts).transform("mean")
-        self.names = sorted(table["set"].unique())
+        X = _beyond_cuts(table[list(CRITERIA)].fillna(0), table)
+        y = _beyond_cuts(table["ami"], table)
         # It has no weights, so no set is left out for it.
         self.shipped = 100 * regrets(table, calibration.rank_scores(table))["regret"]
         self.cuts, squares, products = {}, [], []
-        for name in self.names:
-            here = table["set"] == name
-            A, b = X[here].to_numpy(), y[here].to_numpy()
+        for name, here in table.groupby("set"):
+            A, b = X.loc[here.index].to_numpy(), y[here.index].to_numpy()
             squares.append(A.T @ A / len(A))
             products.append(A.T @ b / len(A))
             self.cuts[name] = [
                 (X.loc[rows.index].to_numpy(), rows["ami"].to_numpy())
-                for _, rows in table[here].groupby("cut")
+                for _, rows in here.groupby("cut")
             ]
+        self.names = list(self.cuts)
         self.squares, self.products = np.array(squares), np.array(products)
 
     def regrets(self, without: str | None = None) -> pd.DataFrame:
@@ -189,8 +216,12 @@ def choose_sum(regrets: pd.DataFrame) -> tuple[str, str]:
         one of the fewest criteria; of several the best.
     """
     compared = compare_sums(regrets)
-    near = compared[compared["near"]]
-    return compared.index[0], near.sort_values(["criteria", "mean"], kind="stable").index[0]
+    return compared.index[0], _simplest(compared[compared["near"]])
+
+
+def _simplest(compared: pd.DataFrame) -> str:
+    """Of several sums, one of the fewest criteria; of several such the best."""
+    return compared.sort_values(["criteria", "mean"], kind="stable").index[0]
 
 
 def compare_sums(regrets: pd.DataFrame) -> pd.DataFrame:
@@ -250,15 +281,15 @@ def nested_choice(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return found, pd.DataFrame(rows).T.infer_objects().rename_axis("set")
 
 
-def written_sums(compared: pd.DataFrame, first: int = 8) -> pd.DataFrame:
-    """Write `compare_sums` for a table: the best few, all that are near and simple, the shipped.
+def written_sums(compared: pd.DataFrame) -> pd.DataFrame:
+    """Write `compare_sums` for a table: the best eight, all that are near and simple, the shipped.
 
     Its columns: what is in the sum; `regret` and how much `more` it is than the best one's, each
     with its standard error; whether that is `near`.
     """
     fewest = compared.loc[compared["near"], "criteria"].min()
     simple = compared["near"] & (compared["criteria"] == fewest)
-    kept = (np.arange(len(compared)) < first) | simple | (compared["criteria"] == 1)
+    kept = (np.arange(len(compared)) < 8) | simple | (compared["criteria"] == 1)
     rows = compared[kept | (compared.index == SHIPPED)]
     parts = {
         SHORT[name]: ["+" if name in criteria_of(way) else "" for way in rows.index]
@@ -282,3 +313,39 @@ def written_choices(choices: pd.DataFrame) -> pd.DataFrame:
         parts[name, "sum"] = [*map(short_name, choices[name]), ""]
         parts[name, "regret"] = [*regret, regret.mean()]
     return pd.DataFrame(parts, index=pd.Index([*choices.index, "mean"], name="set"))
+
+
+def say_sums(regrets: pd.DataFrame, choices: pd.DataFrame) -> str:
+    """Say which sum of criteria ranks best, how far that can be told, and what the choice costs.
+
+    Parameters
+    ----------
+    regrets, choices
+        As `nested_choice` gives them.
+    """
+    compared = compare_sums(regrets)
+    best = compared.index[0]
+    near = compared[compared["near"]]
+    fewest = near[near["criteria"] == near["criteria"].min()]
+    listed = "; ".join(f"{way_name(way)} ({row['mean']:.1f})" for way, row in fewest.iterrows())
+    shipped, lowest = compared.loc[SHIPPED], compared.loc[best]
+    place = "is one of these" if SHIPPED in fewest.index else "is not among these"
+    unpaired = _simplest(compared[compared["mean"] <= lowest["mean"] + lowest["se"]])
+    honest = [mean_of_sets(choices[name]) for name in ("best_regret", "simplest_regret")]
+    of_best, of_simplest = estimate_texts(pd.DataFrame(honest))
+    counts = choices["simplest"].value_counts()
+    often = "; ".join(f"{way_name(way)}, {n}" for way, n in counts.items())
+    return bullets(
+        [
+            f"**The sum**: of {len(compared)}, {way_name(best)} has the lowest regret on left-out "
+            f"sets, {lowest['mean']:.1f} points. {len(near)} are within one standard error of the "
+            f"difference, sets paired; of these the simplest: {listed}.",
+            f"**What `zsc cluster` ranks by**, {way_name(SHIPPED)}, {place}: "
+            f"{shipped['mean']:.1f} points, {shipped['more']:.1f} ± {shipped['more_se']:.1f} more "
+            f"than the best. By the rule that does not pair sets, one standard error of the "
+            f"best sum's own regret ({lowest['se']:.1f}), the simplest is {way_name(unpaired)}.",
+            f"**The choice itself**, made without the set that it is judged on, has a regret of "
+            f"{of_best} points where the best sum of the other sets is taken, and of "
+            f"{of_simplest} where the simplest is (by sets: {often}).",
+        ]
+    )
