@@ -451,6 +451,21 @@ def test_a_folder_that_may_not_be_written_to(mine, monkeypatch):
     monkeypatch.setattr(Path, "touch", refuse)
     found = cluster(mine / "in", mine / "new")
     refused(found, f"cannot write to {mine / 'new'}: Permission denied")
+    monkeypatch.undo()
+    monkeypatch.setattr(np, "savez", refuse)
+    found = cluster(mine / "in", mine / "new")
+    refused(found, "may not be written to: change that, or name another one (--out)")
+
+
+def test_an_image_that_may_not_be_read_any_more_is_no_error_of_writing(mine, monkeypatch):
+    def closed(path, place):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "symlink", closed)
+    monkeypatch.setattr(results, "_copy", closed)
+    found = cluster(mine / "in", mine / "out", *QUICK, "--link")
+    assert found.code == 2 and "cannot write" not in found.err
+    assert f"Permission denied: '{mine / 'in'}" in found.err
 
 
 def test_results_within_the_images_are_no_images(mine):
