@@ -14,7 +14,7 @@ from PIL import Image
 from zsc_utils.encoders import find_encoder
 from zsc_utils.errors import ImageFolderError
 from zsc_utils.own import collection, contents
-from zsc_utils.own.collection import MARK, LabelsError, collect, read_labels
+from zsc_utils.own.collection import MARK, LabelsError, collect, find_folder, read_labels
 
 ODD = [
     *('a "quoted", name.png', "two\nlines.png", "<script>alert(1)</script>.png", "=1+1.png"),
@@ -51,7 +51,7 @@ def folder(tmp_path):
 
 
 def found(folder, **options):
-    return collect(folder, progress=False, **options)
+    return collect(find_folder(folder), **options)
 
 
 def test_images_are_known_by_their_content(folder):
@@ -179,7 +179,7 @@ def test_odd_names_can_be_printed_and_come_back(folder, tmp_path):
 
 def embed(whole, cache, encoder="raw_pixels"):
     source = find_encoder(encoder)
-    return contents.embed_contents(whole, source, cache=cache, device="cpu", progress=False)
+    return contents.embed_contents(whole, source, cache=cache, device="cpu")
 
 
 @pytest.fixture

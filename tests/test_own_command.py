@@ -269,7 +269,7 @@ def small(tmp_path):
 
 
 def tree_of(folder, out):
-    collection = command.collect(folder, progress=False)
+    collection = command.collect(folder)
     found = sorting.Sorted(collection, {}, pd.DataFrame(), [])
     out.mkdir(exist_ok=True)
     return collection, results.write_tree(found, np.zeros(len(collection), int), out)

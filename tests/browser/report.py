@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 from chromium import IN_SHADOW, keep_picture, sync_api
-from own_report import EVIL, NAMES, made_up_content
-
-from zsc_utils.own.report import write_report
+from own_report import EVIL, NAMES, drawn, made_up_content, write
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
@@ -26,7 +24,8 @@ HINT = IN_SHADOW.replace(
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    return write_report(CONTENT, tmp_path_factory.mktemp("a report #1"), progress=False)
+    content = drawn(CONTENT, tmp_path_factory.mktemp("images"))
+    return write(content, tmp_path_factory.mktemp("a report #1"))
 
 
 @pytest.fixture
