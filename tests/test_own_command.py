@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 from zsc_utils.cli import app
 from zsc_utils.encoders import ENCODERS
 from zsc_utils.own import clusterings, command, contents, results, sorting
+from zsc_utils.own.calibration import calibrate
 from zsc_utils.own.collection import MARK
 
 Result = namedtuple("Result", "code out err")
@@ -30,12 +31,12 @@ N = 96
 QUICK = ("--clusterers", "kmeans,ac_without_c")
 
 
-def draw(path, i, kind=None):
+def draw(path, i, kind=None, noise=30):
     """A ramp to the right, downwards or to the corner, with noise: three kinds of images."""
     rng = np.random.default_rng(i)
     y, x = np.mgrid[:24, :24] * 8.0
     ramp = (x, y, 184 - (x + y) / 2)[i % 3 if kind is None else kind]
-    pixels = ramp[..., None] + rng.normal(0, 30, (24, 24, 3))
+    pixels = ramp[..., None] + rng.normal(0, noise, (24, 24, 3))
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path, "PNG")
 
@@ -147,6 +148,25 @@ def test_the_ranking(sorted_once):
     spectral = done[(done["clusterer"] == "spectral") & (done["encoder"] == "raw_pixels")]
     quick = done[(done["clusterer"] == "kmeans") & (done["encoder"] == "raw_pixels")]
     assert len(spectral) <= sorting.FEW < len(quick) == len(clusterings.numbers_to_try(N + 1))
+
+
+def test_what_to_expect_is_said_in_the_table_the_report_and_the_summary(tmp_path):
+    # With less noise the silhouette is beyond all that was measured.
+    for i in range(N):
+        draw(tmp_path / "in" / f"{i:03}.png", i, noise=150)
+    found = cluster(tmp_path / "in", tmp_path / "out", *QUICK)
+    assert found.code == 0
+    best = read(tmp_path / "out")[1].iloc[0]
+    numbers = best[["expected_low", "expected_ami", "expected_high"]].astype(float)
+    expected = [100 * x[0] for x in calibrate().interval([best["silhouette_umap"]])]
+    assert numbers.tolist() == pytest.approx(expected, abs=0.1) and pd.isna(best["caveat"])
+    assert 0 < numbers.iloc[0] < numbers.iloc[1] < numbers.iloc[2] < 100
+    low, middle, high = (f"{number:.0f}" for number in numbers)
+    assert f"{middle} % ({low} to {high})" in found.out
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert f"<b>{middle} %</b><span>{low} to {high} %</span>" in page
+    sentence = f"of {middle} %, and of {low} to {high} % in four folders of five"
+    assert sentence in found.out and sentence in page
 
 
 def test_the_summary_can_be_read(sorted_once):
