@@ -199,6 +199,15 @@ def test_again_nothing_is_computed_and_the_same_is_written(mine):
     assert written[0] == written[1]
 
 
+def test_in_whatever_order_processes_end_the_same_is_written(mine, monkeypatch):
+    before = {name: (mine / "out" / name).read_bytes() for name in ("clusters.csv", "ranking.csv")}
+    real = sorting.in_processes
+    monkeypatch.setattr(sorting, "in_processes", lambda *a: reversed(list(real(*a))))
+    assert not cluster(mine / "in", mine / "out", encoders="raw_pixels,mini_vicreg_resnet").code
+    for name, content in before.items():
+        assert (mine / "out" / name).read_bytes() == content, "also where scores are the same"
+
+
 def test_elsewhere_the_same_clusters_are_written(sorted_once, tmp_path):
     root, _ = sorted_once
     found = cluster(root / "in", tmp_path / "new", encoders="raw_pixels,mini_vicreg_resnet")

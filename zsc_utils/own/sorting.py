@@ -205,7 +205,10 @@ def _cluster_all(
         )
         for (encoder, clusterer), recipe in recipes.items()
     ]
-    return list(chain.from_iterable(_call(calls, "cluster", jobs)))
+    # They end in any order; where scores are the same, the first comes first.
+    order = list(recipes)
+    done = chain.from_iterable(_call(calls, "cluster", jobs))
+    return sorted(done, key=lambda one: order.index((one.encoder, one.clusterer)))
 
 
 def _describe(spaces: dict[str, Space], found: list[Clustering]) -> pd.DataFrame:
