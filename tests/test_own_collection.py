@@ -214,6 +214,10 @@ def test_each_content_is_embedded_once(folder, tmp_path, embedded, monkeypatch):
     part.write_bytes(part.read_bytes()[:100])
     np.testing.assert_array_equal(embed(found(folder), tmp_path / "cache")[0], again)
     assert embedded == [4, 1, 5]
+    # All of many are damaged.
+    for damaged in (*part.parent.glob("*.npz"), part.parent / "another.npz"):
+        damaged.write_bytes(b"no embeddings")
+    np.testing.assert_array_equal(embed(found(folder), tmp_path / "cache")[0], again)
 
 
 def test_what_cannot_be_read_is_left_out_and_asked_for_no_network(

@@ -56,7 +56,7 @@ class ContentStore:
             except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
                 log.warning("%s is damaged (%s): its images are embedded again", part, error)
                 part.unlink(missing_ok=True)
-        if len(parts) > MANY_PARTS:
+        if known and len(parts) > MANY_PARTS:
             self.add(list(known), np.stack(list(known.values())))
             for part in parts:
                 part.unlink(missing_ok=True)
