@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, groupby
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -154,23 +155,29 @@ def _call(calls: list[tuple], what: str, jobs: int) -> list:
     return list(tqdm(in_processes(calls, jobs), **bar))
 
 
-def _reduce_all(spaces: dict[str, Space], recipes: Iterable[Recipe], jobs: int) -> None:
-    """Compute side by side every UMAP that is to come."""
-    calls = []
-    for space in spaces.values():
-        wanted = {
-            (SILHOUETTE_REDUCTION.nearest(len(space.X)), SILHOUETTE_SEED): None,
-            **{(recipe.reduction, SEED): None for recipe in recipes},
-            (PLANE, SILHOUETTE_SEED): None,
-        }
-        calls += [
-            (reduce_into, space.X, *one, space.memo) for one in wanted if one[0].method == "umap"
-        ]
-    _call(calls, "reduce", jobs)
-
-
 # By encoder and clusterer.
 Recipes = dict[tuple[str, str], Recipe]
+
+
+def _reduce_all(spaces: dict[str, Space], recipes: Recipes, jobs: int) -> None:
+    """Compute side by side every UMAP that is to come."""
+    calls = []
+    for name, space in spaces.items():
+        wanted = [
+            (SILHOUETTE_REDUCTION.nearest(len(space.X)), SILHOUETTE_SEED),
+            *(
+                (recipe.reduction, SEED)
+                for (encoder, _), recipe in recipes.items()
+                if encoder == name
+            ),
+            (PLANE, SILHOUETTE_SEED),
+        ]
+        calls += [
+            (reduce_into, space.X, *one, space.memo)
+            for one in dict.fromkeys(wanted)
+            if one[0].method == "umap"
+        ]
+    _call(calls, "reduce", jobs)
 
 
 def _what_fits(
@@ -211,15 +218,10 @@ def _cluster_all(
     return sorted(done, key=lambda one: order.index((one.encoder, one.clusterer)))
 
 
-def _describe(spaces: dict[str, Space], found: list[Clustering]) -> pd.DataFrame:
-    """Describe clusterings of all encoders, in their order."""
-    parts = []
-    for name, space in spaces.items():
-        rows = [i for i, one in enumerate(found) if one.encoder == name]
-        if rows:
-            table = describe(space.X, [found[i] for i in rows], space.memo)
-            parts.append(table.set_axis(rows).assign(n=len(space.X)))
-    return pd.concat(parts).sort_index()
+def _describe(spaces: dict[str, Space], found: list[Clustering]) -> list[pd.DataFrame]:
+    """Describe clusterings of all encoders, which come one after the other."""
+    parts = groupby(found, key=attrgetter("encoder"))
+    return [describe(spaces[name].X, list(part), spaces[name].memo) for name, part in parts]
 
 
 def _best_numbers(table: pd.DataFrame) -> dict[str, list[int]]:
@@ -256,18 +258,19 @@ def cluster_everything(
     """
     recipes, skipped, at_once = _what_fits(spaces, clusterers)
     jobs = min(jobs, at_once)
-    _reduce_all(spaces, recipes.values(), jobs)
+    _reduce_all(spaces, recipes, jobs)
     quick = {one: recipes[one] for one in recipes if one[1] in QUICK or not is_told(one[1])}
     slow = {one: recipes[one] for one in recipes if one not in quick}
-    told = dict.fromkeys(spaces, numbers_to_try(len(next(iter(spaces.values())).X)))
+    n = len(next(iter(spaces.values())).X)
+    told = dict.fromkeys(spaces, numbers_to_try(n))
     done, found, described = [], [], []
     for some in (quick, slow):
         tried = _cluster_all(spaces, some, told, jobs)
         done += tried
         if new := [one for one in tried if one.clusters is not None]:
             found += new
-            described.append(_describe(spaces, new))
-            table = pd.concat(described, ignore_index=True)
+            described += _describe(spaces, new)
+            table = pd.concat(described, ignore_index=True).assign(n=n)
             table = table.join(agreements(table, [one.clusters for one in found]))
             table["score"] = rank_scores(table)
             told |= _best_numbers(table)
