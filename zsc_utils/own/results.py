@@ -171,8 +171,8 @@ def numbers_tried(table: pd.DataFrame, one: Clustering) -> tuple[tuple[int, floa
     """List the numbers that an encoder's clusterer was told: each with score and silhouette."""
     mine = table["encoder"].eq(one.encoder) & table["clusterer"].eq(one.clusterer)
     rows = table[mine].dropna(subset=["told", "score"]).sort_values("told")
-    columns = rows[["told", "score", READ_OFF]].itertuples(index=False)
-    return tuple((int(told), score, silhouette) for told, score, silhouette in columns)
+    numbers = rows[["told", "score", READ_OFF]].astype({"told": int})
+    return tuple(numbers.itertuples(index=False, name=None))
 
 
 def write_clusters(found: Sorted, view: View, path: Path) -> None:

@@ -116,7 +116,7 @@ function act(action) {
 
 const label = c => now.names.get(c) ?? String(c);
 const title = c => (c < 0 ? "Left out" : now.names.get(c) ?? `Cluster ${c}`);
-const present = () => [...now.members.keys()].filter(c => c >= 0);
+const present = () => [...now.members.keys()].filter(c => c >= 0).sort((a, b) => a - b);
 /** The number of a new cluster: none that was ever given, for it may have a name. */
 const unused = () => actions.reduce((most, { to = 0 }) => Math.max(most, to + 1),
   view.clusters.reduce((most, c) => Math.max(most, c + 1), 0));
@@ -234,8 +234,7 @@ const clearMarks = () => mark([...marked], false);
 
 /** Menu of clusters that images may go to. */
 function targets(without, { others = false, name = "Cluster" } = {}) {
-  const options = present().filter(c => c !== without).sort((a, b) => a - b)
-    .map(c => make("option", { value: c }, title(c)));
+  const options = present().filter(c => c !== without).map(c => make("option", { value: c }, title(c)));
   if (others) {
     options.push(make("option", { value: unused() }, "a new cluster"));
     if (without !== -1) options.push(make("option", { value: -1 }, "left out"));
@@ -323,9 +322,8 @@ function fillCluster(section, c) {
   fillSheet(sheet, now.members.get(c));
 }
 
-/** Show clusters: those that changed anew, the others as they stand, so that nothing jumps. */
-function showClusters(ordered = false) {
-  const focus = focusedPlace();
+/** Show the sections of clusters: those that changed anew, the others as they stand, so that nothing jumps. */
+function showSections(ordered) {
   for (const [c, section] of shells) {
     if (now.members.has(c)) continue;
     shells.delete(c);
@@ -352,13 +350,19 @@ function showClusters(ordered = false) {
   }
   const unplaced = inOrder().filter(c => ordered || !shells.get(c).isConnected);
   byId("clusters")[ordered ? "append" : "prepend"](...unplaced.map(c => shells.get(c)));
+}
+
+/** Show clusters and all that tells of them. */
+function showClusters(ordered = false) {
+  const focus = focusedPlace();
+  showSections(ordered);
   const place = byId("jump").value;
-  byId("jump").replaceChildren(...present().sort((a, b) => a - b)
+  byId("jump").replaceChildren(...present()
     .map(c => make("option", { value: c, selected: String(c) === place }, `${title(c)} (${now.members.get(c).length})`)));
   const last = actions.at(-1);
   byId("undo").disabled = !last;
   byId("undo").title = last ? described(last) : "";
-  byId("clusters-head").textContent = `${plural(present().length, "cluster")}`
+  byId("clusters-head").textContent = plural(present().length, "cluster")
     + (now.accepted.size ? `, ${now.accepted.size} accepted` : "");
   showConfusion();
   showMarks();
@@ -372,7 +376,7 @@ function inOrder() {
     size: c => -now.members.get(c).length, sure: c => -distinctness(c) || 0,
     unsure: c => distinctness(c) || 0, number: c => c,
   }[byId("order").value];
-  return present().map(c => [by(c), c]).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(pair => pair[1]);
+  return present().map(c => [by(c), c]).sort((a, b) => a[0] - b[0]).map(pair => pair[1]);
 }
 
 /** Remember where the focus is, so that what is drawn anew has it again. */
