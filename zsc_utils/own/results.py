@@ -308,7 +308,7 @@ def write_tree(found: Sorted, clusters: np.ndarray, out: Path) -> Path:
     """
     draft_tree = out / f".{TREE}"
     shutil.rmtree(draft_tree, ignore_errors=True)
-    width = len(str(max(0, clusters.max())))
+    width = len(str(clusters.max()))
     taken: set[tuple[str, str]] = set()
     place_file = os.symlink
     for path, cluster in zip(found.collection.paths, clusters, strict=True):
