@@ -48,7 +48,7 @@ def write_report(content: Content, out: Path) -> Path:
         The page.
     """
     beside = out / BESIDE
-    scripts, facts = write_scripts(content, beside)
+    facts = write_scripts(content, beside)
     parts = {
         "title": html.escape(readable(content.source)),
         **overview(content),
@@ -60,33 +60,30 @@ def write_report(content: Content, out: Path) -> Path:
         filled = Template(template("page.html")).substitute(parts)
         # Half characters, which names may hold, cannot be written in UTF-8.
         draft.write_text(filled, encoding="utf-8", errors="backslashreplace")
+    scripts = {facts["images"], facts["bokeh"], *facts["spaces"].values()}
+    scripts |= {view["file"] for view in facts["views"]}
     remove_others(beside, scripts | {path.name for path in content.thumbnails if path})
     return out / PAGE
 
 
-def write_scripts(content: Content, beside: Path) -> tuple[set[str], dict]:
-    """Write what a page loads into a folder; give its names, and what the page knows at once."""
+def write_scripts(content: Content, beside: Path) -> dict:
+    """Write what a page loads into a folder; give what the page knows at once, their names too."""
     names = hashlib.sha256("\0".join(content.names).encode("utf-8", "surrogatepass")).hexdigest()
-    images = write_data(beside, "images", image_data(content))
-    spaces = {
-        encoder: write_data(beside, "space", space_data(space))
-        for encoder, space in content.spaces.items()
-    }
-    views = [
-        view_facts(view, names) | {"file": write_data(beside, "view", view_data(view))}
-        for view in content.views
-    ]
-    bokeh = write_script(beside, "bokeh", bokeh_source())
-    facts = {
+    return {
         "beside": BESIDE,
         "thumbnails": THUMBNAILS,
         "palette": PALETTE,
-        "images": images,
-        "spaces": spaces,
-        "views": views,
-        "bokeh": bokeh,
+        "images": write_data(beside, "images", image_data(content)),
+        "spaces": {
+            encoder: write_data(beside, "space", space_data(space))
+            for encoder, space in content.spaces.items()
+        },
+        "views": [
+            view_facts(view, names) | {"file": write_data(beside, "view", view_data(view))}
+            for view in content.views
+        ],
+        "bokeh": write_script(beside, "bokeh", bokeh_source()),
     }
-    return {images, bokeh, *spaces.values(), *(view["file"] for view in views)}, facts
 
 
 def template(name: str) -> str:
