@@ -243,6 +243,15 @@ def test_labels_are_scored_and_nothing_else(mine):
     assert f"the first row agrees by an AMI of {expected:.0f} %" in found.out
 
 
+def test_labels_of_images_alone_that_cannot_be_read_are_no_reason_to_stop(mine):
+    before = read(mine / "out")[0]
+    (mine / "labels.csv").write_text("path,label\nbroken.png,x\n")
+    found = cluster(mine / "in", mine / "out", *QUICK, "--labels", mine / "labels.csv")
+    clusters, ranking = read(mine / "out")
+    assert found.code == 0 and clusters["path"].equals(before["path"])
+    assert ranking["ami"].isna().all() and "nan" not in found.out
+
+
 def test_ten_new_images_cost_ten_embeddings_and_renamed_ones_none(mine, monkeypatch):
     for i in range(10):
         draw(mine / "in" / f"new {i}.png", 200 + i)

@@ -135,17 +135,17 @@ def sort_images(
     calibration = calibrate(without=asked.without)
     names = find_encoders(asked)
     found = collect(asked.folder, asked.most)
-    # Wrong files are said before the work.
+    labels = None
     if asked.labels is not None:
-        _, strangers = read_labels(asked.labels, found)
+        labels, strangers = read_labels(asked.labels, found)
         if strangers:
             say(strangers_in_words(asked, strangers))
     make_out(asked.out)
     collection, spaces = embed_all(found, names, effort)
-    labels = None
     table, clusterings = cluster_everything(spaces, clusterers, effort.jobs)
-    if asked.labels is not None:
-        labels, _ = read_labels(asked.labels, collection)
+    if labels is not None:
+        kept = set(collection.paths)
+        labels = labels[[path in kept for path in found.paths]]
         table = add_truth(table, clusterings, labels)
     return Sorted(collection, spaces, table, clusterings), calibration, labels
 
