@@ -223,8 +223,9 @@ def _label_rows(file: Path) -> Iterator[tuple[str, str]]:
             said_as(LabelsError, f"cannot read the labels {shown}"),
             open(file, encoding="utf-8-sig", newline="") as stream,
         ):
-            rows = csv.reader(stream)
-            header = next((row for row in rows if row), [])
+            lines = csv.reader(stream)
+            rows = filter(None, lines)
+            header = next(rows, [])
             if lacking := [name for name in ("path", LABEL) if name not in header]:
                 found = f"not {shortened(','.join(header))}" if header else "and it is empty"
                 raise LabelsError(
@@ -233,13 +234,12 @@ def _label_rows(file: Path) -> Iterator[tuple[str, str]]:
                 )
             path, label = header.index("path"), header.index(LABEL)
             for row in rows:
-                if row and len(row) != len(header):
+                if len(row) != len(header):
                     raise LabelsError(
-                        f"{shown}, line {rows.line_num}: {len(row)} fields, where the first line "
+                        f"{shown}, line {lines.line_num}: {len(row)} fields, where the first line "
                         f"has {len(header)}; a field with a comma needs quotes"
                     )
-                if row:
-                    yield row[path], row[label]
+                yield row[path], row[label]
     except UnicodeDecodeError as error:
         raise LabelsError(f"cannot read the labels {shown}: it is no text in UTF-8") from error
     except csv.Error as error:

@@ -345,9 +345,7 @@ def _copy(path: Path, place: Path) -> None:
 def _names_in_tree(path: Path) -> Iterator[str]:
     """Names that an image may have in a tree, by its path below the folder of images."""
     yield path.name
-    inner = "__".join(path.parts)
-    if inner != path.name:
-        yield _cut(inner, path.suffix)
+    yield _cut("__".join(path.parts), path.suffix)
     for number in count(2):
         yield _cut(f"{number}_{path.name}", path.suffix)
 
