@@ -282,14 +282,14 @@ function distinctness(c) {
   return own.reduce((sum, i) => sum + view.silhouettes[i], 0) / own.length;
 }
 
-function commonest(members) {
+/** Count things: each with its number, the commonest first. */
+function counted(things) {
   const counts = new Map();
-  for (const i of members) {
-    const name = images.labels[i];
-    if (name) counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
+  for (const thing of things) counts.set(thing, (counts.get(thing) ?? 0) + 1);
   return [...counts].sort((a, b) => b[1] - a[1]);
 }
+
+const classesOf = members => counted(members.map(i => images.labels[i]).filter(Boolean));
 
 /** Say how large a cluster is, how distinct, and what it mostly holds. */
 function clusterFacts(c) {
@@ -297,7 +297,7 @@ function clusterFacts(c) {
   const parts = [plural(members.length, "image")];
   const distinct = c < 0 ? NaN : distinctness(c);
   if (Number.isFinite(distinct)) parts.push(`silhouette ${distinct.toFixed(2)}`);
-  const [first] = images.labels ? commonest(members) : [];
+  const [first] = images.labels ? classesOf(members) : [];
   if (first) parts.push(`most often ${first[0]} (${Math.round((100 * first[1]) / members.length)} %)`);
   return parts.join(" · ");
 }
@@ -430,10 +430,9 @@ function askName(c) {
 
 function askMerge(c) {
   const menu = targets(c, { name: "Into" });
-  const seconds = new Map();
-  for (const i of now.members.get(c)) seconds.set(view.second[i], (seconds.get(view.second[i]) ?? 0) + 1);
   // What most of its images nearly were in is what it most likely belongs to.
-  const near = [...seconds].filter(([o]) => o >= 0 && o !== c && now.members.has(o)).sort((a, b) => b[1] - a[1])[0];
+  const near = counted(now.members.get(c).map(i => view.second[i]))
+    .find(([o]) => o >= 0 && o !== c && now.members.has(o));
   if (near) menu.value = near[0];
   ask(`Merge ${title(c)} into`, menu, "Merge", value => act({ kind: "merge", from: c, to: Number(value) }));
 }
@@ -545,19 +544,19 @@ function listenToRanking() {
 /** Show how many images of each class are in each cluster: the largest of both. */
 function showConfusion() {
   if (!images.labels) return;
-  const classes = commonest(images.names.keys()).map(pair => pair[0]);
+  const labelled = images.labels.filter(Boolean);
+  const classes = counted(labelled).map(pair => pair[0]);
   const clusters = [...now.members].filter(([c]) => c >= 0).sort((a, b) => b[1].length - a[1].length);
   const [shown, columns] = [clusters.slice(0, 20), classes.slice(0, 15)];
   let inside = 0;
   const rows = shown.map(([c, members]) => {
-    const counts = new Map(commonest(members));
+    const counts = new Map(classesOf(members));
     return make("tr", {}, make("th", { scope: "row" }, clusterLink(c)), ...columns.map(name => {
       const n = counts.get(name) ?? 0;
       inside += n;
       return make("td", { class: "number share", style: `--share: ${n / members.length}` }, n ? String(n) : "");
     }));
   });
-  const labelled = images.labels.filter(Boolean).length;
   const all = shown.length === clusters.length && columns.length === classes.length;
   const what = all ? "All clusters and classes"
     : `The largest ${shown.length} of ${clusters.length} clusters and ${columns.length} of ${classes.length} classes`;
@@ -566,7 +565,7 @@ function showConfusion() {
     make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Clusters and classes" },
       make("table", { class: "confusion" }, make("thead", {}, make("tr", {}, make("td"),
         ...columns.map(name => make("th", { scope: "col", class: "number" }, name)))), make("tbody", {}, ...rows))),
-    make("p", { class: "quiet" }, `${what}: ${inside.toLocaleString("en")} of ${plural(labelled, "image")} with a label.`));
+    make("p", { class: "quiet" }, `${what}: ${inside.toLocaleString("en")} of ${plural(labelled.length, "image")} with a label.`));
 }
 
 function showDuplicates() {
