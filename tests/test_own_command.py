@@ -25,6 +25,7 @@ from zsc_utils.encoders import ENCODERS
 from zsc_utils.own import clusterings, command, contents, results, sorting
 from zsc_utils.own.calibration import calibrate
 from zsc_utils.own.collection import MARK
+from zsc_utils.own.report import thumbnails
 
 Result = namedtuple("Result", "code out err")
 N = 96
@@ -184,9 +185,10 @@ def test_the_summary_can_be_read(sorted_once):
         assert str(root / "out" / name) in out
 
 
-def test_again_nothing_is_computed_and_the_same_is_written(mine):
+def test_again_nothing_is_computed_and_the_same_is_written(mine, monkeypatch):
     before = {name: (mine / "out" / name).read_bytes() for name in ("clusters.csv", "ranking.csv")}
-    written = []
+    written, made, real = [], [], thumbnails.thumbnail
+    monkeypatch.setattr(thumbnails, "thumbnail", lambda *a: made.append(a) or real(*a))
     with nothing_computed():
         for _ in range(2):
             found = cluster(mine / "in", mine / "out", encoders="raw_pixels,mini_vicreg_resnet")
@@ -195,6 +197,7 @@ def test_again_nothing_is_computed_and_the_same_is_written(mine):
             written.append({p: p.read_bytes() for p in shown})
     for name, content in before.items():
         assert (mine / "out" / name).read_bytes() == content
+    assert len(made) == 2 * (N + 1), "each once a run"
     # The folder stands in the page, and the first run's was another.
     assert written[0] == written[1]
 

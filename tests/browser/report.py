@@ -141,6 +141,8 @@ def test_a_click_shows_the_image_its_neighbours_and_where_it_nearly_was(opened):
     assert panel.locator(".sheet").last.locator(".tile").get_attribute("data-image") == "2"
     assert f"{CONTENT.views[0].silhouettes[43]:.2f}" in panel.inner_text()
     assert "Cluster 2" in panel.inner_text()
+    address = panel.get_by_role("link", name="Open the file").get_attribute("href")
+    assert address.startswith("file:///") and address.endswith("/43.png")
     said(page, CONTENT.names[43])
     near.first.click()
     assert panel.locator("#panel-name").inner_text() == CONTENT.names[49]
