@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from zsc_utils.datasets import FileImages
 from zsc_utils.own.looks import distances_to_clusters, distances_to_medoids, nearest_images
 from zsc_utils.own.report import write_report
 from zsc_utils.own.report.content import Content, Space, View
+from zsc_utils.own.report.thumbnails import make_thumbnails
 
 SIDE, KS = 160, (20, 60, 200)
 
@@ -61,7 +63,8 @@ def content(images: FileImages, X: np.ndarray) -> Content:
     return Content(
         source="made up",
         names=[images.name(i) for i in range(len(images))],
-        images=images,
+        paths=images.paths,
+        thumbnails=[],
         views=views,
         spaces={"made_up": space},
         ranking=pd.DataFrame({"clusterer": [view.clusterer for view in views]}),
@@ -94,10 +97,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder, "images")
         place.mkdir()
-        shown = content(*made_up(place, n))
+        shown, out = content(*made_up(place, n)), Path(folder, "out")
         for what in ("written", "written again, thumbnails there"):
             start = time.perf_counter()
-            page_file = write_report(shown, Path(folder, "out"), progress=False)
+            thumbnails = make_thumbnails(shown.paths, out)
+            page_file = write_report(replace(shown, thumbnails=thumbnails), out)
             print(f"{n} images, {what}: {time.perf_counter() - start:.1f} s")
         for _ in range(3):
             usable, ready = seconds_until_usable(page_file)

@@ -1,10 +1,13 @@
 """A made-up report, for the tests of what is written and of what a browser makes of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+from PIL import Image
 
-from zsc_utils.datasets.base import ArrayImages
-from zsc_utils.own.report import Content, Space, View
+from zsc_utils.own.report import Content, Space, View, write_report
+from zsc_utils.own.report.thumbnails import make_thumbnails
 
 EVIL = "</script><script>document.title='hacked'</script><img src=x onerror=alert(1)>.png"
 # Names as they come: of HTML, of CSV, of other scripts, of bytes that are no UTF-8.
@@ -16,13 +19,14 @@ NAMES = [
 
 
 def made_up_content(n=300, labelled=True, k=6):
-    """Tell of n images in k clusters by two clusterers and two encoders; some are left out."""
+    """Tell of n images in k clusters by two clusterers and two encoders; some are left out.
+
+    There are no images yet: `drawn` makes them.
+    """
     rng = np.random.default_rng(0)
     y = np.arange(n) % k
     names = [f"folder {i % 3}/IMG_{i:04}.jpg" for i in range(n)]
     names[: len(NAMES)] = NAMES
-    tints = rng.integers(40, 220, (k, 3))
-    pixels = np.clip(tints[y][:, None, None] + rng.normal(0, 20, (n, 20, 24, 3)), 0, 255)
     classes = np.array(["tabby", EVIL, "ox", "hen", "", "owl"])
     views, spaces = [], {}
     for encoder in ("alpha", "beta"):
@@ -34,7 +38,8 @@ def made_up_content(n=300, labelled=True, k=6):
     return Content(
         source=f"/somewhere/{EVIL}",
         names=names,
-        images=ArrayImages(pixels.astype(np.uint8)),
+        paths=(),
+        thumbnails=[],
         views=views,
         spaces=spaces,
         ranking=pd.DataFrame(
@@ -49,6 +54,23 @@ def made_up_content(n=300, labelled=True, k=6):
         labels=classes[y] if labelled else None,
         paragraphs=["Two <b>encoders</b> & two clusterers.", "The first comes first."],
     )
+
+
+def drawn(content, folder):
+    """Draw the images of a content in a folder: a tint for each cluster, with noise."""
+    rng = np.random.default_rng(0)
+    clusters = content.views[0].clusters
+    tints = rng.integers(40, 220, (clusters.max() + 1, 3))
+    paths = [folder / f"{i}.png" for i in range(len(clusters))]
+    for path, cluster in zip(paths, clusters, strict=True):
+        pixels = tints[cluster] + rng.normal(0, 20, (20, 24, 3))
+        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path)
+    return replace(content, paths=paths)
+
+
+def write(content, out):
+    """Write a report with its thumbnails."""
+    return write_report(replace(content, thumbnails=make_thumbnails(content.paths, out)), out)
 
 
 def made_up_view(rng, encoder, clusterer, y, labelled):

@@ -352,7 +352,7 @@ def test_atomic_path_leaves_the_old_content_when_writing_fails(tmp_path):
     [
         (OSError(errno.ENOSPC, "No space left on device"), "no space is left"),
         (OSError("11520 requested and 10208 written"), "no space is left"),
-        (OSError(errno.EROFS, "Read-only file system"), "another one .ZSC_BUILD"),
+        (OSError(errno.EROFS, "Read-only file system"), "another one .--out"),
         (OSError(errno.EIO, "Input/output error"), None),
     ],
 )
@@ -367,6 +367,26 @@ def test_what_cannot_be_written_says_what_to_do(error, says, tmp_path):
     else:
         assert caught.value is error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["ZSC_BUILD", "DATA_ROOT"])
+def test_what_names_the_folder_that_cannot_be_written_to_is_said(name, tmp_path, monkeypatch):
+    monkeypatch.setenv(name, str(tmp_path))
+    with pytest.raises(StorageError, match=f"another one .{name}"), atomic_path(tmp_path / "a.npy"):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+
+@pytest.mark.parametrize("place", ["", "out", "out/rows.csv", "out/.rows.csv.abc/rows.csv"])
+def test_what_cannot_be_read_is_no_error_of_writing(place, tmp_path):
+    with pytest.raises(StorageError), atomic_path(tmp_path / "out" / "rows.csv"):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / place))
+    image = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "in" / "0.png"))
+    with pytest.raises(OSError) as caught, atomic_path(tmp_path / "out" / "rows.csv"):
+        raise image
+    assert caught.value is image
+    # A link that cannot be made is of two paths: that of the image comes first.
+    with pytest.raises(StorageError), atomic_path(tmp_path / "out") as draft:
+        raise PermissionError(errno.EPERM, "not permitted", image.filename, None, str(draft))
 
 
 def test_array_folder_is_a_mapping(tmp_path):

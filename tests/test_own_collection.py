@@ -14,7 +14,7 @@ from PIL import Image
 from zsc_utils.encoders import find_encoder
 from zsc_utils.errors import ImageFolderError
 from zsc_utils.own import collection, contents
-from zsc_utils.own.collection import MARK, LabelsError, collect, read_labels
+from zsc_utils.own.collection import MARK, LabelsError, collect, find_folder, read_labels
 
 ODD = [
     *('a "quoted", name.png', "two\nlines.png", "<script>alert(1)</script>.png", "=1+1.png"),
@@ -51,7 +51,7 @@ def folder(tmp_path):
 
 
 def found(folder, **options):
-    return collect(folder, progress=False, **options)
+    return collect(find_folder(folder), **options)
 
 
 def test_images_are_known_by_their_content(folder):
@@ -179,7 +179,7 @@ def test_odd_names_can_be_printed_and_come_back(folder, tmp_path):
 
 def embed(whole, cache, encoder="raw_pixels"):
     source = find_encoder(encoder)
-    return contents.embed_contents(whole, source, cache=cache, device="cpu", progress=False)
+    return contents.embed_contents(whole, source, cache=cache, device="cpu")
 
 
 @pytest.fixture
@@ -214,6 +214,10 @@ def test_each_content_is_embedded_once(folder, tmp_path, embedded, monkeypatch):
     part.write_bytes(part.read_bytes()[:100])
     np.testing.assert_array_equal(embed(found(folder), tmp_path / "cache")[0], again)
     assert embedded == [4, 1, 5]
+    # All of many are damaged.
+    for damaged in (*part.parent.glob("*.npz"), part.parent / "another.npz"):
+        damaged.write_bytes(b"no embeddings")
+    np.testing.assert_array_equal(embed(found(folder), tmp_path / "cache")[0], again)
 
 
 def test_what_cannot_be_read_is_left_out_and_asked_for_no_network(

@@ -23,19 +23,21 @@ from typer.testing import CliRunner
 from zsc_utils.cli import app
 from zsc_utils.encoders import ENCODERS
 from zsc_utils.own import clusterings, command, contents, results, sorting
+from zsc_utils.own.calibration import calibrate
 from zsc_utils.own.collection import MARK
+from zsc_utils.own.report import thumbnails
 
 Result = namedtuple("Result", "code out err")
 N = 96
 QUICK = ("--clusterers", "kmeans,ac_without_c")
 
 
-def draw(path, i, kind=None):
+def draw(path, i, kind=None, noise=30):
     """A ramp to the right, downwards or to the corner, with noise: three kinds of images."""
     rng = np.random.default_rng(i)
     y, x = np.mgrid[:24, :24] * 8.0
     ramp = (x, y, 184 - (x + y) / 2)[i % 3 if kind is None else kind]
-    pixels = ramp[..., None] + rng.normal(0, 30, (24, 24, 3))
+    pixels = ramp[..., None] + rng.normal(0, noise, (24, 24, 3))
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path, "PNG")
 
@@ -149,6 +151,25 @@ def test_the_ranking(sorted_once):
     assert len(spectral) <= sorting.FEW < len(quick) == len(clusterings.numbers_to_try(N + 1))
 
 
+def test_what_to_expect_is_said_in_the_table_the_report_and_the_summary(tmp_path):
+    # With less noise the silhouette is beyond all that was measured.
+    for i in range(N):
+        draw(tmp_path / "in" / f"{i:03}.png", i, noise=150)
+    found = cluster(tmp_path / "in", tmp_path / "out", *QUICK)
+    assert found.code == 0
+    best = read(tmp_path / "out")[1].iloc[0]
+    numbers = best[["expected_low", "expected_ami", "expected_high"]].astype(float)
+    expected = [100 * x[0] for x in calibrate().interval([best["silhouette_umap"]])]
+    assert numbers.tolist() == pytest.approx(expected, abs=0.1) and pd.isna(best["caveat"])
+    assert 0 < numbers.iloc[0] < numbers.iloc[1] < numbers.iloc[2] < 100
+    low, middle, high = (f"{number:.0f}" for number in numbers)
+    assert f"{middle} % ({low} to {high})" in found.out
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert f"<b>{middle} %</b><span>{low} to {high} %</span>" in page
+    sentence = f"of {middle} %, and of {low} to {high} % in four folders of five"
+    assert sentence in found.out and sentence in page
+
+
 def test_the_summary_can_be_read(sorted_once):
     root, (_, out, err) = sorted_once
     lines = out.splitlines()
@@ -164,9 +185,10 @@ def test_the_summary_can_be_read(sorted_once):
         assert str(root / "out" / name) in out
 
 
-def test_again_nothing_is_computed_and_the_same_is_written(mine):
+def test_again_nothing_is_computed_and_the_same_is_written(mine, monkeypatch):
     before = {name: (mine / "out" / name).read_bytes() for name in ("clusters.csv", "ranking.csv")}
-    written = []
+    written, made, real = [], [], thumbnails.thumbnail
+    monkeypatch.setattr(thumbnails, "thumbnail", lambda *a: made.append(a) or real(*a))
     with nothing_computed():
         for _ in range(2):
             found = cluster(mine / "in", mine / "out", encoders="raw_pixels,mini_vicreg_resnet")
@@ -175,8 +197,18 @@ def test_again_nothing_is_computed_and_the_same_is_written(mine):
             written.append({p: p.read_bytes() for p in shown})
     for name, content in before.items():
         assert (mine / "out" / name).read_bytes() == content
+    assert len(made) == 2 * (N + 1), "each once a run"
     # The folder stands in the page, and the first run's was another.
     assert written[0] == written[1]
+
+
+def test_in_whatever_order_processes_end_the_same_is_written(mine, monkeypatch):
+    before = {name: (mine / "out" / name).read_bytes() for name in ("clusters.csv", "ranking.csv")}
+    real = sorting.in_processes
+    monkeypatch.setattr(sorting, "in_processes", lambda *a: reversed(list(real(*a))))
+    assert not cluster(mine / "in", mine / "out", encoders="raw_pixels,mini_vicreg_resnet").code
+    for name, content in before.items():
+        assert (mine / "out" / name).read_bytes() == content, "also where scores are the same"
 
 
 def test_elsewhere_the_same_clusters_are_written(sorted_once, tmp_path):
@@ -212,6 +244,15 @@ def test_labels_are_scored_and_nothing_else(mine):
     assert ranking["ami"][0] == pytest.approx(expected, abs=1e-3)
     assert f"labels.csv names 2 paths that are no image of {mine / 'in'}: no.png, …" in found.out
     assert f"the first row agrees by an AMI of {expected:.0f} %" in found.out
+
+
+def test_labels_of_images_alone_that_cannot_be_read_are_no_reason_to_stop(mine):
+    before = read(mine / "out")[0]
+    (mine / "labels.csv").write_text("path,label\nbroken.png,x\n")
+    found = cluster(mine / "in", mine / "out", *QUICK, "--labels", mine / "labels.csv")
+    clusters, ranking = read(mine / "out")
+    assert found.code == 0 and clusters["path"].equals(before["path"])
+    assert ranking["ami"].isna().all() and "nan" not in found.out
 
 
 def test_ten_new_images_cost_ten_embeddings_and_renamed_ones_none(mine, monkeypatch):
@@ -269,7 +310,7 @@ def small(tmp_path):
 
 
 def tree_of(folder, out):
-    collection = command.collect(folder, progress=False)
+    collection = command.collect(folder)
     found = sorting.Sorted(collection, {}, pd.DataFrame(), [])
     out.mkdir(exist_ok=True)
     return collection, results.write_tree(found, np.zeros(len(collection), int), out)
@@ -451,6 +492,21 @@ def test_a_folder_that_may_not_be_written_to(mine, monkeypatch):
     monkeypatch.setattr(Path, "touch", refuse)
     found = cluster(mine / "in", mine / "new")
     refused(found, f"cannot write to {mine / 'new'}: Permission denied")
+    monkeypatch.undo()
+    monkeypatch.setattr(np, "savez", refuse)
+    found = cluster(mine / "in", mine / "new")
+    refused(found, "may not be written to: change that, or name another one (--out)")
+
+
+def test_an_image_that_may_not_be_read_any_more_is_no_error_of_writing(mine, monkeypatch):
+    def closed(path, place):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "symlink", closed)
+    monkeypatch.setattr(results, "_copy", closed)
+    found = cluster(mine / "in", mine / "out", *QUICK, "--link")
+    assert found.code == 2 and "cannot write" not in found.err
+    assert f"Permission denied: '{mine / 'in'}" in found.err
 
 
 def test_results_within_the_images_are_no_images(mine):

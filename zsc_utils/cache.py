@@ -70,13 +70,23 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
-def advice(error: OSError) -> str:
-    """Say what to do about an error of writing; empty where it is another kind of error."""
+def is_of(error: OSError, path: Path) -> bool:
+    """Tell whether an error is of a path, of what is above or below it, or of a draft of it."""
+    file = os.path.abspath(error.filename2 or error.filename or path)
+    path = Path(os.path.abspath(path))
+    drafts = path.parent / f".{path.name[:40]}."
+    return path.is_relative_to(file) or file.startswith((f"{path}{os.sep}", str(drafts)))
+
+
+def advice(error: OSError, path: Path) -> str:
+    """Say what to do about an error of writing to a path; empty where it is another error."""
     # NumPy counts what it could write, and says no more.
     if error.errno in FULL or (error.errno is None and "requested and" in str(error)):
         return "no space is left (or none that you may use): free some and run again"
-    if error.errno in FORBIDDEN:
-        return "the folder may not be written to: change that, or name another one (ZSC_BUILD)"
+    if error.errno in FORBIDDEN and is_of(error, path):
+        known = {"ZSC_BUILD": build_folder(), "DATA_ROOT": data_folder()}
+        named_by = next((name for name in known if path.is_relative_to(known[name])), "--out")
+        return f"the folder may not be written to: change that, or name another one ({named_by})"
     return ""
 
 
@@ -103,7 +113,7 @@ def said_where_it_is_written(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if (what := advice(error)) and not isinstance(error, StorageError):
+        if (what := advice(error, path)) and not isinstance(error, StorageError):
             raise StorageError(f"cannot write {path}: {what}; what is finished is kept") from error
         raise
 

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 from chromium import IN_SHADOW, keep_picture, sync_api
-from own_report import EVIL, NAMES, made_up_content
-
-from zsc_utils.own.report import write_report
+from own_report import EVIL, NAMES, drawn, made_up_content, write
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
@@ -26,7 +24,8 @@ HINT = IN_SHADOW.replace(
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    return write_report(CONTENT, tmp_path_factory.mktemp("a report #1"), progress=False)
+    content = drawn(CONTENT, tmp_path_factory.mktemp("images"))
+    return write(content, tmp_path_factory.mktemp("a report #1"))
 
 
 @pytest.fixture
@@ -142,6 +141,8 @@ def test_a_click_shows_the_image_its_neighbours_and_where_it_nearly_was(opened):
     assert panel.locator(".sheet").last.locator(".tile").get_attribute("data-image") == "2"
     assert f"{CONTENT.views[0].silhouettes[43]:.2f}" in panel.inner_text()
     assert "Cluster 2" in panel.inner_text()
+    address = panel.get_by_role("link", name="Open the file").get_attribute("href")
+    assert address.startswith("file:///") and address.endswith("/43.png")
     said(page, CONTENT.names[43])
     near.first.click()
     assert panel.locator("#panel-name").inner_text() == CONTENT.names[49]

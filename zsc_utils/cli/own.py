@@ -32,28 +32,25 @@ def stopped_in_one_line() -> Iterator[None]:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, interrupt)
-    stopped = False
     try:
         yield
     except KeyboardInterrupt:
-        stopped = True
-    finally:
         # To end takes a moment, which nothing more can shorten.
-        signal.signal(signal.SIGINT, signal.SIG_IGN if stopped else before)
-        if known is None:
-            del os.environ["PYTHONWARNINGS"]
-        else:
-            os.environ["PYTHONWARNINGS"] = known
-    if stopped:
+        before = signal.SIG_IGN
+        signal.signal(signal.SIGINT, before)
         from tqdm.auto import tqdm
 
         # What is said stands on a line of its own, even where a bar was only being drawn.
         for bar in list(getattr(tqdm, "_instances", ())):
             bar.close()
         clear = "\r\x1b[K"
-        said = "stopped; what is finished is kept: run it again to go on"
-        typer.echo(clear + said, err=True)
-        raise typer.Exit(130)
+        typer.echo(f"{clear}stopped; what is finished is kept: run it again to go on", err=True)
+        raise typer.Exit(130) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+        del os.environ["PYTHONWARNINGS"]
+        if known is not None:
+            os.environ["PYTHONWARNINGS"] = known
 
 
 @app.command()

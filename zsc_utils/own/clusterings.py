@@ -9,12 +9,7 @@ import numpy as np
 import pandas as pd
 
 from zsc_utils.cache import fingerprint
-from zsc_utils.clustering import (
-    CLUSTERERS,
-    Task,
-    clusterer_settings,
-    study_clusterers,
-)
+from zsc_utils.clustering import CLUSTERERS, Task, clusterer_settings, study_clusterers
 from zsc_utils.metrics import cluster_counts, partition_agreement, silhouettes
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Recipe, recipe_for
 from zsc_utils.reduction import Memo, ReductionError, reduce, reducer_settings
@@ -96,19 +91,14 @@ def cluster_each(
             task = Task(len(X), number or 0, MIN_CLUSTER_SIZE, SEED)
             name = clusters_name(recipe, task)
             if name in memo and f"{name}-status" in memo:
-                status, reason = memo[f"{name}-status"].tolist()
-                facts, clusters = {"status": status, "reason": reason}, memo[name]
+                said, clusters = memo[f"{name}-status"].tolist(), memo[name]
             else:
                 facts, clusters = attempt(X, recipe, task, memo)
+                said = [facts["status"], facts["reason"]]
                 if clusters is not None:
-                    memo[f"{name}-status"] = np.array([facts["status"], facts["reason"]])
+                    memo[f"{name}-status"] = np.array(said)
                     memo[name] = clusters
-            found.append(
-                Clustering(
-                    *(encoder, recipe.clusterer, number, facts["status"], facts["reason"]),
-                    clusters,
-                )
-            )
+            found.append(Clustering(encoder, recipe.clusterer, number, *said, clusters))
     return found
 
 
@@ -149,25 +139,17 @@ def describe(X: np.ndarray, clusterings: list[Clustering], memo: Memo) -> pd.Dat
         `largest` (share of the images that the largest cluster has), `silhouette_umap` and
         `silhouette_original` (NaN where undefined).
     """
-    rows = []
     labelings = [one.clusters for one in clusterings]
+    names = pd.DataFrame(map(vars, clusterings), columns=["encoder", "clusterer", "told"])
+    table = names.join(pd.DataFrame(map(cluster_counts, labelings)))
+    sizes = [np.bincount(clusters[clusters >= 0], minlength=1) for clusters in labelings]
+    table["largest"] = [found.max() / len(X) for found in sizes]
     try:
-        in_umap = silhouettes(umap_space(X, memo), labelings)
+        table["silhouette_umap"] = silhouettes(umap_space(X, memo), labelings)
     except ReductionError:
-        in_umap = [np.nan] * len(labelings)
-    original = silhouettes(X, labelings)
-    for one, s_umap, s_original in zip(clusterings, in_umap, original, strict=True):
-        sizes = np.bincount(one.clusters[one.clusters >= 0], minlength=1)
-        rows.append(
-            {"encoder": one.encoder, "clusterer": one.clusterer, "told": one.told}
-            | cluster_counts(one.clusters)
-            | {
-                "largest": sizes.max() / len(X),
-                "silhouette_umap": s_umap,
-                "silhouette_original": s_original,
-            }
-        )
-    return pd.DataFrame(rows)
+        table["silhouette_umap"] = np.nan
+    table["silhouette_original"] = silhouettes(X, labelings)
+    return table
 
 
 def agreements(table: pd.DataFrame, clusters: list[np.ndarray]) -> pd.DataFrame:
@@ -205,4 +187,4 @@ def agreements(table: pd.DataFrame, clusters: list[np.ndarray]) -> pd.DataFrame:
 
 def _mean_agreement(clusters: list[np.ndarray], i: int, others: np.ndarray) -> float:
     found = [partition_agreement(clusters[i], clusters[j]) for j in np.flatnonzero(others)]
-    return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
+    return pd.Series(found, dtype=float).mean()

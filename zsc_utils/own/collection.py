@@ -6,6 +6,7 @@ import csv
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tqdm.auto import tqdm
 
 from zsc_utils.cache import file_sha256, readable
 from zsc_utils.datasets import DatasetFacts, FileImages, ImageDataset
+from zsc_utils.datasets.base import ChosenImages
 from zsc_utils.datasets.folder import find_images
 from zsc_utils.errors import ImageFolderError, ZscError
 
@@ -66,16 +68,15 @@ class Collection:
     @property
     def names(self) -> list[str]:
         """Paths below the folder that can be printed."""
-        images = self.images
-        return [images.name(i) for i in range(len(images))]
+        return [self.images.name(i) for i in range(len(self))]
 
     def dataset(self, rows: Sequence[int]) -> ImageDataset:
         """Some of the images as a dataset without labels."""
         facts = DatasetFacts(
             name=readable(self.folder.name), display="", group="Own images", label=LABEL
         )
-        images = FileImages(tuple(self.paths[i] for i in rows), self.folder)
-        return ImageDataset(facts, images, pd.DataFrame(index=range(len(rows))), None, {})
+        no_labels = pd.DataFrame(index=range(len(rows)))
+        return ImageDataset(facts, ChosenImages(self.images, rows), no_labels, None, {})
 
     def without(self, reasons: dict[int, str]) -> Collection:
         """Leave images out, each by its position with the reason.
@@ -83,34 +84,31 @@ class Collection:
         Raises
         ------
         ImageFolderError
-            Fewer than three are left.
+            Fewer than three are left: it says how many, and what is wrong with the first of those
+            that are left out.
         """
         kept = [i for i in range(len(self)) if i not in reasons]
-        names = self.names
-        smaller = replace(
-            self,
-            paths=tuple(self.paths[i] for i in kept),
-            digests=tuple(self.digests[i] for i in kept),
-            left_out=(*self.left_out, *((names[i], why) for i, why in reasons.items())),
-        )
-        check_number(len(smaller), self.folder, smaller.left_out)
-        return smaller
+        names, n = self.names, len(kept)
+        left_out = (*self.left_out, *((names[i], why) for i, why in reasons.items()))
+        if n < FEWEST:
+            first = "; left out: {} ({})".format(*left_out[0]) if left_out else ""
+            raise ImageFolderError(
+                f"{readable(self.folder)} holds {n or 'no'} image{'s' * (n != 1)} that can be "
+                f"read, too few to cluster, which takes {FEWEST}{first}"
+            )
+        paths, digests = (tuple(all_[i] for i in kept) for all_ in (self.paths, self.digests))
+        return replace(self, paths=paths, digests=digests, left_out=left_out)
 
 
-def check_number(n: int, folder: Path, left_out: Sequence = ()) -> None:
-    """Raise where there are too few images to cluster.
-
-    Raises
-    ------
-    ImageFolderError
-        With their number, and what is wrong with the first that is left out.
-    """
-    if n < FEWEST:
-        why = f"; left out: {left_out[0][0]} ({left_out[0][1]})" if left_out else ""
-        raise ImageFolderError(
-            f"{readable(folder)} holds {n or 'no'} image{'s' * (n != 1)} that can be read, too few "
-            f"to cluster, which takes {FEWEST}{why}"
-        )
+@contextmanager
+def said_as(kind: type[ZscError], what: str) -> Iterator[None]:
+    """Raise what is wrong with a path as an error of some kind: what cannot be done, and why."""
+    try:
+        yield
+    # Of links in a circle, by the version of Python.
+    except (OSError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or "its links lead in a circle"
+        raise kind(f"{what}: {why}") from error
 
 
 def find_folder(folder: Path) -> Path:
@@ -122,12 +120,8 @@ def find_folder(folder: Path) -> Path:
         It is none, or holds results.
     """
     shown = readable(folder)
-    try:
+    with said_as(ImageFolderError, f"cannot read the folder of images {shown}"):
         found = folder.resolve(strict=True)
-    # Of links in a circle, by the version of Python.
-    except (OSError, RuntimeError) as error:
-        why = getattr(error, "strerror", None) or "its links lead in a circle"
-        raise ImageFolderError(f"cannot read the folder of images {shown}: {why}") from error
     if not found.is_dir():
         raise ImageFolderError(f"{shown} is not a folder of images")
     if os.path.exists(found / MARK):
@@ -135,7 +129,7 @@ def find_folder(folder: Path) -> Path:
     return found
 
 
-def collect(folder: Path, most: int | None = None, progress: bool = True) -> Collection:
+def collect(folder: Path, most: int | None = None) -> Collection:
     """Find the images of a folder, at any depth; hidden files and links are left alone.
 
     So are folders of results.
@@ -143,18 +137,15 @@ def collect(folder: Path, most: int | None = None, progress: bool = True) -> Col
     Parameters
     ----------
     folder
-        The folder.
+        As `find_folder` gives it.
     most
         Take a random sample of so many, the same every time.
-    progress
-        Show a progress bar.
 
     Raises
     ------
     ImageFolderError
-        It is no folder, or holds fewer than three images.
+        It holds fewer than three images.
     """
-    folder = find_folder(folder)
     found = find_images(folder, follow_links=False, but=lambda inner: os.path.exists(inner / MARK))
     if not found.files and found.sentence():
         raise ImageFolderError(
@@ -164,24 +155,12 @@ def collect(folder: Path, most: int | None = None, progress: bool = True) -> Col
     if most is not None and most < len(files):
         chosen = np.random.default_rng(0).choice(len(files), most, replace=False)
         files = [files[i] for i in np.sort(chosen)]
+    bar = {"desc": "read", "unit": "file", "leave": False, "disable": not files}
     with ThreadPoolExecutor() as threads:
-        bar = {"desc": "read", "unit": "file", "leave": False, "disable": not (progress and files)}
         reading = list(tqdm(threads.map(_digest, files), total=len(files), **bar))
-    digests, reasons = zip(*reading, strict=True) if files else ((), ())
-    left_out = [
-        (readable(file.relative_to(folder).as_posix()), why)
-        for file, why in zip(files, reasons, strict=True)
-        if why
-    ]
-    good = [i for i, why in enumerate(reasons) if not why]
-    check_number(len(good), folder, left_out)
-    return Collection(
-        folder,
-        tuple(files[i] for i in good),
-        tuple(digests[i] for i in good),
-        tuple(left_out),
-        found.sentence(),
-    )
+    digests = tuple(digest for digest, _ in reading)
+    whole = Collection(folder, tuple(files), digests, sentence=found.sentence())
+    return whole.without({i: why for i, (_, why) in enumerate(reading) if why})
 
 
 def _digest(file: Path) -> tuple[str, str]:
@@ -240,9 +219,13 @@ def _label_rows(file: Path) -> Iterator[tuple[str, str]]:
     shown = readable(file)
     try:
         # Spreadsheets put a mark before the first name.
-        with open(file, encoding="utf-8-sig", newline="") as stream:
-            rows = csv.reader(stream)
-            header = next((row for row in rows if row), [])
+        with (
+            said_as(LabelsError, f"cannot read the labels {shown}"),
+            open(file, encoding="utf-8-sig", newline="") as stream,
+        ):
+            lines = csv.reader(stream)
+            rows = filter(None, lines)
+            header = next(rows, [])
             if lacking := [name for name in ("path", LABEL) if name not in header]:
                 found = f"not {shortened(','.join(header))}" if header else "and it is empty"
                 raise LabelsError(
@@ -251,15 +234,12 @@ def _label_rows(file: Path) -> Iterator[tuple[str, str]]:
                 )
             path, label = header.index("path"), header.index(LABEL)
             for row in rows:
-                if row and len(row) != len(header):
+                if len(row) != len(header):
                     raise LabelsError(
-                        f"{shown}, line {rows.line_num}: {len(row)} fields, where the first line "
+                        f"{shown}, line {lines.line_num}: {len(row)} fields, where the first line "
                         f"has {len(header)}; a field with a comma needs quotes"
                     )
-                if row:
-                    yield row[path], row[label]
-    except OSError as error:
-        raise LabelsError(f"cannot read the labels {shown}: {error.strerror}") from error
+                yield row[path], row[label]
     except UnicodeDecodeError as error:
         raise LabelsError(f"cannot read the labels {shown}: it is no text in UTF-8") from error
     except csv.Error as error:

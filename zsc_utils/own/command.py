@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -129,23 +130,22 @@ def sort_images(
     ZscError
         Something about the folder, the names or the labels is wrong.
     """
-    known = list(CLUSTERERS)
-    if asked.clusterers:
-        check_names("clusterer", asked.clusterers, known, None)
+    clusterers = asked.clusterers or study_clusterers()
+    check_names("clusterer", clusterers, list(CLUSTERERS), None)
     calibration = calibrate(without=asked.without)
     names = find_encoders(asked)
-    found = collect(asked.folder, asked.most, effort.progress)
-    # Wrong files are said before the work.
+    found = collect(asked.folder, asked.most)
+    labels = None
     if asked.labels is not None:
-        _, strangers = read_labels(asked.labels, found)
+        labels, strangers = read_labels(asked.labels, found)
         if strangers:
             say(strangers_in_words(asked, strangers))
     make_out(asked.out)
     collection, spaces = embed_all(found, names, effort)
-    labels = None
-    table, clusterings = cluster_everything(spaces, asked.clusterers or study_clusterers(), effort)
-    if asked.labels is not None:
-        labels, _ = read_labels(asked.labels, collection)
+    table, clusterings = cluster_everything(spaces, clusterers, effort.jobs)
+    if labels is not None:
+        kept = set(collection.paths)
+        labels = labels[[path in kept for path in found.paths]]
         table = add_truth(table, clusterings, labels)
     return Sorted(collection, spaces, table, clusterings), calibration, labels
 
@@ -176,7 +176,6 @@ def write_results(
     *,
     labels: np.ndarray | None = None,
     link: bool = False,
-    progress: bool = True,
 ) -> Written:
     """Write the tables and the report of sorted images and, where asked for, a tree of folders.
 
@@ -188,13 +187,11 @@ def write_results(
         A folder, as `find_out` gives it.
     link
         Make the tree.
-    progress
-        Show progress bars.
     """
     ranked = ranking(found, calibration)
-    shown = content(found, calibration, ranked, labels, out, progress)
+    shown = content(found, ranked, labels, out)
     # What takes long comes first: interrupted, it leaves the tables of an earlier run as they were.
-    report = write_report(shown, out, progress=False)  # thumbnails are there by now
+    report = write_report(shown, out)
     best = shown.views[0]
     write_clusters(found, best, out / "clusters.csv")
     with atomic_path(out / "ranking.csv") as draft:
@@ -229,15 +226,13 @@ def sort_folder(
     with said_where_it_is_written(asked.out):
         found, calibration, labels = sort_images(asked, effort, say)
         written = write_results(found, calibration, asked.out, labels=labels, link=asked.link)
-    for line in summary(found, written.ranked, written.shown.duplicates):
-        say(line)
-    say("")
-    for line in places(written, asked.out):
+    for line in chain(summary(found, written), places(written, asked.out)):
         say(line)
 
 
 def places(written: Written, out: Path) -> Iterator[str]:
     """Say where things lie, a line each."""
+    yield ""
     yield f"the clusters, image by image   {readable(out / 'clusters.csv')}"
     yield f"all clusterings, ranked        {readable(out / 'ranking.csv')}"
     if out / TREE in written.paths:
@@ -258,9 +253,9 @@ def strangers_in_words(asked: Asked, strangers: list[str]) -> str:
     )
 
 
-def summary(found: Sorted, ranked: pd.DataFrame, duplicates: list[list[int]]) -> Iterable[str]:
+def summary(found: Sorted, written: Written) -> Iterator[str]:
     """Say in lines what was found."""
-    collection = found.collection
+    collection, ranked, duplicates = found.collection, written.ranked, written.shown.duplicates
     yield f"{len(collection)} images of {readable(collection.folder)}"
     if collection.sentence:
         yield f"left alone: {collection.sentence}"
@@ -275,53 +270,54 @@ def summary(found: Sorted, ranked: pd.DataFrame, duplicates: list[list[int]]) ->
     yield from aligned(short_table(rows[:MOST_ROWS], found))
     if len(rows) > MOST_ROWS:
         yield f"and {len(rows) - MOST_ROWS} more (ranking.csv has them)"
-    for row in failures(ranked).itertuples():
-        encoder = found.spaces[row.encoder].encoder.display
-        clusterer = CLUSTERERS[row.clusterer].facts.display
-        yield f"{encoder}, {clusterer}: {row.status}: {row.reason}"
+    for _, row in failures(ranked).iterrows():
+        yield f"{', '.join(found.displayed(row))}: {row['status']}: {row['reason']}"
     yield ""
     yield (
         "The first row is what clusters.csv holds. As good: numbers of clusters that rank about as "
         "high."
     )
-    yield expectation_in_words(ranked.iloc[0])
-    if "ami" in ranked and pd.notna(ranked["ami"].iloc[0]):
+    best = ranked.iloc[0]
+    yield expectation_in_words(best)
+    if pd.notna(best.get("ami")):
         yield (
             "With the labels that are given, the first row agrees by an AMI of "
-            f"{ranked['ami'].iloc[0]:.0f} % and an ARI of {ranked['ari'].iloc[0]:.0f} %."
+            f"{best['ami']:.0f} % and an ARI of {best['ari']:.0f} %."
         )
 
 
 def short_table(rows: pd.DataFrame, found: Sorted) -> list[list[str]]:
     """Write down proposals in few columns, heads first."""
-    said = rows["expected_ami"].notna().any()
-    heads = ["encoder", "clusterer", "clusters", "as good", "left out"]
-    heads += ["expected AMI"] if said else []
-    heads += ["AMI"] if "ami" in rows else []
-    table = [heads]
+    heads = {
+        "n_clusters": "clusters",
+        "as_good": "as good",
+        "left_out": "left out",
+        "expected_ami": "expected AMI",
+        "ami": "AMI",
+    }
+    columns = rows.filter(heads)
+    if rows["expected_ami"].isna().all():
+        del columns["expected_ami"]
+    table = [["encoder", "clusterer", *map(heads.get, columns)]]
     for _, row in rows.iterrows():
-        cells = [
-            found.spaces[row["encoder"]].encoder.display,
-            CLUSTERERS[row["clusterer"]].facts.display,
-            str(row["n_clusters"]),
-            row["as_good"] or "-",
-            f"{row['left_out']:.0f} %",
-        ]
-        if said:
-            low, middle, high = row[["expected_low", "expected_ami", "expected_high"]]
-            cells.append("-" if pd.isna(middle) else f"{middle:.0f} % ({low:.0f} to {high:.0f})")
-        if "ami" in rows:
-            cells.append("-" if pd.isna(row["ami"]) else f"{row['ami']:.0f} %")
-        table.append(cells)
+        table.append([*found.displayed(row), *(cell(row, name) for name in columns)])
     return table
 
 
-def aligned(table: list[list[str]]) -> Iterable[str]:
+def cell(row: pd.Series, name: str) -> str:
+    """Write down what a column says of a proposal."""
+    value = row[name]
+    if pd.isna(value) or value == "":
+        return "-"
+    if name == "expected_ami":
+        return f"{value:.0f} % ({row['expected_low']:.0f} to {row['expected_high']:.0f})"
+    return str(value) if name in ("n_clusters", "as_good") else f"{value:.0f} %"
+
+
+def aligned(table: list[list[str]]) -> Iterator[str]:
     """Write a table as lines, names to the left and numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for cells in table:
-        line = [
-            cell.ljust(width) if at < NAMES else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        yield "  ".join(line).rstrip()
+    columns = list(zip(*table, strict=True))
+    sides = "<" * NAMES + ">" * (len(columns) - NAMES)
+    widths = [max(map(len, column)) for column in columns]
+    line = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True))
+    return (line.format(*cells).rstrip() for cells in table)

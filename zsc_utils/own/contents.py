@@ -56,7 +56,7 @@ class ContentStore:
             except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
                 log.warning("%s is damaged (%s): its images are embedded again", part, error)
                 part.unlink(missing_ok=True)
-        if len(parts) > MANY_PARTS:
+        if known and len(parts) > MANY_PARTS:
             self.add(list(known), np.stack(list(known.values())))
             for part in parts:
                 part.unlink(missing_ok=True)
@@ -64,11 +64,8 @@ class ContentStore:
 
     def add(self, digests: list[str], embeddings: np.ndarray) -> None:
         """Keep embeddings, float32 (n, d), of images of such contents."""
-        with (
-            atomic_path(self.folder / f"{uuid.uuid4().hex}.npz") as draft,
-            open(draft, "wb") as out,
-        ):
-            np.savez(out, digests=np.array(digests), embeddings=embeddings)
+        with atomic_path(self.folder / f"{uuid.uuid4().hex}.npz") as draft:
+            np.savez(draft, digests=np.array(digests), embeddings=embeddings)
 
 
 def leading_unreadable(images: Images, rows: Sequence[int]) -> dict[int, str]:
@@ -83,6 +80,34 @@ def leading_unreadable(images: Images, rows: Sequence[int]) -> dict[int, str]:
     return found
 
 
+def embed_new(
+    collection: Collection, encoder: Encoder, part: list[int], store: ContentStore, **how
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Embed some images of a collection and keep what comes of it.
+
+    Returns
+    -------
+    embeddings
+        By digest.
+    unreadable
+        Why others cannot be read, by digest.
+    """
+    # For images that could not be read the last time either, no network is built.
+    bad = leading_unreadable(collection.images, part)
+    unreadable = {collection.digests[i]: why for i, why in bad.items()}
+    digests = [collection.digests[i] for i in part[len(bad) :]]
+    if not digests:
+        return {}, unreadable
+    data = collection.dataset(part[len(bad) :])
+    array, kept, errors = compute(data, encoder, skip_unreadable=True, **how)
+    good = [digests[i] for i in kept]
+    store.add(good, array)
+    lacking = np.setdiff1d(np.arange(len(digests)), kept)
+    why = zip(lacking, errors, strict=True)
+    unreadable |= {digests[i]: error.reason for i, error in why}
+    return dict(zip(good, array, strict=True)), unreadable
+
+
 def embed_contents(
     collection: Collection,
     encoder: Encoder,
@@ -90,7 +115,6 @@ def embed_contents(
     cache: Path,
     device: str = "auto",
     precision: Precision = Precision.fp32,
-    progress: bool = True,
 ) -> tuple[np.ndarray, dict[int, str]]:
     """Embed the images of a collection, each content once and for all.
 
@@ -102,7 +126,7 @@ def embed_contents(
         What embeds them; its network is built where there is something to compute.
     cache
         Folder of computed arrays.
-    device, precision, progress
+    device, precision
         As for `embedding.compute`.
 
     Returns
@@ -118,44 +142,22 @@ def embed_contents(
         The network gave NaN or infinities.
     """
     store = ContentStore(cache, encoder, precision)
-    known = store.read()
-    first = {digest: i for i, digest in reversed(list(enumerate(collection.digests)))}
-    new = sorted(i for digest, i in first.items() if digest not in known)
+    known, unreadable = store.read(), {}
+    digests = collection.digests
+    _, first = np.unique(digests, return_index=True)
+    new = [i for i in np.sort(first).tolist() if digests[i] not in known]
     size = PART.get(choose_device(device), LARGE_PART)
-    unreadable: dict[str, str] = {}
     # Parts have bars of their own.
-    several = progress and len(new) > size
-    bar = tqdm(total=len(new), desc="all", unit="image", leave=False, disable=not several)
-    with bar:
+    one = len(new) <= size
+    with tqdm(total=len(new), desc="all", unit="image", leave=False, disable=one) as bar:
         for start in range(0, len(new), size):
             part = new[start : start + size]
-            # For images that could not be read the last time either, no network is built.
-            bad = leading_unreadable(collection.images, part)
-            unreadable |= {collection.digests[i]: why for i, why in bad.items()}
-            rows = part[len(bad) :]
-            if rows:
-                array, kept, errors = compute(
-                    *(collection.dataset(rows), encoder),
-                    device=device,
-                    precision=precision,
-                    skip_unreadable=True,
-                    progress=progress,
-                )
-                digests = [collection.digests[rows[i]] for i in kept]
-                store.add(digests, array)
-                known |= zip(digests, array, strict=True)
-                lacking = np.setdiff1d(np.arange(len(rows)), kept)
-                unreadable |= {
-                    collection.digests[rows[i]]: error.reason
-                    for i, error in zip(lacking, errors, strict=True)
-                }
+            how = {"device": device, "precision": precision}
+            embedded, bad = embed_new(collection, encoder, part, store, **how)
+            known |= embedded
+            unreadable |= bad
             bar.update(len(part))
-    reasons = {
-        i: unreadable[digest] for i, digest in enumerate(collection.digests) if digest in unreadable
-    }
-    d = len(next(iter(known.values()))) if known else 1
-    array = np.full((len(collection), d), np.nan, np.float32)
-    for i, digest in enumerate(collection.digests):
-        if i not in reasons:
-            array[i] = known[digest]
-    return array, reasons
+    d = next(map(len, known.values()), 1)
+    nothing = np.full(d, np.nan, np.float32)
+    reasons = {i: unreadable[digest] for i, digest in enumerate(digests) if digest in unreadable}
+    return np.stack([known.get(digest, nothing) for digest in digests]), reasons

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 # Near duplicates are looked for among the nearest neighbours, and told by small grey pictures:
@@ -13,7 +14,7 @@ SIDE, ALIKE, STRETCH = 32, 0.985, 1.05
 
 
 def sets_of_copies(
-    digests: tuple[str, ...], neighbors: np.ndarray, small: Callable[[int], Image.Image | None]
+    digests: Sequence[str], neighbors: np.ndarray, small: Iterable[Image.Image | None]
 ) -> list[list[int]]:
     """Find sets of images that are copies of one another, exact or near.
 
@@ -27,7 +28,7 @@ def sets_of_copies(
     neighbors
         int (n, k), the nearest images by some encoder.
     small
-        Gives an image by position, at any size; None where it cannot be read.
+        The images, at any size; None where one cannot be read.
 
     Returns
     -------
@@ -38,33 +39,28 @@ def sets_of_copies(
     from scipy.sparse.csgraph import connected_components
 
     n = len(digests)
-    _, first = np.unique(digests, return_inverse=True)
     pictures, ratios = _pictures(n, small)
-    left = np.repeat(np.arange(n), neighbors.shape[1])
-    right = neighbors.ravel()
+    left, right = np.repeat(np.arange(n), neighbors.shape[1]), neighbors.ravel()
     alike = np.einsum("ij,ij->i", pictures[left], pictures[right]) >= ALIKE
     stretch = np.maximum(ratios[left], ratios[right]) / np.minimum(ratios[left], ratios[right])
     pairs = np.flatnonzero(alike & (stretch <= STRETCH))
     # Images of one content hang together by its first image.
-    representative = np.unique(first, return_index=True)[1][first]
+    _, first, content = np.unique(digests, return_index=True, return_inverse=True)
     rows = np.concatenate([left[pairs], np.arange(n)])
-    columns = np.concatenate([right[pairs], representative])
+    columns = np.concatenate([right[pairs], first[content]])
     graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(n, n))
     _, component = connected_components(graph, directed=False)
-    found: dict[int, list[int]] = {}
-    for i, name in enumerate(component):
-        found.setdefault(name, []).append(i)
-    return [one for one in found.values() if len(one) > 1]
+    found = pd.Series(range(n)).groupby(component, sort=False).agg(list)
+    return [one for one in found if len(one) > 1]
 
 
-def _pictures(n: int, small: Callable[[int], Image.Image | None]) -> tuple[np.ndarray, np.ndarray]:
+def _pictures(n: int, small: Iterable[Image.Image | None]) -> tuple[np.ndarray, np.ndarray]:
     """Small grey pictures, float32 (n, 1024) of mean 0 and length 1, and ratios of sides (n,).
 
     A picture of one grey alone is all zeros, and like no other.
     """
     pictures, ratios = np.zeros((n, SIDE * SIDE), np.float32), np.ones(n)
-    for i in range(n):
-        image = small(i)
+    for i, image in enumerate(small):
         if image is None:
             continue
         ratios[i] = image.width / image.height

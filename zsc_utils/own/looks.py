@@ -41,10 +41,9 @@ class ClusterDistances:
     @property
     def second(self) -> np.ndarray:
         """The cluster that each image nearly was in: int32 (n,), −1 where there is no other."""
-        if not len(self.names):
-            return np.full(len(self.clusters), -1, np.int32)
-        found = self.names[self._others.argmin(axis=1)]
-        return np.where(np.isinf(self._others.min(axis=1)), -1, found).astype(np.int32)
+        # None comes first, infinitely far: it is the nearest where all others are as far.
+        distances = np.insert(self._others, 0, np.inf, axis=1)
+        return np.insert(self.names, 0, -1)[distances.argmin(axis=1)].astype(np.int32)
 
     @property
     def silhouettes(self) -> np.ndarray:
@@ -56,13 +55,12 @@ class ClusterDistances:
         found = np.full(len(self.clusters), np.nan, np.float32)
         if len(self.names) < 2:
             return found
-        within = np.nanmax(np.where(self._own, self.means, -np.inf), axis=1)
-        between = self._others.min(axis=1)
-        alone = np.isneginf(within) | np.isinf(between)
-        largest = np.maximum(np.maximum(within, between), np.finfo(float).tiny)
-        values = np.where(alone, 0, (between - within) / np.where(alone, 1, largest))
         inside = self.clusters >= 0
-        found[inside] = values[inside]
+        within, between = self.means[self._own], self._others[inside].min(axis=1)
+        # Undefined are those of images that are alone, or all copies of one.
+        with np.errstate(invalid="ignore"):
+            values = (between - within) / np.maximum(within, between)
+        found[inside] = np.nan_to_num(values)
         return found
 
 

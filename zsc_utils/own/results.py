@@ -14,23 +14,17 @@ import pandas as pd
 from PIL import Image
 
 from zsc_utils.cache import atomic_path, readable
-from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.errors import ZscError
 from zsc_utils.own.calibration import READ_OFF, Calibration
 from zsc_utils.own.clusterings import Clustering, umap_space
-from zsc_utils.own.collection import MARK
+from zsc_utils.own.collection import MARK, said_as
 from zsc_utils.own.copies import sets_of_copies
-from zsc_utils.own.looks import (
-    distances_to_clusters,
-    distances_to_medoids,
-    nearest_images,
-)
+from zsc_utils.own.looks import distances_to_clusters, distances_to_medoids, nearest_images
 from zsc_utils.own.report.content import Content, View
 from zsc_utils.own.report.content import Space as ShownSpace
-from zsc_utils.own.report.page import BESIDE, THUMBNAILS
 from zsc_utils.own.report.thumbnails import make_thumbnails
 from zsc_utils.own.sorting import PLANE, Sorted, Space
-from zsc_utils.recipes import SILHOUETTE_SEED
+from zsc_utils.recipes import SILHOUETTE_SEED, Reduction
 from zsc_utils.reduction import ReductionError, reduce
 
 CACHE = "cache"
@@ -50,8 +44,8 @@ def find_out(folder: Path, out: Path) -> Path:
     Parameters
     ----------
     folder
-        That of the images. Results may lie in it, where they count as no images, but not it in
-        them.
+        That of the images, as `find_folder` gives it. Results may lie in it, where they count as no
+        images, but not it in them.
     out
         The folder of results.
 
@@ -60,9 +54,8 @@ def find_out(folder: Path, out: Path) -> Path:
     OutputError
         It holds other files, or the images, or cannot be written to.
     """
-    shown = readable(out)
-    try:
-        folder, out = folder.resolve(), out.resolve()
+    with said_as(OutputError, f"cannot write to {readable(out)}"):
+        out = out.resolve()
         shown = readable(out)
         if folder.is_relative_to(out):
             raise OutputError(f"{shown} holds the images: name another folder with --out")
@@ -75,10 +68,6 @@ def find_out(folder: Path, out: Path) -> Path:
             raise OutputError(f"{shown} cannot be: {readable(there)} is a file")
         if not os.access(there, os.W_OK | os.X_OK):
             raise OutputError(f"cannot write to {readable(there)}: name a folder with --out")
-    # Of links in a circle, by the version of Python.
-    except (OSError, RuntimeError) as error:
-        why = getattr(error, "strerror", None) or "its links lead in a circle"
-        raise OutputError(f"cannot write to {shown}: {why}") from error
     return out
 
 
@@ -90,11 +79,9 @@ def make_out(out: Path) -> None:
     OutputError
         It cannot be written to.
     """
-    try:
+    with said_as(OutputError, f"cannot write to {readable(out)}"):
         out.mkdir(parents=True, exist_ok=True)
         (out / MARK).touch()
-    except OSError as error:
-        raise OutputError(f"cannot write to {readable(out)}: {error.strerror}") from error
 
 
 def expectations(table: pd.DataFrame, calibration: Calibration) -> pd.DataFrame:
@@ -113,15 +100,13 @@ def expectations(table: pd.DataFrame, calibration: Calibration) -> pd.DataFrame:
         `expected_ami`, `expected_low` and `expected_high` in percent, NaN where nothing can be
         said; `caveat` says why.
     """
-    rows = []
-    for _, row in table.iterrows():
-        caveat = calibration.caveat(row) if row["proposed"] else ""
-        found = dict.fromkeys(("expected_ami", "expected_low", "expected_high"), np.nan)
-        if row["proposed"] and not caveat:
-            low, middle, high = (100 * x[0] for x in calibration.interval([row[READ_OFF]]))
-            found = {"expected_ami": middle, "expected_low": low, "expected_high": high}
-        rows.append(found | {"caveat": caveat})
-    return pd.DataFrame(rows, table.index)
+    proposed = table[table["proposed"]]
+    caveats = proposed.apply(calibration.caveat, axis=1)
+    numbers = calibration.interval(proposed[READ_OFF].fillna(0))
+    columns = ("expected_low", "expected_ami", "expected_high")
+    found = 100 * pd.DataFrame(dict(zip(columns, numbers, strict=True)), proposed.index)
+    found = found[caveats == ""].reindex(table.index)
+    return found.assign(caveat=caveats.reindex(table.index, fill_value=""))
 
 
 def numbers_as_good(table: pd.DataFrame, tolerance: float) -> pd.Series:
@@ -157,22 +142,19 @@ def ranking(found: Sorted, calibration: Calibration) -> pd.DataFrame:
     table = found.table.join(expectations(found.table, calibration))
     table["as_good"] = numbers_as_good(found.table, calibration.tolerance)
     table["left_out"] = 100 * (1 - table["fraction_clustered"])
-    for name in ("ami", "ari"):
-        if name in table:
-            table[name] *= 100
+    truth = table.columns.intersection(["ami", "ari"])
+    table[truth] *= 100
     columns = [
         *("encoder", "clusterer", "n_clusters", "as_good", "left_out", "proposed", "score"),
         *("expected_ami", "expected_low", "expected_high", "caveat"),
         *("silhouette_umap", "silhouette_original"),
         *("agreement_clusterers", "agreement_encoders", "ami", "ari", "status", "reason"),
     ]
-    ranked = table[[name for name in columns if name in table]]
-    return ranked.astype({"n_clusters": "Int64", "proposed": bool})
+    return table.filter(columns).astype({"n_clusters": "Int64", "proposed": bool})
 
 
-def looks(space: Space, clustering: Clustering) -> dict[str, np.ndarray]:
+def looks(space: Space, clusters: np.ndarray) -> dict[str, np.ndarray]:
     """Say what each image is to its cluster: `silhouettes`, `to_medoid`, `second` of a `View`."""
-    clusters = clustering.clusters
     try:
         Z = umap_space(space.X, space.memo)
     except ReductionError:
@@ -189,8 +171,8 @@ def numbers_tried(table: pd.DataFrame, one: Clustering) -> tuple[tuple[int, floa
     """List the numbers that an encoder's clusterer was told: each with score and silhouette."""
     mine = table["encoder"].eq(one.encoder) & table["clusterer"].eq(one.clusterer)
     rows = table[mine].dropna(subset=["told", "score"]).sort_values("told")
-    columns = rows[["told", "score", READ_OFF]].itertuples(index=False)
-    return tuple((int(told), score, silhouette) for told, score, silhouette in columns)
+    numbers = rows[["told", "score", READ_OFF]].astype({"told": int})
+    return tuple(numbers.itertuples(index=False, name=None))
 
 
 def write_clusters(found: Sorted, view: View, path: Path) -> None:
@@ -212,59 +194,56 @@ def plane(space: Space) -> np.ndarray:
     try:
         return reduce(space.X, PLANE, seed=SILHOUETTE_SEED, memo=space.memo)
     except ReductionError:
-        centred = space.X - space.X.mean(axis=0)
-        left, values, _ = np.linalg.svd(centred, full_matrices=False)
-        return (left * values)[:, :2].astype(np.float32)
+        return reduce(space.X, Reduction("pca", n_components=2), memo=space.memo)
 
 
-def content(
-    found: Sorted,
-    calibration: Calibration,
-    ranked: pd.DataFrame,
-    labels: np.ndarray | None,
-    out: Path,
-    progress: bool,
-) -> Content:
+def view_of(found: Sorted, row: pd.Series, one: Clustering) -> View:
+    """Put together what the report shows of a proposal.
+
+    Parameters
+    ----------
+    found
+        What was sorted.
+    row
+        Of the ranking.
+    one
+        The clustering of that row.
+    """
+    encoder_name, clusterer_name = found.displayed(row)
+    expected = tuple(row[["expected_low", "expected_ami", "expected_high"]])
+    return View(
+        encoder=one.encoder,
+        clusterer=one.clusterer,
+        encoder_name=encoder_name,
+        clusterer_name=clusterer_name,
+        n_clusters=int(row["n_clusters"]),
+        clusters=one.clusters,
+        expected=None if row["caveat"] else expected,
+        caveat=row["caveat"],
+        truth={name: row[name] for name in ("ami", "ari") if name in row},
+        numbers=numbers_tried(found.table, one),
+        **looks(found.spaces[one.encoder], one.clusters),
+    )
+
+
+def content(found: Sorted, ranked: pd.DataFrame, labels: np.ndarray | None, out: Path) -> Content:
     """Put together what the report shows: the proposals as views, the best first."""
-    views = []
-    for at in np.flatnonzero(ranked["proposed"]):
-        row, one = ranked.iloc[at], found.clusterings[at]
-        known = pd.notna(row["expected_ami"])
-        views.append(
-            View(
-                encoder=one.encoder,
-                clusterer=one.clusterer,
-                encoder_name=found.spaces[one.encoder].encoder.display,
-                clusterer_name=CLUSTERERS[one.clusterer].facts.display,
-                n_clusters=int(row["n_clusters"]),
-                clusters=one.clusters,
-                expected=tuple(row[["expected_low", "expected_ami", "expected_high"]])
-                if known
-                else None,
-                caveat=row["caveat"],
-                truth={name: row[name] for name in ("ami", "ari") if name in row},
-                numbers=numbers_tried(found.table, one),
-                **looks(found.spaces[one.encoder], one),
-            )
-        )
+    collection = found.collection
+    proposed = np.flatnonzero(ranked["proposed"])
     spaces = {
         name: ShownSpace(plane(space), nearest_images(space.X, NEIGHBORS))
         for name, space in found.spaces.items()
     }
-    collection = found.collection
-    folder = out / BESIDE / THUMBNAILS
-    files = make_thumbnails(collection.images, folder, progress)
-
-    def small(i: int) -> Image.Image | None:
-        return Image.open(folder / files[i]) if files[i] else None
-
-    first = spaces[views[0].encoder]
-    duplicates = sets_of_copies(collection.digests, first.neighbors, small)
+    thumbnails = make_thumbnails(collection.paths, out)
+    small = (path and Image.open(path) for path in thumbnails)
+    neighbors = spaces[ranked["encoder"].iloc[0]].neighbors
+    duplicates = sets_of_copies(collection.digests, neighbors, small)
     return Content(
         source=readable(collection.folder),
         names=collection.names,
-        images=collection.images,
-        views=views,
+        paths=collection.paths,
+        thumbnails=thumbnails,
+        views=[view_of(found, ranked.iloc[at], found.clusterings[at]) for at in proposed],
         spaces=spaces,
         ranking=pd.concat([ranked[ranked["proposed"]], failures(ranked)]),
         duplicates=duplicates,
@@ -277,13 +256,12 @@ def content(
 def paragraphs(found: Sorted, ranked: pd.DataFrame, duplicates: list[list[int]]) -> list[str]:
     """Say in words what was found, a sentence or two each."""
     best = ranked.iloc[0]
-    name = CLUSTERERS[best["clusterer"]].facts.display
-    encoder = found.spaces[best["encoder"]].encoder.display
+    encoder, clusterer = found.displayed(best)
     numbers = best["as_good"]
     said = [
         f"{len(found.collection)} images. Ranked first are the {best['n_clusters']} clusters of "
-        f"{name} from the embeddings of {encoder}"
-        + (f"; {numbers} clusters would be as good." if "–" in str(numbers) else "."),
+        f"{clusterer} from the embeddings of {encoder}"
+        + (f"; {numbers} clusters would be as good." if "–" in numbers else "."),
         expectation_in_words(best),
     ]
     if found.collection.sentence:
@@ -303,9 +281,8 @@ def copies_in_words(duplicates: list[list[int]]) -> str:
 def failures(ranked: pd.DataFrame) -> pd.DataFrame:
     """Of every encoder and clusterer that gave no clusters at all, keep one row that says why."""
     pair = ["encoder", "clusterer"]
-    failed = ranked[ranked["score"].isna()].drop_duplicates(pair)
-    done = pd.MultiIndex.from_frame(ranked.loc[ranked["proposed"], pair])
-    return failed[~pd.MultiIndex.from_frame(failed[pair]).isin(done)]
+    done = ranked.groupby(pair)["proposed"].transform("any")
+    return ranked[~done].drop_duplicates(pair)
 
 
 def expectation_in_words(best: pd.Series) -> str:
@@ -331,9 +308,9 @@ def write_tree(found: Sorted, clusters: np.ndarray, out: Path) -> Path:
     """
     draft_tree = out / f".{TREE}"
     shutil.rmtree(draft_tree, ignore_errors=True)
-    width = len(str(max(0, clusters.max())))
+    width = len(str(clusters.max()))
     taken: set[tuple[str, str]] = set()
-    place_file = _link
+    place_file = os.symlink
     for path, cluster in zip(found.collection.paths, clusters, strict=True):
         name = f"cluster_{cluster:0{width}d}" if cluster >= 0 else "left_out"
         folder = draft_tree / name
@@ -358,10 +335,6 @@ def write_tree(found: Sorted, clusters: np.ndarray, out: Path) -> Path:
     return tree
 
 
-def _link(path: Path, place: Path) -> None:
-    os.symlink(path, place)
-
-
 def _copy(path: Path, place: Path) -> None:
     """Copy an image to where nothing is: what a link leads to would be overwritten."""
     with open(path, "rb") as source, open(place, "xb") as target:
@@ -372,9 +345,7 @@ def _copy(path: Path, place: Path) -> None:
 def _names_in_tree(path: Path) -> Iterator[str]:
     """Names that an image may have in a tree, by its path below the folder of images."""
     yield path.name
-    inner = "__".join(path.parts)
-    if inner != path.name:
-        yield _cut(inner, path.suffix)
+    yield _cut("__".join(path.parts), path.suffix)
     for number in count(2):
         yield _cut(f"{number}_{path.name}", path.suffix)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import chain, groupby
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from zsc_utils.cache import ArrayFolder, fingerprint
+from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.encoders import EncoderFacts, find_encoder
 from zsc_utils.errors import EmbeddingsError
 from zsc_utils.metrics import truth_scores
@@ -83,6 +86,11 @@ class Sorted:
     table: pd.DataFrame
     clusterings: list[Clustering]
 
+    def displayed(self, row: pd.Series) -> tuple[str, str]:
+        """Names of a row's encoder and clusterer, to be read."""
+        encoder = self.spaces[row["encoder"]].encoder.display
+        return encoder, CLUSTERERS[row["clusterer"]].facts.display
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -98,15 +106,12 @@ class Effort:
         Of the forward pass.
     jobs
         Processes at once.
-    progress
-        Show progress bars.
     """
 
     cache: Path
     device: str = "auto"
     precision: Precision = Precision.fp32
     jobs: int = 1
-    progress: bool = True
 
 
 def embed_all(
@@ -119,20 +124,15 @@ def embed_all(
     ImageFolderError
         Fewer than three images could be read.
     """
-    arrays, reasons = {}, {}
-    for name in encoders:
-        source = find_encoder(name)
-        array, bad = embed_contents(
-            *(collection, source),
-            cache=effort.cache,
-            device=effort.device,
-            precision=effort.precision,
-            progress=effort.progress,
-        )
+    sources = [find_encoder(name) for name in encoders]
+    how = {"cache": effort.cache, "device": effort.device, "precision": effort.precision}
+    arrays, reasons = [], {}
+    for source in sources:
+        array, bad = embed_contents(collection, source, **how)
         source.release()
-        arrays[name] = source, array
+        arrays.append(array)
         reasons |= bad
-    smaller = collection.without(reasons) if reasons else collection
+    smaller = collection.without(reasons)
     kept = [i for i in range(len(collection)) if i not in reasons]
     place = effort.cache / "clusterings" / fingerprint({"contents": smaller.digests})
     # Of images as they were before, only the embeddings are of use.
@@ -140,7 +140,7 @@ def embed_all(
         if earlier != place:
             shutil.rmtree(earlier, ignore_errors=True)
     spaces = {}
-    for source, array in arrays.values():
+    for source, array in zip(sources, arrays, strict=True):
         settings = {"encoder": source.fingerprint, "precision": effort.precision}
         memo = ArrayFolder(place / fingerprint(settings))
         # From the file, so that processes share it.
@@ -149,51 +149,43 @@ def embed_all(
     return smaller, spaces
 
 
-def _call(calls: list[tuple], what: str, effort: Effort, jobs: int) -> Iterator:
+def _call(calls: list[tuple], what: str, jobs: int) -> list:
     """Call functions in processes, with a progress bar."""
-    bar = {"desc": what, "total": len(calls), "leave": False}
-    yield from tqdm(in_processes(calls, jobs), **bar, disable=not (effort.progress and calls))
+    bar = {"desc": what, "total": len(calls), "leave": False, "disable": not calls}
+    return list(tqdm(in_processes(calls, jobs), **bar))
 
 
-def _reduce_all(spaces: dict[str, Space], recipes: Iterable[Recipe], effort: Effort, jobs) -> None:
+# By encoder and clusterer.
+Recipes = dict[tuple[str, str], Recipe]
+
+
+def _reduce_all(spaces: dict[str, Space], recipes: Recipes, jobs: int) -> None:
     """Compute side by side every UMAP that is to come."""
     calls = []
-    for space in spaces.values():
-        n = len(space.X)
-        wanted = {
-            (SILHOUETTE_REDUCTION.nearest(n), SILHOUETTE_SEED): None,
-            **{(recipe.reduction, SEED): None for recipe in recipes},
-            (PLANE, SILHOUETTE_SEED): None,
-        }
-        calls += [
-            (reduce_into, space.X, *one, space.memo) for one in wanted if one[0].method == "umap"
+    for name, space in spaces.items():
+        wanted = [
+            (SILHOUETTE_REDUCTION.nearest(len(space.X)), SILHOUETTE_SEED),
+            *(
+                (recipe.reduction, SEED)
+                for (encoder, _), recipe in recipes.items()
+                if encoder == name
+            ),
+            (PLANE, SILHOUETTE_SEED),
         ]
-    for _ in _call(calls, "reduce", effort, jobs):
-        pass
+        calls += [
+            (reduce_into, space.X, *one, space.memo)
+            for one in dict.fromkeys(wanted)
+            if one[0].method == "umap"
+        ]
+    _call(calls, "reduce", jobs)
 
 
-@dataclass
-class Work:
-    """Clusterings as they come.
-
-    Parameters
-    ----------
-    recipes
-        By encoder and clusterer, those that fit into memory.
-    skipped
-        Of the others, why they do not.
-    done
-        Clusterings so far.
-    """
-
-    recipes: dict[tuple[str, str], Recipe] = field(default_factory=dict)
-    skipped: list[Clustering] = field(default_factory=list)
-    done: list[Clustering] = field(default_factory=list)
-
-
-def _what_fits(spaces: dict[str, Space], clusterers: list[str], memory: float) -> tuple[Work, int]:
-    """Find recipes that fit into memory, and how many fit at once."""
-    work, most = Work(), 1.0
+def _what_fits(
+    spaces: dict[str, Space], clusterers: list[str]
+) -> tuple[Recipes, list[Clustering], int]:
+    """Find recipes that fit into memory, why others do not, and how many fit at once."""
+    memory, most = memory_available(), 1.0
+    recipes, skipped = {}, []
     for name, space in spaces.items():
         n, d = space.X.shape
         for clusterer in clusterers:
@@ -201,59 +193,45 @@ def _what_fits(spaces: dict[str, Space], clusterers: list[str], memory: float) -
             size = Size(n, d, max(numbers_to_try(n)) if is_told(clusterer) else 1)
             needed = peak_bytes(recipe, size)
             if why := lack_of_memory(needed, memory):
-                work.skipped.append(Clustering(name, clusterer, None, "skipped", why, None))
+                skipped.append(Clustering(name, clusterer, None, "skipped", why, None))
             else:
-                work.recipes[name, clusterer] = recipe
+                recipes[name, clusterer] = recipe
                 most = max(most, needed)
-    return work, max(1, int(memory // most))
+    return recipes, skipped, max(1, int(memory // most))
 
 
 def _cluster_all(
-    spaces: dict[str, Space],
-    work: Work,
-    told: dict[str, list[int]],
-    chosen: list[str],
-    effort: Effort,
-    jobs: int,
-) -> None:
-    """Cluster by some of the clusterers, told the numbers that each encoder's embeddings need."""
+    spaces: dict[str, Space], recipes: Recipes, told: dict[str, list[int]], jobs: int
+) -> list[Clustering]:
+    """Cluster by some recipes, told the numbers that each encoder's embeddings need."""
     calls = [
         (
             *(cluster_each, spaces[encoder].X, encoder, recipe),
             told[encoder] if is_told(clusterer) else [None],
             spaces[encoder].memo,
         )
-        for (encoder, clusterer), recipe in work.recipes.items()
-        if clusterer in chosen
+        for (encoder, clusterer), recipe in recipes.items()
     ]
-    for found in _call(calls, "cluster", effort, jobs):
-        work.done += found
+    # They end in any order; where scores are the same, the first comes first.
+    order = list(recipes)
+    done = chain.from_iterable(_call(calls, "cluster", jobs))
+    return sorted(done, key=lambda one: order.index((one.encoder, one.clusterer)))
 
 
-def _describe(
-    spaces: dict[str, Space], found: list[Clustering], known: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    """Describe clusterings of all encoders, in their order, but for those known: the first ones."""
-    parts = [] if known is None else [known]
-    first = 0 if known is None else len(known)
-    for name, space in spaces.items():
-        rows = [i for i, one in enumerate(found) if i >= first and one.encoder == name]
-        if rows:
-            table = describe(space.X, [found[i] for i in rows], space.memo)
-            parts.append(table.set_axis(rows).assign(n=len(space.X)))
-    return pd.concat(parts).sort_index()
+def _describe(spaces: dict[str, Space], found: list[Clustering]) -> list[pd.DataFrame]:
+    """Describe clusterings of all encoders, which come one after the other."""
+    parts = groupby(found, key=attrgetter("encoder"))
+    return [describe(spaces[name].X, list(part), spaces[name].memo) for name, part in parts]
 
 
-def _scored(described: pd.DataFrame, found: list[Clustering]) -> pd.DataFrame:
-    """Compare clusterings with each other, and score them."""
-    table = described.join(agreements(described, [one.clusters for one in found]))
-    return table.assign(score=rank_scores(table))
+def _best_numbers(table: pd.DataFrame) -> dict[str, list[int]]:
+    """Find the few numbers of clusters that look best, by encoder."""
+    best = table.dropna(subset="told").sort_values("score", ascending=False).groupby("encoder")
+    return {name: rows["told"].unique()[:FEW].astype(int).tolist() for name, rows in best}
 
 
 def cluster_everything(
-    spaces: dict[str, Space],
-    clusterers: list[str],
-    effort: Effort,
+    spaces: dict[str, Space], clusterers: list[str], jobs: int
 ) -> tuple[pd.DataFrame, list[Clustering]]:
     """Cluster embeddings by every clusterer, at the numbers of clusters that look best.
 
@@ -263,8 +241,8 @@ def cluster_everything(
         As `embed_all` gives them.
     clusterers
         Their names.
-    effort
-        What to compute with.
+    jobs
+        Processes at once.
 
     Returns
     -------
@@ -278,51 +256,58 @@ def cluster_everything(
     EmbeddingsError
         No clusterer gave clusters.
     """
-    memory = memory_available()
-    work, at_once = _what_fits(spaces, clusterers, memory)
-    jobs = min(effort.jobs, at_once)
-    _reduce_all(spaces, work.recipes.values(), effort, jobs)
-    slow = [name for name in clusterers if is_told(name) and name not in QUICK]
-    numbers = numbers_to_try(len(next(iter(spaces.values())).X))
-    first = [name for name in clusterers if name not in slow]
-    _cluster_all(spaces, work, dict.fromkeys(spaces, numbers), first, effort, jobs)
-    found = [one for one in work.done if one.clusters is not None]
-    told = dict.fromkeys(spaces, numbers)
-    described = _describe(spaces, found) if found else None
-    if slow and found:
-        best = _scored(described, found).dropna(subset="told")
-        best = best.sort_values("score", ascending=False)
-        for name, rows in best.groupby("encoder"):
-            told[name] = [int(number) for number in rows["told"].unique()[:FEW]]
-    _cluster_all(spaces, work, told, slow, effort, jobs)
-    found = [one for one in work.done if one.clusters is not None]
+    recipes, skipped, at_once = _what_fits(spaces, clusterers)
+    jobs = min(jobs, at_once)
+    _reduce_all(spaces, recipes, jobs)
+    quick = {one: recipes[one] for one in recipes if one[1] in QUICK or not is_told(one[1])}
+    slow = {one: recipes[one] for one in recipes if one not in quick}
+    n = len(next(iter(spaces.values())).X)
+    told = dict.fromkeys(spaces, numbers_to_try(n))
+    done, found, described = [], [], []
+    for some in (quick, slow):
+        tried = _cluster_all(spaces, some, told, jobs)
+        done += tried
+        if new := [one for one in tried if one.clusters is not None]:
+            found += new
+            described += _describe(spaces, new)
+            table = pd.concat(described, ignore_index=True).assign(n=n)
+            table = table.join(agreements(table, [one.clusters for one in found]))
+            table["score"] = rank_scores(table)
+            told |= _best_numbers(table)
+    failed = [one for one in (*done, *skipped) if one.clusters is None]
     if not found:
-        reasons = [one.reason for one in (*work.done, *work.skipped)]
-        raise EmbeddingsError(
-            f"no clusterer gave clusters: {reasons[0] if reasons else 'none asked'}"
-        )
-    table = _scored(_describe(spaces, found, described), found)
+        raise EmbeddingsError(f"no clusterer gave clusters: {failed[0].reason}")
+    return _ranked(table, found, failed)
+
+
+def _ranked(
+    table: pd.DataFrame, found: list[Clustering], failed: list[Clustering]
+) -> tuple[pd.DataFrame, list[Clustering]]:
+    """Put the best first, say which are proposed, and at the end which failed.
+
+    Raises
+    ------
+    EmbeddingsError
+        None has two clusters.
+    """
     table["status"] = [one.status for one in found]
     table["reason"] = [one.reason for one in found]
     # All in one cluster, or all left out: criteria say nothing of that.
     clustered = table["n_clusters"] >= FEWEST_GROUPS
     nothing = [
-        replace(one, status="degenerate", reason=_no_clusters(one.clusters), clusters=None)
-        for one, well in zip(found, clustered, strict=True)
-        if not well
+        replace(found[i], status="degenerate", reason=_no_clusters(found[i].clusters))
+        for i in np.flatnonzero(~clustered)
     ]
     if not clustered.any():
         raise EmbeddingsError(f"no clusterer gave clusters: {nothing[0].reason}")
     table = table[clustered].sort_values("score", ascending=False, kind="stable")
     clusterings = [found[i] for i in table.index]
-    table = table.reset_index(drop=True)
     table["proposed"] = ~table.duplicated(["encoder", "clusterer"])
-    failed = [one for one in (*work.done, *work.skipped) if one.clusters is None] + nothing
-    columns = ("encoder", "clusterer", "told", "status", "reason")
-    rest = pd.DataFrame(
-        [{name: getattr(one, name) for name in columns} | {"proposed": False} for one in failed]
-    )
-    return (pd.concat([table, rest], ignore_index=True) if failed else table), clusterings
+    if rest := failed + nothing:
+        columns = ["encoder", "clusterer", "told", "status", "reason"]
+        rows = pd.DataFrame(map(vars, rest), columns=columns).assign(proposed=False)
+        table = pd.concat([table, rows])
+    return table.reset_index(drop=True), clusterings
 
 
 def _no_clusters(clusters: np.ndarray) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-from zsc_utils.datasets.base import Images
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,10 @@ class Content:
         The folder, printable.
     names
         (n,) printable paths below the folder, with `/`.
-    images
-        `images[i]` decodes image i as RGB.
+    paths
+        (n,) the files.
+    thumbnails
+        (n,) as `make_thumbnails` gives them.
     views
         Clusterings, the best first.
     spaces
@@ -102,7 +104,8 @@ class Content:
 
     source: str
     names: list[str]
-    images: Images
+    paths: Sequence[Path]
+    thumbnails: list[Path | None]
     views: list[View]
     spaces: dict[str, Space]
     ranking: pd.DataFrame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -38,15 +38,14 @@ def summary(content: Content) -> str:
 
 def clustering_rows(content: Content) -> Iterator[str]:
     """Write the ranking of the clusterings that the menu offers, each with its expectation."""
-    scores = [name for name in ("ami", "ari") if any(name in view.truth for view in content.views)]
-    numbers = [*(name.upper() for name in scores), "Clusters", "Left out"]
+    numbers = [*map(str.upper, content.views[0].truth), "Clusters", "Left out"]
     yield '<table><thead><tr><td></td><th scope="col">Clustering</th>'
     yield '<th scope="col">Expected AMI</th>'
     yield from (f'<th scope="col" class="number">{name}</th>' for name in numbers)
     yield "<td></td></tr></thead><tbody>"
     for place, view in enumerate(content.views):
         cells = [
-            *(score(view.truth.get(name, math.nan)) for name in scores),
+            *map(score, view.truth.values()),
             f"{view.n_clusters:,}",
             f"{100 * (view.clusters < 0).mean():.0f} %",
         ]
@@ -67,7 +66,7 @@ def score(value: float) -> str:
 
 def expectation(view: View) -> str:
     """Write what AMI is expected, as numbers and as a bar; or in words why none is."""
-    if not known(view.expected):
+    if view.expected is None:
         return f'<td class="words">{html.escape(view.caveat)}</td>'
     low, middle, high = view.expected
     return (
@@ -76,11 +75,6 @@ def expectation(view: View) -> str:
         f'<span class="range" aria-hidden="true" '
         f'style="--low: {low:.2f}; --middle: {middle:.2f}; --high: {high:.2f}"></span></td>'
     )
-
-
-def known(numbers: Iterable[float] | None) -> bool:
-    """Tell whether there are numbers, all of them."""
-    return numbers is not None and all(map(math.isfinite, numbers))
 
 
 def ranking_table(ranking: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ const GREY = "#9a9a9a";
 
 let images; // names, thumbnails, labels, duplicates
 let view; // facts of the clustering that is shown, with its arrays
-let space = null; // of its encoder: plane, neighbours
+let space; // of its encoder: plane, neighbours
 let actions = []; // what was done by hand
 let now = null; // what came of it: clusters, names, accepted, members
 let selected = -1;
@@ -27,7 +27,7 @@ function make(tag, properties = {}, ...children) {
     if (typeof value === "function") element.addEventListener(name, value);
     else if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.filter(child => child !== null && child !== undefined));
+  element.append(...children.filter(child => child !== null));
   return element;
 }
 
@@ -116,7 +116,7 @@ function act(action) {
 
 const label = c => now.names.get(c) ?? String(c);
 const title = c => (c < 0 ? "Left out" : now.names.get(c) ?? `Cluster ${c}`);
-const present = () => [...now.members.keys()].filter(c => c >= 0);
+const present = () => [...now.members.keys()].filter(c => c >= 0).sort((a, b) => a - b);
 /** The number of a new cluster: none that was ever given, for it may have a name. */
 const unused = () => actions.reduce((most, { to = 0 }) => Math.max(most, to + 1),
   view.clusters.reduce((most, c) => Math.max(most, c + 1), 0));
@@ -143,12 +143,10 @@ function exportCsv() {
 
 // ---- Sheets of images
 
-const address = i => `${FACTS.beside}/${FACTS.thumbnails}/${images.thumbnails[i]}.jpg`;
-
-function picture(i) {
-  const there = images.thumbnails[i] !== "";
-  return make("img", { src: there && address(i), loading: "lazy", decoding: "async", alt: "" });
-}
+/** The thumbnail of an image, if it could be read. */
+const address = i => images.thumbnails[i]
+  ? `${FACTS.beside}/${FACTS.thumbnails}/${images.thumbnails[i]}.jpg` : null;
+const picture = i => make("img", { src: address(i), loading: "lazy", decoding: "async", alt: "" });
 
 const strange = i => view.silhouettes[i] < 0 && now.clusters[i] === view.clusters[i];
 const spoken = i =>
@@ -236,8 +234,7 @@ const clearMarks = () => mark([...marked], false);
 
 /** Menu of clusters that images may go to. */
 function targets(without, { others = false, name = "Cluster" } = {}) {
-  const options = present().filter(c => c !== without).sort((a, b) => a - b)
-    .map(c => make("option", { value: c }, title(c)));
+  const options = present().filter(c => c !== without).map(c => make("option", { value: c }, title(c)));
   if (others) {
     options.push(make("option", { value: unused() }, "a new cluster"));
     if (without !== -1) options.push(make("option", { value: -1 }, "left out"));
@@ -285,14 +282,14 @@ function distinctness(c) {
   return own.reduce((sum, i) => sum + view.silhouettes[i], 0) / own.length;
 }
 
-function commonest(members) {
+/** Count things: each with its number, the commonest first. */
+function counted(things) {
   const counts = new Map();
-  for (const i of members) {
-    const name = images.labels[i];
-    if (name) counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
+  for (const thing of things) counts.set(thing, (counts.get(thing) ?? 0) + 1);
   return [...counts].sort((a, b) => b[1] - a[1]);
 }
+
+const classesOf = members => counted(members.map(i => images.labels[i]).filter(Boolean));
 
 /** Say how large a cluster is, how distinct, and what it mostly holds. */
 function clusterFacts(c) {
@@ -300,7 +297,7 @@ function clusterFacts(c) {
   const parts = [plural(members.length, "image")];
   const distinct = c < 0 ? NaN : distinctness(c);
   if (Number.isFinite(distinct)) parts.push(`silhouette ${distinct.toFixed(2)}`);
-  const [first] = images.labels ? commonest(members) : [];
+  const [first] = images.labels ? classesOf(members) : [];
   if (first) parts.push(`most often ${first[0]} (${Math.round((100 * first[1]) / members.length)} %)`);
   return parts.join(" · ");
 }
@@ -325,9 +322,8 @@ function fillCluster(section, c) {
   fillSheet(sheet, now.members.get(c));
 }
 
-/** Show clusters: those that changed anew, the others as they stand, so that nothing jumps. */
-function showClusters(ordered = false) {
-  const focus = focusedPlace();
+/** Show the sections of clusters: those that changed anew, the others as they stand, so that nothing jumps. */
+function showSections(ordered) {
   for (const [c, section] of shells) {
     if (now.members.has(c)) continue;
     shells.delete(c);
@@ -354,14 +350,19 @@ function showClusters(ordered = false) {
   }
   const unplaced = inOrder().filter(c => ordered || !shells.get(c).isConnected);
   byId("clusters")[ordered ? "append" : "prepend"](...unplaced.map(c => shells.get(c)));
+}
+
+/** Show clusters and all that tells of them. */
+function showClusters(ordered = false) {
+  const focus = focusedPlace();
+  showSections(ordered);
   const place = byId("jump").value;
-  byId("jump").replaceChildren(...present().sort((a, b) => a - b)
-    .map(c => make("option", { value: c }, `${title(c)} (${now.members.get(c).length})`)));
-  if (present().includes(Number(place)) && place) byId("jump").value = place;
-  const [last] = actions.slice(-1);
+  byId("jump").replaceChildren(...present()
+    .map(c => make("option", { value: c, selected: String(c) === place }, `${title(c)} (${now.members.get(c).length})`)));
+  const last = actions.at(-1);
   byId("undo").disabled = !last;
   byId("undo").title = last ? described(last) : "";
-  byId("clusters-head").textContent = `${plural(present().length, "cluster")}`
+  byId("clusters-head").textContent = plural(present().length, "cluster")
     + (now.accepted.size ? `, ${now.accepted.size} accepted` : "");
   showConfusion();
   showMarks();
@@ -375,7 +376,7 @@ function inOrder() {
     size: c => -now.members.get(c).length, sure: c => -distinctness(c) || 0,
     unsure: c => distinctness(c) || 0, number: c => c,
   }[byId("order").value];
-  return present().map(c => [by(c), c]).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(pair => pair[1]);
+  return present().map(c => [by(c), c]).sort((a, b) => a[0] - b[0]).map(pair => pair[1]);
 }
 
 /** Remember where the focus is, so that what is drawn anew has it again. */
@@ -429,10 +430,9 @@ function askName(c) {
 
 function askMerge(c) {
   const menu = targets(c, { name: "Into" });
-  const seconds = new Map();
-  for (const i of now.members.get(c)) seconds.set(view.second[i], (seconds.get(view.second[i]) ?? 0) + 1);
   // What most of its images nearly were in is what it most likely belongs to.
-  const near = [...seconds].filter(([o]) => o >= 0 && o !== c && now.members.has(o)).sort((a, b) => b[1] - a[1])[0];
+  const near = counted(now.members.get(c).map(i => view.second[i]))
+    .find(([o]) => o >= 0 && o !== c && now.members.has(o));
   if (near) menu.value = near[0];
   ask(`Merge ${title(c)} into`, menu, "Merge", value => act({ kind: "merge", from: c, to: Number(value) }));
 }
@@ -462,19 +462,13 @@ function closePanel() {
   if (inPanel) (tiles.find(tile => tile === opener) ?? tiles[0] ?? (opener?.isConnected ? opener : null))?.focus();
 }
 
-function medoid(c) {
-  return now.members.get(c)?.[0];
-}
-
 function clusterLink(c) {
   return make("a", { href: `#cluster-${c}`, click: event => { event.preventDefault(); goTo(c); } },
     make("i", { class: "swatch", style: `--color: ${color(c)}` }), title(c));
 }
 
-function fileAddress(i) {
-  if (images.odd[i]) return images.odd[i];
-  return images.folder && images.folder + images.names[i].split("/").map(encodeURIComponent).join("/");
-}
+const fileAddress = i =>
+  images.odd[i] ?? images.folder + images.names[i].split("/").map(encodeURIComponent).join("/");
 
 function showPanel() {
   const [i, c] = [selected, now.clusters[selected]];
@@ -483,20 +477,15 @@ function showPanel() {
     : (actions.findLast(a => a.kind === "merge" && a.from === view.second[i])?.to ?? -1);
   const fact = (name, value) => [make("dt", {}, name), make("dd", {}, value)];
   const number = value => (Number.isFinite(value) ? value.toFixed(2) : "not defined");
-  const link = fileAddress(i);
   const menu = targets(c, { others: true, name: "Move to" });
   if (nearly >= 0 && nearly !== c) menu.value = nearly;
-  const near = make("ul", { class: "sheet named" });
-  if (space) {
-    const { neighbors, each } = space;
-    fillSheet(near, [...neighbors.subarray(i * each, (i + 1) * each)].filter(j => j >= 0), true);
-  }
-  const second = make("ul", { class: "sheet named" });
-  if (nearly >= 0 && now.members.has(nearly)) fillSheet(second, [medoid(nearly)], true);
+  const [near, second] = [0, 1].map(() => make("ul", { class: "sheet named" }));
+  fillSheet(near, [...space.neighbors.subarray(i * space.each, (i + 1) * space.each)], true);
+  if (nearly >= 0 && now.members.has(nearly)) fillSheet(second, now.members.get(nearly).slice(0, 1), true);
   byId("panel").replaceChildren(
     make("div", { class: "head" }, make("h2", { id: "panel-name", tabindex: -1 }, images.names[i]),
       button("×", closePanel, { "aria-label": "Close", class: "close", "data-do": "close" })),
-    make("img", { class: "large", src: images.thumbnails[i] && address(i), alt: `Image ${images.names[i]}` }),
+    make("img", { class: "large", src: address(i), alt: `Image ${images.names[i]}` }),
     make("dl", {}, ...fact("Cluster", clusterLink(c)),
       ...(c === view.clusters[i] ? [] : fact("Clustered in", title(view.clusters[i]))),
       ...fact("Silhouette", number(view.silhouettes[i])),
@@ -507,11 +496,11 @@ function showPanel() {
         { class: "main", "data-do": "move" }),
       button("Mark", () => { toggleMark(i); showPanel(); byId("panel").querySelector('[data-do="mark"]').focus(); },
         { "aria-pressed": String(marked.has(i)), "data-do": "mark" })),
-    make("h3", {}, "Nearest images"), space ? near : make("p", { class: "quiet" }, "Not known."),
+    make("h3", {}, "Nearest images"), near,
     make("h3", {}, "Nearly in"),
     ...(nearly >= 0 ? [make("p", {}, clusterLink(nearly)), second]
       : [make("p", { class: "quiet" }, "No other cluster.")]),
-    link ? make("p", {}, make("a", { href: link, target: "_blank", rel: "noopener" }, "Open the file")) : null);
+    make("p", {}, make("a", { href: fileAddress(i), target: "_blank", rel: "noopener" }, "Open the file")));
   byId("panel").hidden = false;
   document.body.classList.add("beside");
 }
@@ -555,19 +544,19 @@ function listenToRanking() {
 /** Show how many images of each class are in each cluster: the largest of both. */
 function showConfusion() {
   if (!images.labels) return;
-  const classes = commonest(images.names.keys()).map(pair => pair[0]);
+  const labelled = images.labels.filter(Boolean);
+  const classes = counted(labelled).map(pair => pair[0]);
   const clusters = [...now.members].filter(([c]) => c >= 0).sort((a, b) => b[1].length - a[1].length);
   const [shown, columns] = [clusters.slice(0, 20), classes.slice(0, 15)];
   let inside = 0;
   const rows = shown.map(([c, members]) => {
-    const counts = new Map(commonest(members));
+    const counts = new Map(classesOf(members));
     return make("tr", {}, make("th", { scope: "row" }, clusterLink(c)), ...columns.map(name => {
       const n = counts.get(name) ?? 0;
       inside += n;
       return make("td", { class: "number share", style: `--share: ${n / members.length}` }, n ? String(n) : "");
     }));
   });
-  const labelled = images.labels.filter(Boolean).length;
   const all = shown.length === clusters.length && columns.length === classes.length;
   const what = all ? "All clusters and classes"
     : `The largest ${shown.length} of ${clusters.length} clusters and ${columns.length} of ${classes.length} classes`;
@@ -576,7 +565,7 @@ function showConfusion() {
     make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Clusters and classes" },
       make("table", { class: "confusion" }, make("thead", {}, make("tr", {}, make("td"),
         ...columns.map(name => make("th", { scope: "col", class: "number" }, name)))), make("tbody", {}, ...rows))),
-    make("p", { class: "quiet" }, `${what}: ${inside.toLocaleString("en")} of ${plural(labelled, "image")} with a label.`));
+    make("p", { class: "quiet" }, `${what}: ${inside.toLocaleString("en")} of ${plural(labelled.length, "image")} with a label.`));
 }
 
 function showDuplicates() {
@@ -607,19 +596,17 @@ function search() {
 
 let map = null; // sources of points and of the ring, and the drawing
 
-/** Draw the map of the space that is shown, or say that there is none. */
+/** Draw the map of the space that is shown. */
 async function drawMap() {
-  const box = byId("map");
-  map?.shown.remove?.();
+  const [box, drawn] = [byId("map"), space];
+  map?.shown.remove();
   map = null;
-  box.replaceChildren(make("p", { class: "quiet" }, space ? "One moment …" : "This encoder has no map."));
-  if (!space) return;
-  const drawn = space;
+  box.replaceChildren(make("p", { class: "quiet" }, "One moment …"));
   await load(FACTS.bokeh);
   if (drawn !== space) return;
   const [x, y] = [0, 1].map(axis => Float32Array.from(images.names.keys(), i => space.plane[2 * i + axis]));
   const points = new Bokeh.ColumnDataSource({ data: {
-    x, y, color: pointColors(), name: images.names, image: images.names.map((_, i) => address(i)) } });
+    x, y, color: pointColors(), name: images.names, image: [...images.names.keys()].map(address) } });
   const ring = new Bokeh.ColumnDataSource({ data: { x: [], y: [] } });
   const narrow = matchMedia("(max-width: 60rem)").matches;
   const figure = Bokeh.Plotting.figure({
@@ -659,19 +646,22 @@ function colorMap() {
 
 function ringMap() {
   const at = axis => (selected < 0 ? [] : [space.plane[2 * selected + axis]]);
-  if (map && space) map.ring.data = { x: at(0), y: at(1) };
+  if (map) map.ring.data = { x: at(0), y: at(1) };
 }
 
 // ---- From one clustering to another
 
 async function choose(place) {
   const facts = FACTS.views[place];
+  const file = FACTS.spaces[facts.encoder];
   byId("view").value = place;
-  const data = await load(facts.file);
+  const [data, packed] = await Promise.all([load(facts.file), load(file)]);
   if (byId("view").value !== String(place)) return;
-  const [ints, floats] = [name => unpacked(data[name], Int32Array), name => unpacked(data[name], Float32Array)];
-  view = { facts, key: facts.key, clusters: ints("clusters"), second: ints("second"),
-    silhouettes: floats("silhouettes"), toMedoid: floats("toMedoid") };
+  const [ints, floats] = [Int32Array, Float32Array].map(Kind => text => unpacked(text, Kind));
+  view = { key: facts.key, clusters: ints(data.clusters), second: ints(data.second),
+    silhouettes: floats(data.silhouettes), toMedoid: floats(data.toMedoid) };
+  const moved = space?.file !== file;
+  if (moved) space = { file, each: packed.each, plane: floats(packed.plane), neighbors: ints(packed.neighbors) };
   actions = kept.get(view.key) ?? [];
   now = replayed();
   marked.clear();
@@ -683,14 +673,7 @@ async function choose(place) {
   showDuplicates();
   search();
   say(`${facts.encoderName}, ${facts.clustererName}: ${plural(present().length, "cluster")}`);
-  const file = FACTS.spaces[facts.encoder];
-  const packed = file ? await load(file) : null;
-  if (view.facts !== facts) return;
-  if (file && space?.file === file) return;
-  space = packed && { file, each: packed.each, plane: unpacked(packed.plane, Float32Array),
-    neighbors: unpacked(packed.neighbors, Int32Array) };
-  if (selected >= 0) showPanel();
-  await drawMap();
+  if (moved) await drawMap();
 }
 
 const system = matchMedia("(prefers-color-scheme: dark)");

@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -18,11 +19,9 @@ from zsc_utils.cache import atomic_path, fingerprint, readable
 from zsc_utils.own.report.colors import PALETTE
 from zsc_utils.own.report.content import Content, Space, View
 from zsc_utils.own.report.overview import overview
-from zsc_utils.own.report.thumbnails import make_thumbnails, path_of
+from zsc_utils.own.report.thumbnails import BESIDE, THUMBNAILS
 
 PAGE = "report.html"
-BESIDE = "report"
-THUMBNAILS = "thumbnails"
 # Files of earlier reports, which go when the new one is there.
 OURS = {
     BESIDE: re.compile(r"(images|view|space|bokeh)-[0-9a-f]{16}\.js"),
@@ -30,8 +29,8 @@ OURS = {
 }
 
 
-def write_report(content: Content, out: Path, progress: bool = True) -> Path:
-    """Write a report: `report.html`, and a folder `report` of what it shows.
+def write_report(content: Content, out: Path) -> Path:
+    """Write a report: `report.html`, and beside it, in a folder, what it shows.
 
     The page comes last. All that it loads is named by its content, so that a run that is
     interrupted leaves the report of an earlier one as it was.
@@ -39,65 +38,17 @@ def write_report(content: Content, out: Path, progress: bool = True) -> Path:
     Parameters
     ----------
     content
-        What is shown.
+        What is shown: one clustering or more.
     out
-        The folder; nothing outside it is written.
-    progress
-        Show a progress bar.
+        The folder of results, with the thumbnails in it; nothing outside it is written.
 
     Returns
     -------
     Path
         The page.
-
-    Raises
-    ------
-    ValueError
-        There is no clustering to show.
     """
-    if not content.views:
-        raise ValueError("a report shows at least one clustering")
-    out = Path(out)
     beside = out / BESIDE
-    thumbnails = make_thumbnails(content.images, beside / THUMBNAILS, progress)
-    page = out / PAGE
-    written = write_page(content, thumbnails, page, beside)
-    remove_others(beside, {*written, *thumbnails})
-    return page
-
-
-def write_page(content: Content, thumbnails: list[str], page: Path, beside: Path) -> set[str]:
-    """Write the page and its scripts; give the names of the scripts.
-
-    Parameters
-    ----------
-    content, thumbnails
-        What is shown.
-    page
-        Where the page goes.
-    beside
-        Where the scripts go.
-    """
-    names = hashlib.sha256("\0".join(content.names).encode("utf-8", "surrogatepass")).hexdigest()
-    images = write_data(beside, "images", image_data(content, thumbnails))
-    spaces = {
-        encoder: write_data(beside, "space", space_data(space))
-        for encoder, space in content.spaces.items()
-    }
-    views = [
-        view_facts(view, names) | {"file": write_data(beside, "view", view_data(view))}
-        for view in content.views
-    ]
-    bokeh = write_script(beside, "bokeh", bokeh_source())
-    facts = {
-        "beside": BESIDE,
-        "thumbnails": THUMBNAILS,
-        "palette": PALETTE,
-        "images": images,
-        "spaces": spaces,
-        "views": views,
-        "bokeh": bokeh,
-    }
+    facts = write_scripts(content, beside)
     parts = {
         "title": html.escape(readable(content.source)),
         **overview(content),
@@ -105,11 +56,34 @@ def write_page(content: Content, thumbnails: list[str], page: Path, beside: Path
         "style": template("page.css"),
         "script": template("page.js"),
     }
-    with atomic_path(page) as draft:
+    with atomic_path(out / PAGE) as draft:
         filled = Template(template("page.html")).substitute(parts)
         # Half characters, which names may hold, cannot be written in UTF-8.
         draft.write_text(filled, encoding="utf-8", errors="backslashreplace")
-    return {images, bokeh, *spaces.values(), *(view["file"] for view in views)}
+    scripts = {facts["images"], facts["bokeh"], *facts["spaces"].values()}
+    scripts |= {view["file"] for view in facts["views"]}
+    remove_others(beside, scripts | {path.name for path in content.thumbnails if path})
+    return out / PAGE
+
+
+def write_scripts(content: Content, beside: Path) -> dict:
+    """Write what a page loads into a folder; give what the page knows at once, their names too."""
+    names = hashlib.sha256("\0".join(content.names).encode("utf-8", "surrogatepass")).hexdigest()
+    return {
+        "beside": BESIDE,
+        "thumbnails": THUMBNAILS,
+        "palette": PALETTE,
+        "images": write_data(beside, "images", image_data(content)),
+        "spaces": {
+            encoder: write_data(beside, "space", space_data(space))
+            for encoder, space in content.spaces.items()
+        },
+        "views": [
+            view_facts(view, names) | {"file": write_data(beside, "view", view_data(view))}
+            for view in content.views
+        ],
+        "bokeh": write_script(beside, "bokeh", bokeh_source()),
+    }
 
 
 def template(name: str) -> str:
@@ -146,27 +120,24 @@ def remove_others(beside: Path, kept: set[str]) -> None:
 
 def packed(array: np.ndarray, kind: str) -> str:
     """Write an array as base64 of its bytes, which a page reads a hundred times faster."""
-    return base64.b64encode(np.ascontiguousarray(array, dtype=kind).tobytes()).decode()
+    return base64.b64encode(np.ascontiguousarray(array, kind)).decode()
 
 
-def image_data(content: Content, thumbnails: list[str]) -> dict:
+def image_data(content: Content) -> dict:
     """Collect what the page knows of each image: name, thumbnail, class, and where its file is."""
     return {
         "names": content.names,
-        "thumbnails": [name.removesuffix(".jpg") for name in thumbnails],
-        "labels": None if content.labels is None else [str(label) for label in content.labels],
-        "duplicates": [[int(i) for i in group] for group in content.duplicates],
-        **file_addresses(content),
+        "thumbnails": [path.stem if path else "" for path in content.thumbnails],
+        "labels": None if content.labels is None else content.labels.tolist(),
+        "duplicates": content.duplicates,
+        **file_addresses(content.names, content.paths),
     }
 
 
-def file_addresses(content: Content) -> dict:
+def file_addresses(names: list[str], paths: Sequence[Path]) -> dict:
     """Say where files are: `folder` is followed by a name, or `odd` has the whole address."""
     folder, odd = "", {}
-    for i, name in enumerate(content.names):
-        path = path_of(content.images, i)
-        if path is None:
-            continue
+    for i, (name, path) in enumerate(zip(names, paths, strict=True)):
         address = "file://" + quote(path.absolute().as_posix().encode("utf-8", "surrogateescape"))
         # Names are printed, and some are not what the file is called.
         end = quote(name.encode("utf-8", "surrogatepass"))
@@ -193,7 +164,7 @@ def view_facts(view: View, names: str) -> dict:
         "encoder": view.encoder,
         "encoderName": view.encoder_name,
         "clustererName": view.clusterer_name,
-        "nClusters": int(view.n_clusters),
+        "nClusters": view.n_clusters,
     }
 
 
@@ -209,11 +180,10 @@ def view_data(view: View) -> dict:
 
 def space_data(space: Space) -> dict:
     """Pack the arrays of a space."""
-    neighbors = np.asarray(space.neighbors)
     return {
         "plane": packed(space.plane, "<f4"),
-        "neighbors": packed(neighbors, "<i4"),
-        "each": neighbors.shape[1],
+        "neighbors": packed(space.neighbors, "<i4"),
+        "each": space.neighbors.shape[1],
     }
 
 

@@ -2,120 +2,77 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import logging
 import os
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
 from zsc_utils.cache import fingerprint, versions
-from zsc_utils.datasets.base import ChosenImages, Images
 from zsc_utils.datasets.decoding import MAX_PIXELS, READER_VERSION, open_image, read_image, to_rgb
-from zsc_utils.datasets.folder import FileImages, file_stamp
+from zsc_utils.datasets.folder import file_stamp
 from zsc_utils.errors import UnreadableImageError
 
 log = logging.getLogger(__name__)
 
+# Where a folder of results has what its report shows, and the thumbnails in there.
+BESIDE, THUMBNAILS = "report", "thumbnails"
 SIDE = 192
 QUALITY = 80
 # What is smaller is enlarged, its pixels left as they are: browsers would blur them.
 TINY = 64
 
 
-def path_of(images: Images, index: int) -> Path | None:
-    """Find the file that an image is read from; None where it comes from no file."""
-    if isinstance(images, ChosenImages):
-        return path_of(images.images, images.indices[index])
-    return images.paths[index] if isinstance(images, FileImages) else None
-
-
-def make_thumbnails(images: Images, folder: Path, progress: bool = True) -> list[str]:
-    """Make the thumbnails that are not in a folder yet.
+def make_thumbnails(paths: Sequence[Path], out: Path) -> list[Path | None]:
+    """Make the thumbnails of images that are not in a folder of results yet.
 
     Parameters
     ----------
-    images
-        What is made small.
-    folder
-        Where they lie.
-    progress
-        Show a progress bar.
+    paths
+        The images.
+    out
+        The folder.
 
     Returns
     -------
     list
-        (n,) the names of the files; empty for an image that cannot be read any more.
+        (n,) the thumbnails; None for an image that cannot be read any more.
     """
+    folder = out / BESIDE / THUMBNAILS
     folder.mkdir(parents=True, exist_ok=True)
     # Threads do: Pillow lets others run while it decodes and encodes. A draft takes the place of
     # its file whole, as of `atomic_path`, but all of them share one folder.
     with (
         tempfile.TemporaryDirectory(prefix=".drafts.", dir=folder) as drafts,
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        closing(
-            pool.map(lambda i: thumbnail(images, i, folder, Path(drafts)), range(len(images)))
-        ) as made,
+        closing(pool.map(partial(thumbnail, folder, Path(drafts)), paths)) as made,
     ):
-        bar = tqdm(
-            made,
-            total=len(images),
-            desc="thumbnails",
-            unit="image",
-            leave=False,
-            disable=not progress,
-        )
-        return list(bar)
+        bar = {"desc": "thumbnails", "unit": "image", "leave": False}
+        return list(tqdm(made, total=len(paths), **bar))
 
 
-def thumbnail(images: Images, index: int, folder: Path, drafts: Path) -> str:
-    """Make the thumbnail of one image where there is none, and give its name.
-
-    Parameters
-    ----------
-    images, index
-        Which image.
-    folder
-        Where thumbnails lie.
-    drafts
-        A folder beside them for what is being written.
-    """
-    path = path_of(images, index)
+def thumbnail(folder: Path, drafts: Path, path: Path) -> Path | None:
+    """Make the thumbnail of an image where there is none; `drafts` lies beside those there are."""
+    # Named by all that it depends on, without reading the image.
+    content = {"file": os.path.abspath(path), "stamp": file_stamp(path)}
+    content |= {"side": SIDE, "quality": QUALITY, "tiny": TINY}
+    content |= {"reader": READER_VERSION, **versions("pillow", "pillow-heif")}
+    place = folder / f"{fingerprint(content)}.jpg"
     try:
-        # An image that comes from no file is named by its pixels.
-        image = None if path else images[index]
-        name = (file_key(path) if path else pixel_key(image)) + ".jpg"
-        if not (folder / name).exists():
-            draft = drafts / f"{index}.jpg"
-            draft.write_bytes(as_jpeg(image or read_small(path)))
-            os.replace(draft, folder / name)
-        return name
+        if not place.exists():
+            draft = drafts / place.name
+            shrunk(read_small(path)).save(draft, quality=QUALITY)
+            os.replace(draft, place)
+        return place
     except UnreadableImageError as error:
         log.warning("no thumbnail: %s", error)
-        return ""
-
-
-def file_key(path: Path) -> str:
-    """Name a file's thumbnail by all that it depends on, without reading the file."""
-    content = {"file": os.path.abspath(path), "stamp": file_stamp(path)}
-    return fingerprint(content | made_with())
-
-
-def pixel_key(image: Image.Image) -> str:
-    """Name an image's thumbnail by its pixels."""
-    pixels = hashlib.sha256(image.tobytes()).hexdigest()
-    return fingerprint({"pixels": pixels, "mode": image.mode, "size": image.size} | made_with())
-
-
-def made_with() -> dict:
-    """What thumbnails depend on beside the images."""
-    reader = {"reader": READER_VERSION, **versions("pillow", "pillow-heif")}
-    return {"side": SIDE, "quality": QUALITY, "tiny": TINY} | reader
+        return None
 
 
 def read_small(path: Path) -> Image.Image:
@@ -135,12 +92,9 @@ def read_small(path: Path) -> Image.Image:
     return read_image(path)
 
 
-def as_jpeg(image: Image.Image) -> bytes:
-    """Write an image as a JPEG of `SIDE` pixels at most."""
-    small = image.convert("RGB")
-    if max(small.size) < TINY:
-        small = ImageOps.scale(small, SIDE // max(small.size), Image.Resampling.NEAREST)
-    small.thumbnail((SIDE, SIDE))
-    stream = io.BytesIO()
-    small.save(stream, "JPEG", quality=QUALITY)
-    return stream.getvalue()
+def shrunk(image: Image.Image) -> Image.Image:
+    """Bring an RGB image to `SIDE` pixels at most; a tiny one is enlarged."""
+    if max(image.size) < TINY:
+        image = ImageOps.scale(image, SIDE // max(image.size), Image.Resampling.NEAREST)
+    image.thumbnail((SIDE, SIDE))
+    return image
