@@ -22,6 +22,7 @@ from zsc_utils.encoders import (
     fetch_weights,
     find_encoder,
     load_encoder,
+    networks,
     official,
     weights,
     with_published_weights,
@@ -371,7 +372,7 @@ def test_torchvision_names_the_same_files():
 @pytest.mark.parametrize("pool", ["token", "avg"])
 def test_vit_is_the_one_of_the_study(pool):
     with torch.device("meta"):
-        network = official.make_vitb16(pool)
+        network = networks.make_vitb16(pool)
     assert len(network.blocks) == 12 and network.embed_dim == 768
     assert all(block.attn.num_heads == 12 for block in network.blocks)
     assert network.blocks[0].attn.qkv.bias is not None
