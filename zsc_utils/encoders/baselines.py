@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from zsc_utils.encoders.base import display_name, encoder
-from zsc_utils.encoders.networks import RESNET, VIT
+from zsc_utils.encoders.networks import RESNET, SIZE, VIT
 from zsc_utils.encoders.transforms import image_transform
 
 RAW_SIZE = 32
@@ -39,7 +39,7 @@ def with_random_weights(make_network: Callable) -> Callable:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(WEIGHT_SEED)
             network = make_network()
-        return network, lambda size: image_transform(224)
+        return network, lambda size: image_transform(SIZE)
 
     return build
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+SIZE = 224  # of their input, in pixels
+
 
 def make_resnet50() -> torch.nn.Module:
     """Build torchvision's ResNet-50 without its head: d = 2048, global average pool."""

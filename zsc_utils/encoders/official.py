@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 
 from zsc_utils.encoders.base import display_name, encoder
 from zsc_utils.encoders.checkpoints import fit_state_dict, read_state_dict
-from zsc_utils.encoders.networks import RESNET, VIT, VIT_AVG, VIT_TORCHVISION, Network
+from zsc_utils.encoders.networks import RESNET, SIZE, VIT, VIT_AVG, VIT_TORCHVISION, Network
 from zsc_utils.encoders.transforms import image_transform
 from zsc_utils.encoders.weights import WeightsFile
 
 if TYPE_CHECKING:
     import torch
-
-SIZE = 224
 
 FACEBOOK = "https://dl.fbaipublicfiles.com"
 TORCHVISION = "https://download.pytorch.org/models"

@@ -66,9 +66,6 @@ def bioscan1m(roots: Roots, partition: str):
     if unknown:
         raise Incomplete(f"{len(unknown):,} of {len(ids):,} sample ids are not in {file.name}")
     chunks = chosen["chunk_number"].astype(float).astype(int)
+    places = "part" + chunks.astype(str) + "/" + chosen["image_file"]
     folder = file.parent / "images" / "cropped_256"
-    files = [
-        folder / f"part{chunk}" / image
-        for chunk, image in zip(chunks, chosen["image_file"], strict=True)
-    ]
-    return from_files(base, files, fill_taxa(chosen))
+    return from_files(base, [folder / place for place in places], fill_taxa(chosen))
