@@ -72,7 +72,8 @@ class Walk:
         if isinstance(thing, types.ModuleType):
             self.texts[thing.__name__] = without_comments(Path(thing.__file__).read_text())
         else:
-            self.boundaries.discard(thing)
+            # Of what is wrapped, the function within is what others stop at.
+            self.boundaries.discard(inspect.unwrap(thing))
             self.visit(thing, "root")
         return self
 

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from typer.testing import CliRunner
 
 from zsc_utils.cli import app
-from zsc_utils.encoders import load_encoder, official
+from zsc_utils.encoders import load_encoder, networks
 from zsc_utils.errors import (
     CheckpointError,
     ImageFolderError,
@@ -404,7 +404,7 @@ def test_precision_is_what_the_device_is_fast_in(monkeypatch):
 
 def test_a_resnet_begins_from_its_weights_under_a_new_head():
     with seeded(0, 0):
-        backbone = official.make_resnet50()
+        backbone = networks.make_resnet50()
     before = {name: value.clone() for name, value in backbone.state_dict().items()}
     network = run.make_classifier(backbone, "ResNet", 10, settings_for("dino_resnet50"))
     head = {"fc.weight": (10, 2048), "fc.bias": (10,)}
@@ -418,7 +418,7 @@ def test_a_resnet_begins_from_its_weights_under_a_new_head():
 def averaging_vit():
     """MAE's network as it is before fine-tuning, and the classifier that is made of it."""
     with seeded(0, 0):
-        backbone = official.make_vitb16("avg")
+        backbone = networks.make_vitb16("avg")
         torch.nn.init.normal_(backbone.fc_norm.weight)
     settings = settings_for("mae_avg_vitb16")
     return backbone.eval(), run.make_classifier(backbone, "ViT", 10, settings).eval()
@@ -520,7 +520,7 @@ def test_a_kill_between_weights_and_card_loses_nothing(tiny_root, tmp_path, monk
 def test_command_makes_an_encoder(tiny_root, tmp_path):
     start, out = tmp_path / "start.pth", tmp_path / "dino_resnet50_ft.safetensors"
     with seeded(0, 0):
-        torch.save(official.make_resnet50().state_dict(), start)
+        torch.save(networks.make_resnet50().state_dict(), start)
     options = {
         **{"encoder": "dino_resnet50", "data": tiny_root, "checkpoint": start, "out": out},
         **{"size": 32, "batch-size": 32, "epochs": 1, "precision": "fp32", "device": "cpu"},

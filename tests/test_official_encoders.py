@@ -5,7 +5,7 @@ import hashlib
 import http.server
 import os
 import threading
-from functools import partial
+from functools import partial, partialmethod
 
 import numpy as np
 import pytest
@@ -14,6 +14,8 @@ import torch
 import torchvision
 from PIL import Image
 from skimage import data
+from torchvision.models.resnet import Bottleneck, ResNet
+from torchvision.models.vision_transformer import VisionTransformer
 from typer.testing import CliRunner
 
 from zsc_utils.cli import app
@@ -22,6 +24,7 @@ from zsc_utils.encoders import (
     fetch_weights,
     find_encoder,
     load_encoder,
+    networks,
     official,
     weights,
     with_published_weights,
@@ -38,13 +41,33 @@ from zsc_utils.sweep.run import sweep
 ROSTER = official.ROSTER
 
 
-# Networks with random weights, and what they hand their heads, without the package's help.
+# The study's networks with few layers and random weights, and what they hand their heads, without
+# the package's help.
+
+SHALLOW = {
+    "resnet": partial(ResNet, Bottleneck, [1, 1, 1, 1]),
+    "vit": partial(timm.create_model, depth=2),
+    "torchvision": partial(VisionTransformer, 224, 16, 2, 12, 768, 3072),
+}
+
+
+@pytest.fixture
+def shallow(monkeypatch):
+    """Have the libraries build the study's networks with few layers."""
+    monkeypatch.setattr(torchvision.models, "resnet50", SHALLOW["resnet"])
+    monkeypatch.setattr(timm, "create_model", SHALLOW["vit"])
+    monkeypatch.setattr(torchvision.models, "vit_b_16", SHALLOW["torchvision"])
+
+
+def without_memory(make):
+    """Build a network of names and shapes."""
+    with torch.device("meta"):
+        return make()
 
 
 def randomised(make):
     """Build a network in which no layer is the identity it would start as."""
-    with torch.device("meta"):
-        network = make()
+    network = without_memory(make)
     network.to_empty(device="cpu").eval().requires_grad_(False)
     random = torch.Generator().manual_seed(0)
     for name, value in network.state_dict().items():
@@ -61,17 +84,17 @@ def randomised(make):
 
 @pytest.fixture(scope="module")
 def resnet():
-    return randomised(torchvision.models.resnet50)
+    return randomised(SHALLOW["resnet"])
 
 
 @pytest.fixture(scope="module")
 def vit():
-    return randomised(partial(timm.create_model, "vit_base_patch16_224", num_classes=10))
+    return randomised(partial(SHALLOW["vit"], "vit_base_patch16_224", num_classes=10))
 
 
 @pytest.fixture(scope="module")
 def torchvision_vit():
-    return randomised(partial(torchvision.models.vit_b_16, num_classes=10))
+    return randomised(partial(SHALLOW["torchvision"], num_classes=10))
 
 
 @pytest.fixture(scope="module")
@@ -194,12 +217,14 @@ def same(found, expected):
     return torch.allclose(found, expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.usefixtures("shallow")
 @pytest.mark.parametrize("name", RESNET_LAYOUTS)
 def test_resnets_embed_as_the_network_that_was_saved(name, resnet, pooled, pixels, tmp_path):
     content = RESNET_LAYOUTS[name](resnet.state_dict())
     assert same(embed(name, content, pixels, tmp_path), pooled)
 
 
+@pytest.mark.usefixtures("shallow")
 def test_vicreg_fine_tuned_as_one_network(resnet, pooled, pixels, tmp_path):
     content = fine_tuned(resnet.state_dict(), "fc.")
     assert same(embed("vicreg_resnet50_ft", content, pixels, tmp_path), pooled)
@@ -214,17 +239,20 @@ VIT_LAYOUTS = {
 }
 
 
+@pytest.mark.usefixtures("shallow")
 @pytest.mark.parametrize("name", VIT_LAYOUTS)
 def test_vits_give_the_cls_token_after_the_final_norm(name, vit, tokens, pixels, tmp_path):
     found = embed(name, VIT_LAYOUTS[name](vit.state_dict()), pixels[:1], tmp_path)
     assert same(found, tokens[1][:, 0])
 
 
+@pytest.mark.usefixtures("shallow")
 def test_torchvision_vit_gives_what_its_head_is_given(torchvision_vit, pixels, tmp_path):
     found = embed("xent_vitb16", torchvision_vit.state_dict(), pixels[:1], tmp_path)
     assert same(found, taken_at(torchvision_vit, torchvision_vit.heads, pixels[:1], output=False))
 
 
+@pytest.mark.usefixtures("shallow")
 def test_mae_average_is_of_patch_tokens_under_a_norm_that_learnt_nothing(
     vit, tokens, pixels, tmp_path
 ):
@@ -238,15 +266,20 @@ def test_mae_average_is_of_patch_tokens_under_a_norm_that_learnt_nothing(
         assert not torch.allclose(found, other, atol=1e-2)
 
 
+def mae_fine_tuned(state):
+    """Content of MAE's fine-tuned release, whose norm is named after its place behind the mean."""
+    norm = {f"fc_norm.{key}": state[f"norm.{key}"] for key in ("weight", "bias")}
+    return fine_tuned(without(state, "norm.") | norm, "head.")
+
+
+@pytest.mark.usefixtures("shallow")
 def test_mae_fine_tuned_average_is_under_the_norm_of_the_checkpoint(vit, tokens, pixels, tmp_path):
-    state = vit.state_dict()
-    # In the release the norm is named after its place behind the average.
-    state |= {f"fc_norm.{key}": state.pop(f"norm.{key}") for key in ("weight", "bias")}
-    found = embed("mae_avg_vitb16_ft", fine_tuned(state, "head."), pixels[:1], tmp_path)
+    found = embed("mae_avg_vitb16_ft", mae_fine_tuned(vit.state_dict()), pixels[:1], tmp_path)
     with torch.inference_mode():
         assert same(found, vit.norm(tokens[0][:, 1:].mean(dim=1)))
 
 
+@pytest.mark.usefixtures("shallow")
 def test_input_is_a_centre_crop_of_224(monkeypatch, resnet):
     monkeypatch.setattr(
         official, "read_state_dict", lambda file: without(resnet.state_dict(), "fc.")
@@ -256,6 +289,51 @@ def test_input_is_a_centre_crop_of_224(monkeypatch, resnet):
     assert image.shape == (3, 224, 224)
     expected = (1 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
     assert torch.allclose(image.mean(dim=(1, 2)), expected, atol=1e-5)
+
+
+# The whole networks, of names and shapes without memory.
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """State of a whole network by its backbone and library."""
+    makers = {
+        "resnet50": torchvision.models.resnet50,
+        "vitb16": partial(timm.create_model, "vit_base_patch16_224", num_classes=10),
+        "torchvision": torchvision.models.vit_b_16,
+    }
+    return {name: without_memory(make).state_dict() for name, make in makers.items()}
+
+
+WHOLE_LAYOUTS = {
+    **RESNET_LAYOUTS,
+    **VIT_LAYOUTS,
+    "xent_vitb16": lambda state: state,
+    "mae_avg_vitb16": lambda state: {"model": without(state, "head.")},
+    "mae_avg_vitb16_ft": mae_fine_tuned,
+}
+
+
+@pytest.mark.parametrize("name", ROSTER)
+def test_each_tensor_of_a_whole_network_is_the_files(name, whole, monkeypatch):
+    backbone = name.removesuffix("_ft").rpartition("_")[2]
+    state = whole["torchvision" if name == "xent_vitb16" else backbone]
+    content = WHOLE_LAYOUTS[name](state)
+    held = content.get("state_dict") or content.get("model") or content
+    monkeypatch.setattr(official, "read_state_dict", lambda file: held)
+    # Tensors without memory cannot be copied.
+    load = partialmethod(torch.nn.Module.load_state_dict, assign=True)
+    monkeypatch.setattr(torch.nn.Module, "load_state_dict", load)
+    found = official.load_network(ROSTER[name], "any").state_dict()
+    expected = without(state, "fc.", "head.", "heads.")
+    own = set()
+    if "avg" in name:
+        norm = {f"fc_norm.{key}": state[f"norm.{key}"] for key in ("weight", "bias")}
+        expected = without(expected, "norm.") | norm
+        # What no file of the self-supervised MAE has.
+        own = set() if name.endswith("_ft") else set(norm)
+    assert {k: v.shape for k, v in found.items()} == {k: v.shape for k, v in expected.items()}
+    assert {key for key, value in found.items() if not value.is_meta} == own
 
 
 # Keys that are missing or belong to nothing.
@@ -300,8 +378,8 @@ def changed(state, drop=(), **more):
         ("vicreg_resnet50_ft", partial(changed, **{"0__x": 1}), r"missing \(0\.bn1\.bias"),
     ],
 )
-def test_resnet_keys_that_do_not_fit(name, content, message, resnet, monkeypatch):
-    monkeypatch.setattr(official, "read_state_dict", lambda file: content(resnet.state_dict()))
+def test_resnet_keys_that_do_not_fit(name, content, message, whole, monkeypatch):
+    monkeypatch.setattr(official, "read_state_dict", lambda file: content(whole["resnet50"]))
     with pytest.raises(CheckpointError, match=message):
         official.load_network(ROSTER[name], "any")
 
@@ -338,8 +416,8 @@ def test_resnet_keys_that_do_not_fit(name, content, message, resnet, monkeypatch
         ),
     ],
 )
-def test_vit_keys_that_do_not_fit(name, content, message, vit, monkeypatch):
-    monkeypatch.setattr(official, "read_state_dict", lambda file: content(vit.state_dict()))
+def test_vit_keys_that_do_not_fit(name, content, message, whole, monkeypatch):
+    monkeypatch.setattr(official, "read_state_dict", lambda file: content(whole["vitb16"]))
     with pytest.raises(CheckpointError, match=message):
         official.load_network(ROSTER[name], "any")
 
@@ -370,8 +448,7 @@ def test_torchvision_names_the_same_files():
 
 @pytest.mark.parametrize("pool", ["token", "avg"])
 def test_vit_is_the_one_of_the_study(pool):
-    with torch.device("meta"):
-        network = official.make_vitb16(pool)
+    network = without_memory(partial(networks.make_vitb16, pool))
     assert len(network.blocks) == 12 and network.embed_dim == 768
     assert all(block.attn.num_heads == 12 for block in network.blocks)
     assert network.blocks[0].attn.qkv.bias is not None
@@ -582,6 +659,7 @@ def test_the_hash_in_a_name_is_checked(server, root):
         weights.WeightsFile("x", ("a-01234567.pth",)).sha256()
 
 
+@pytest.mark.usefixtures("shallow")
 def test_loading_fetches_what_is_published(places, resnet, pooled, pixels, tmp_path, monkeypatch):
     import urllib.request
 

@@ -253,6 +253,12 @@ def sha256_of(source, folder, monkeypatch):
     return Walk().root(module.root).sha256()
 
 
+def test_there_is_code_behind_every_name():
+    """Readers of the study's datasets are registered wrapped: the code is within."""
+    nothing = Walk().sha256()
+    assert [name for name, entry in current().items() if entry["sha256"] == nothing] == []
+
+
 @pytest.mark.parametrize(
     ("old", "new", "same"),
     [

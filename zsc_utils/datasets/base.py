@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -118,13 +118,11 @@ class ImageDataset:
             chosen = np.random.default_rng(seed).choice(len(self), max_samples, replace=False)
         chosen.sort()
         settings = {"max_samples": max_samples, "subset_seed": seed, "stratify": stratify}
-        return ImageDataset(
-            facts=self.facts,
+        return replace(
+            self,
             images=ChosenImages(self.images, chosen),
             labels=self.labels.iloc[chosen].reset_index(drop=True),
-            size=self.size,
             fingerprint=self.fingerprint | settings,
-            left_out=self.left_out,
         )
 
 

@@ -173,6 +173,42 @@ def file_stamp(path: Path) -> list[int | str]:
     return [status.st_size, status.st_mtime_ns, *closed]
 
 
+def check_found(found: Found, folder: Path, skip_unreadable: bool) -> None:
+    """Refuse what was found if it is not all that is there, or nothing."""
+    if found.closed and not (skip_unreadable and found.files):
+        raise ImageFolderError(
+            f"cannot read the folder {found.closed[0]}: allow it, or leave it out with "
+            "--skip-unreadable"
+        )
+    if not found.files:
+        but = f" (but {found.sentence()})" if found.left_out else ""
+        raise ImageFolderError(f"no images in {readable(folder)}, nor below it{but}")
+
+
+def classes_of(files: list[Path], folder: Path, need_classes: bool) -> list[str]:
+    """Name the class folder of each image; none where all images lie in the folder itself."""
+    flat = [file for file in files if file.parent == folder]
+    classes = [
+        readable(file.relative_to(folder).parts[0]) for file in files if file.parent != folder
+    ]
+    if flat and classes:
+        raise ImageFolderError(
+            f"{readable(folder)} holds both images ({readable(flat[0].name)}, …) and class folders "
+            f"({classes[0]}, …): keep one kind"
+        )
+    if flat and need_classes:
+        raise ImageFolderError(
+            f"{readable(folder)} holds images but no class folders, so nothing to score"
+        )
+    if len(set(classes)) == 1:
+        raise ImageFolderError(
+            f"{readable(folder)} has only one class folder, {classes[0]!r}: there is nothing to "
+            "tell apart; for images without labels, name the folder "
+            f"{readable(folder / classes[0])} itself"
+        )
+    return classes
+
+
 def open_folder(
     path: str | Path, *, need_classes: bool = True, skip_unreadable: bool = False
 ) -> ImageDataset:
@@ -197,45 +233,20 @@ def open_folder(
     if not str(path).strip():
         raise ImageFolderError("an empty path is not a folder of images: name one")
     folder = from_project(path)
-    shown = readable(folder)
     if not folder.is_dir():
         begins = "" if os.path.isabs(path) else ": relative paths begin at the project's folder"
-        raise ImageFolderError(f"{shown} is not a folder{begins}")
+        raise ImageFolderError(f"{readable(folder)} is not a folder{begins}")
     found = find_images(folder)
-    if found.closed and not (skip_unreadable and found.files):
-        raise ImageFolderError(
-            f"cannot read the folder {found.closed[0]}: allow it, or leave it out with "
-            "--skip-unreadable"
-        )
+    check_found(found, folder, skip_unreadable)
     files = found.files
-    if not files:
-        raise ImageFolderError(
-            f"no images in {shown}, nor below it"
-            + (f" (but {found.sentence()})" if found.left_out else "")
-        )
-    flat = [file for file in files if file.parent == folder]
-    classes = [
-        readable(file.relative_to(folder).parts[0]) for file in files if file.parent != folder
-    ]
-    if flat and classes:
-        raise ImageFolderError(
-            f"{shown} holds both images ({readable(flat[0].name)}, …) and class folders "
-            f"({classes[0]}, …): keep one kind"
-        )
-    if flat and need_classes:
-        raise ImageFolderError(f"{shown} holds images but no class folders, so nothing to score")
-    if len(set(classes)) == 1:
-        raise ImageFolderError(
-            f"{shown} has only one class folder, {classes[0]!r}: there is nothing to tell apart; "
-            f"for images without labels, name the folder {readable(folder / classes[0])} itself"
-        )
+    classes = classes_of(files, folder, need_classes)
     return ImageDataset(
         facts=DatasetFacts(
             name=readable(f"folder:{path}"),
             display=readable(folder.resolve().name),
             group="Own images",
             label="class",
-            source=shown,
+            source=readable(folder),
         ),
         images=FileImages(tuple(files), folder),
         labels=pd.DataFrame({"class": classes} if classes else {}, index=range(len(files))),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from zsc_utils.encoders.base import encoder
+from collections.abc import Callable
+
+from zsc_utils.encoders.base import display_name, encoder
+from zsc_utils.encoders.networks import RESNET, SIZE, VIT
 from zsc_utils.encoders.transforms import image_transform
 
 RAW_SIZE = 32
@@ -24,46 +27,29 @@ def raw_pixels(checkpoint):
     return nn.Flatten(), lambda size: image_transform(min(RAW_SIZE, size or RAW_SIZE))
 
 
-def with_random_weights(make_network):
-    """Call a constructor under a fixed seed, leaving torch's own random state as it was."""
-    import torch
+def with_random_weights(make_network: Callable) -> Callable:
+    """Return the function that builds a network as its library initialises it, without its head.
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(WEIGHT_SEED)
-        return make_network()
+    It does so under a fixed seed and leaves torch's own random state as it was.
+    """
 
+    def build(checkpoint):
+        import torch
 
-@encoder(
-    "random_resnet50",
-    version=1,
-    display="Rand., ResNet-50",
-    backbone="ResNet-50",
-    family="ResNet",
-    method="random",
-)
-def random_resnet50(checkpoint):
-    """ResNet-50 as torchvision initialises it, without its head: d = 2048."""
-    from torch import nn
-    from torchvision.models import resnet50
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(WEIGHT_SEED)
+            network = make_network()
+        return network, lambda size: image_transform(SIZE)
 
-    network = with_random_weights(resnet50)
-    network.fc = nn.Identity()
-    return network, lambda size: image_transform(224)
+    return build
 
 
-@encoder(
-    "random_vitb16",
-    version=1,
-    display="Rand., ViT-B/16",
-    backbone="ViT-B/16",
-    family="ViT",
-    method="random",
-)
-def random_vitb16(checkpoint):
-    """ViT-B/16 as timm initialises it, its CLS token after the final layer norm: d = 768."""
-    import timm
-
-    network = with_random_weights(
-        lambda: timm.create_model("vit_base_patch16_224", pretrained=False, num_classes=0)
-    )
-    return network, lambda size: image_transform(224)
+for _name, _network in {"random_resnet50": RESNET, "random_vitb16": VIT}.items():
+    encoder(
+        _name,
+        version=1,
+        display=display_name("random", _network.backbone, None),
+        backbone=_network.backbone,
+        family=_network.family,
+        method="random",
+    )(with_random_weights(_network.make))

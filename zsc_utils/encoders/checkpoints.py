@@ -132,7 +132,7 @@ def fit_state_dict(
     dropped: Collection[str] = (),
     *,
     prefix: str = "",
-    given: Mapping[str, torch.Tensor] | None = None,
+    untrained: Collection[str] = (),
 ) -> None:
     """Load a state dict of which every key must be used and every key of the module be given.
 
@@ -148,17 +148,18 @@ def fit_state_dict(
         Prefixes of keys that may be left over, such as the classification head.
     prefix
         What the module's own names begin with in the file; `dropped` and messages have it too.
-    given
-        Tensors by the module's own names that the file must not hold.
+    untrained
+        The module's own names of what stays as it is, which the file must not hold.
 
     Raises
     ------
     CheckpointError
         Keys are missing or left over, or shapes differ; the message names them.
     """
-    given = given or {}
     kept = {key: value for key, value in state.items() if not key.startswith(tuple(dropped))}
-    own = {prefix + key: value for key, value in module.state_dict().items() if key not in given}
+    own = {
+        prefix + key: value for key, value in module.state_dict().items() if key not in untrained
+    }
     problems = {
         "missing": sorted(own.keys() - kept.keys()),
         "left over": sorted(kept.keys() - own.keys()),
@@ -173,4 +174,5 @@ def fit_state_dict(
     ]
     if found:
         raise CheckpointError(f"checkpoint {source} does not fit the network: {'; '.join(found)}")
-    module.load_state_dict({key.removeprefix(prefix): kept[key] for key in own} | dict(given))
+    # Whether all is there was found out above.
+    module.load_state_dict({key.removeprefix(prefix): kept[key] for key in own}, strict=False)

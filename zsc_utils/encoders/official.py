@@ -6,72 +6,21 @@ network stands in the row: any other key of the file is an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zsc_utils.encoders.base import display_name, encoder
 from zsc_utils.encoders.checkpoints import fit_state_dict, read_state_dict
+from zsc_utils.encoders.networks import RESNET, SIZE, VIT, VIT_AVG, VIT_TORCHVISION, Network
 from zsc_utils.encoders.transforms import image_transform
 from zsc_utils.encoders.weights import WeightsFile
 
 if TYPE_CHECKING:
     import torch
 
-SIZE = 224
-
 FACEBOOK = "https://dl.fbaipublicfiles.com"
 TORCHVISION = "https://download.pytorch.org/models"
-
-
-def make_resnet50() -> torch.nn.Module:
-    """Build torchvision's ResNet-50 without its head: d = 2048, global average pool."""
-    from torch import nn
-    from torchvision.models import resnet50
-
-    network = resnet50()
-    network.fc = nn.Identity()
-    return network
-
-
-def make_vitb16(pool: str = "token") -> torch.nn.Module:
-    """Build timm's ViT-B/16 without its head: d = 768.
-
-    The embedding is the CLS token after the final layer norm; with `pool="avg"` it is the mean over
-    the patch tokens of the last block, then the layer norm `fc_norm`, and there is no final `norm`.
-    """
-    import timm
-
-    return timm.create_model(
-        "vit_base_patch16_224", pretrained=False, num_classes=0, global_pool=pool
-    )
-
-
-def make_torchvision_vitb16() -> torch.nn.Module:
-    """Build torchvision's ViT-B/16 without its head: the CLS token after the final layer norm."""
-    from torch import nn
-    from torchvision.models import vit_b_16
-
-    network = vit_b_16()
-    network.heads = nn.Identity()
-    return network
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network, and what figures and recipes call it."""
-
-    backbone: str
-    family: str
-    make: Callable[[], torch.nn.Module]
-
-
-RESNET = Network("ResNet-50", "ResNet", make_resnet50)
-VIT = Network("ViT-B/16", "ViT", make_vitb16)
-VIT_AVG = Network("ViT-B/16", "ViT", partial(make_vitb16, "avg"))
-VIT_TORCHVISION = Network("ViT-B/16", "ViT", make_torchvision_vitb16)
 
 
 @dataclass(frozen=True)
@@ -109,11 +58,6 @@ class OfficialEncoder:
     dropped: tuple[str, ...] = ()
     identity_fc_norm: bool = False
     fine_tuned_from: str | None = None
-
-    @property
-    def display(self) -> str:
-        """The name that figures print."""
-        return display_name(self.method, self.network.backbone, self.fine_tuned_from)
 
     @property
     def weights(self) -> WeightsFile:
@@ -211,14 +155,11 @@ def load_network(row: OfficialEncoder, file: Path) -> torch.nn.Module:
     with torch.device("meta"):
         network = row.network.make()
     network.to_empty(device="cpu")
-    given = {}
+    untrained = ()
     if row.identity_fc_norm:
-        weight = network.fc_norm.weight
-        given = {
-            "fc_norm.weight": torch.ones_like(weight),
-            "fc_norm.bias": torch.zeros_like(weight),
-        }
-    fit_state_dict(network, state, file, row.dropped, prefix=prefix, given=given)
+        network.fc_norm.reset_parameters()
+        untrained = ("fc_norm.weight", "fc_norm.bias")
+    fit_state_dict(network, state, file, row.dropped, prefix=prefix, untrained=untrained)
     return network
 
 
@@ -238,7 +179,7 @@ for _row in ROSTER.values():
         _row.name,
         version=1,
         weights=(_row.weights,),
-        display=_row.display,
+        display=display_name(_row.method, _row.network.backbone, _row.fine_tuned_from),
         backbone=_row.network.backbone,
         family=_row.network.family,
         method=_row.method,

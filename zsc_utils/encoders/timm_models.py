@@ -12,7 +12,6 @@ take (Radford et al., 2021), and not the projected embedding that is compared wi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from zsc_utils.encoders.base import Builder, EncoderFacts, Weights
@@ -104,21 +103,22 @@ def describe(model_name: str) -> EncoderFacts:
         What the hub or the folder holds cannot be had or is no timm model.
     """
     network = without_weights(model_name)
+    source, rest = split_source(model_name)
     weights = network.pretrained_cfg
-    architecture = weights["architecture"]
     method, labels, before = training_of(weights)
     model, data = as_meant(weights)
     return EncoderFacts(
         name=f"timm:{model_name}",
-        display=_display(model_name),
-        backbone=architecture,
+        display=Path(rest).name if source == "local-dir" else rest,
+        backbone=weights["architecture"],
         family="ViT" if has_attention(network) else "ResNet",
         method=method,
         labels=labels,
         fine_tuned_from=before,
         takes_checkpoint=True,
-        weights=weights_of(model_name),
-        settings=tuple({**model, **data}.items()),
+        # Those of models that are in no folder timm's version decides.
+        weights=weights_in(Path(rest)) if source == "local-dir" else (),
+        settings=tuple((model | data).items()),
         version=VERSION,
     )
 
@@ -138,12 +138,6 @@ def split_source(model_name: str) -> tuple[str | None, str]:
         hint = "timm:<model name>, timm:hf-hub:<owner>/<model> or timm:local-dir:<folder>"
         raise UnknownNameError("source of a timm model", model_name, SOURCES, hint)
     return source, rest
-
-
-def _display(model_name: str) -> str:
-    """Name that figures print: of a folder, its own name."""
-    source, rest = split_source(model_name)
-    return Path(rest).name if source == "local-dir" else rest
 
 
 def without_weights(model_name: str):
@@ -274,11 +268,10 @@ def _pretraining_of(name: str) -> tuple[str, bool] | None:
     return next(((how, labels) for like, how, labels in TRAININGS if re.search(like, name)), None)
 
 
-def weights_of(model_name: str) -> Weights:
-    """Files that decide the weights of a model in a folder; those of others timm's version does."""
-    source, rest = split_source(model_name)
-    files = Path(rest).iterdir() if source == "local-dir" else ()
-    return tuple(sorted(file for file in files if file.suffix in (".json", *WEIGHTS_SUFFIXES)))
+def weights_in(folder: Path) -> Weights:
+    """Files that decide the weights of a model in a folder."""
+    deciding = (".json", *WEIGHTS_SUFFIXES)
+    return tuple(sorted(file for file in folder.iterdir() if file.suffix in deciding))
 
 
 def make_builder(model_name: str) -> Builder:
@@ -300,9 +293,9 @@ def make_builder(model_name: str) -> Builder:
             head = network.default_cfg["classifier"] or ()
             heads = (head,) if isinstance(head, str) else head
             network.reset_classifier(0)
-            state, prefixes = read_state_dict(checkpoint), tuple(f"{name}." for name in heads)
-            given = untrained(network, full_name(weights), state)
-            fit_state_dict(network, state, checkpoint, dropped=prefixes, given=given)
+            state, dropped = read_state_dict(checkpoint), tuple(f"{name}." for name in heads)
+            lacking = untrained(full_name(weights)) - state.keys()
+            fit_state_dict(network, state, checkpoint, dropped, untrained=lacking)
         data = timm.data.resolve_data_config(model=network) | of_data
         # A model that takes the whole image squashed to its size sees the ends as well.
         whole = [] if data["crop_mode"] == "squash" else [cut_ends]
@@ -312,11 +305,9 @@ def make_builder(model_name: str) -> Builder:
     return build
 
 
-def untrained(network, name: str, state: Mapping) -> dict:
-    """Take from a network what published weights of a name lack, if a state dict lacks it too."""
-    lacking = [part for like, parts in UNTRAINED if re.search(like, name) for part in parts]
-    own = network.state_dict()
-    return {part: own[part] for part in lacking if part not in state}
+def untrained(name: str) -> set[str]:
+    """Parts that published weights of a name do not have."""
+    return {part for like, parts in UNTRAINED if re.search(like, name) for part in parts}
 
 
 def fetched_models(cache: Path | None = None) -> list[str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from zsc_utils.datasets.study.listing import check_files, from_array, locate, strings
-from zsc_utils.datasets.study.tables import paper_dataset
+from zsc_utils.datasets.study.listing import check_files, class_names, from_array, locate
+from zsc_utils.datasets.study.tables import Roots, paper_dataset
 
 # Superclasses of CIFAR-100 (Krizhevsky, 2009), whose coarse labels torchvision does not give.
 SUPERCLASSES = {
@@ -32,73 +30,71 @@ SUPERCLASSES = {
 }
 
 
-def idx_files(folder: str) -> list[str]:
-    """Files of a dataset in the manner of MNIST, unpacked."""
-    kinds = ("images-idx3", "labels-idx1")
-    return [f"{folder}/raw/{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in kinds]
+def open_mnist(kind: type, roots: Roots, partition: str):
+    """Let torchvision open a dataset in the manner of MNIST, from its unpacked files."""
+    raw = f"{kind.__name__}/raw"
+    base, _ = locate(roots, raw)
+    contents = ("images-idx3", "labels-idx1")
+    files = [f"{raw}/{part}-{held}-ubyte" for part in ("train", "t10k") for held in contents]
+    check_files(base, files)
+    return kind(base, train=partition == "train")
 
 
-def batch_files(kind: type) -> list[str]:
-    """Files of a dataset in the manner of CIFAR."""
+def open_cifar(kind: type, roots: Roots, partition: str):
+    """Let torchvision open a CIFAR. Its files are pickles: torchvision checks their sums first."""
+    base, _ = locate(roots, kind.base_folder)
     batches = [file for file, _ in (*kind.train_list, *kind.test_list)]
-    return [f"{kind.base_folder}/{file}" for file in (*batches, kind.meta["filename"])]
+    files = [f"{kind.base_folder}/{file}" for file in (*batches, kind.meta["filename"])]
+    check_files(base, files)
+    return kind(base, train=partition == "train")
 
 
 @paper_dataset("mnist", version=1)
-def mnist(root: Path, partition: str):
+def mnist(roots: Roots, partition: str):
     """Open MNIST: grey, 28 x 28."""
     from torchvision.datasets import MNIST
 
-    base, _ = locate("mnist", root, "MNIST/raw")
-    check_files("mnist", root, base, idx_files("MNIST"))
-    found = MNIST(base, train=partition == "train")
-    return from_array(found.data.numpy(), strings({"digit": found.targets.tolist()}))
+    opened = open_mnist(MNIST, roots, partition)
+    return from_array(opened.data.numpy(), {"digit": opened.targets.tolist()})
 
 
 @paper_dataset("fashionmnist", version=1)
-def fashionmnist(root: Path, partition: str):
+def fashionmnist(roots: Roots, partition: str):
     """Open Fashion-MNIST: grey, 28 x 28."""
     from torchvision.datasets import FashionMNIST
 
-    base, _ = locate("fashionmnist", root, "FashionMNIST/raw")
-    check_files("fashionmnist", root, base, idx_files("FashionMNIST"))
-    found = FashionMNIST(base, train=partition == "train")
-    garments = [found.classes[target] for target in found.targets.tolist()]
-    return from_array(found.data.numpy(), strings({"garment": garments}))
+    opened = open_mnist(FashionMNIST, roots, partition)
+    return from_array(
+        opened.data.numpy(), {"garment": class_names(opened, opened.targets.tolist())}
+    )
 
 
 @paper_dataset("cifar10", version=1)
-def cifar10(root: Path, partition: str):
-    """Open CIFAR-10: 32 x 32. Its files are pickles: torchvision checks their sums first."""
+def cifar10(roots: Roots, partition: str):
+    """Open CIFAR-10: 32 x 32."""
     from torchvision.datasets import CIFAR10
 
-    base, _ = locate("cifar10", root, CIFAR10.base_folder)
-    check_files("cifar10", root, base, batch_files(CIFAR10))
-    found = CIFAR10(base, train=partition == "train")
-    classes = [found.classes[target] for target in found.targets]
-    return from_array(found.data, strings({"class": classes}))
+    opened = open_cifar(CIFAR10, roots, partition)
+    return from_array(opened.data, {"class": class_names(opened, opened.targets)})
 
 
 @paper_dataset("cifar100", version=1)
-def cifar100(root: Path, partition: str):
-    """Open CIFAR-100, as `cifar10`, with its 20 superclasses."""
+def cifar100(roots: Roots, partition: str):
+    """Open CIFAR-100: 32 x 32, with its 20 superclasses."""
     from torchvision.datasets import CIFAR100
 
-    base, _ = locate("cifar100", root, CIFAR100.base_folder)
-    check_files("cifar100", root, base, batch_files(CIFAR100))
-    found = CIFAR100(base, train=partition == "train")
-    classes = [found.classes[target] for target in found.targets]
+    opened = open_cifar(CIFAR100, roots, partition)
+    classes = class_names(opened, opened.targets)
     parents = {kind: coarse for coarse, kinds in SUPERCLASSES.items() for kind in kinds.split()}
-    coarse = [parents[kind] for kind in classes]
-    return from_array(found.data, strings({"superclass": coarse, "class": classes}))
+    superclasses = [parents[kind] for kind in classes]
+    return from_array(opened.data, {"superclass": superclasses, "class": classes})
 
 
 @paper_dataset("svhn", version=1)
-def svhn(root: Path, partition: str):
+def svhn(roots: Roots, partition: str):
     """Open the cropped digits of Street View House Numbers: 32 x 32."""
     from torchvision.datasets import SVHN
 
-    base, _ = locate("svhn", root, SVHN.split_list[partition][1])
-    found = SVHN(base, partition)
-    pixels = found.data.transpose(0, 2, 3, 1)
-    return from_array(pixels, strings({"digit": found.labels.tolist()}))
+    base, _ = locate(roots, SVHN.split_list[partition][1])
+    opened = SVHN(base, partition)
+    return from_array(opened.data.transpose(0, 2, 3, 1), {"digit": opened.labels.tolist()})

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from zsc_utils.datasets.study.listing import from_files, locate, strings
-from zsc_utils.datasets.study.tables import paper_dataset, place
-from zsc_utils.errors import DatasetIncompleteError
+from zsc_utils.datasets.study.listing import from_files, locate
+from zsc_utils.datasets.study.tables import Incomplete, Roots, paper_dataset
 
 METADATA = "BIOSCAN_Insect_Dataset_metadata.tsv"
 # Lists of sample ids that make each partition.
@@ -47,32 +46,26 @@ def fill_taxa(taxa: pd.DataFrame) -> pd.DataFrame:
     return filled[[*TAXA, "BIN"]]
 
 
-def read_ids(name: str, folder: Path, root: Path) -> list[str]:
+def read_ids(name: str, folder: Path) -> list[str]:
     """Read a list of sample ids, which lies in the folder or one below it."""
     for file in (folder / f"{name}.txt", *sorted(folder.glob(f"*/{name}.txt"))):
         if file.is_file():
             return file.read_text(encoding="utf-8").split()
-    reason = f"no {folder / name}.txt"
-    raise DatasetIncompleteError("bioscan1m", reason, place("bioscan1m", root))
+    raise Incomplete(f"no {folder / name}.txt")
 
 
 @paper_dataset("bioscan1m", ("test", "train", "val"), taxonomy=(*TAXA, "BIN"), version=1)
-def bioscan1m(root: Path, partition: str):
+def bioscan1m(roots: Roots, partition: str):
     """Open BIOSCAN-1M's images of 256 pixels, in the order of its metadata."""
-    base, file = locate("bioscan1m", root, f"bioscan/{METADATA}")
-    ids = {i for name in PARTITIONS[partition] for i in read_ids(name, file.parent, root)}
+    base, file = locate(roots, f"bioscan/{METADATA}")
+    ids = {i for name in PARTITIONS[partition] for i in read_ids(name, file.parent)}
     columns = ["sampleid", "image_file", "chunk_number", "uri", *TAXA]
     table = pd.read_csv(file, sep="\t", usecols=columns, dtype=str)
     chosen = table[table["sampleid"].isin(ids)].reset_index(drop=True)
     unknown = ids.difference(chosen["sampleid"])
     if unknown:
-        reason = f"{len(unknown):,} of {len(ids):,} sample ids are not in {file.name}"
-        raise DatasetIncompleteError("bioscan1m", reason, place("bioscan1m", root))
+        raise Incomplete(f"{len(unknown):,} of {len(ids):,} sample ids are not in {file.name}")
     chunks = chosen["chunk_number"].astype(float).astype(int)
+    places = "part" + chunks.astype(str) + "/" + chosen["image_file"]
     folder = file.parent / "images" / "cropped_256"
-    files = [
-        folder / f"part{chunk}" / image
-        for chunk, image in zip(chunks, chosen["image_file"], strict=True)
-    ]
-    labels = strings(dict(fill_taxa(chosen)))
-    return from_files("bioscan1m", root, base, files, labels)
+    return from_files(base, [folder / place for place in places], fill_taxa(chosen))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from zsc_utils.datasets.study.listing import from_files, in_class_folders, locate, strings
-from zsc_utils.datasets.study.tables import outside_dataset, paper_dataset
+from zsc_utils.datasets.study.listing import from_files, in_class_folders, locate
+from zsc_utils.datasets.study.tables import (
+    TEST_AND_TRAIN,
+    Reader,
+    Roots,
+    outside_dataset,
+    paper_dataset,
+)
 
 # Where the class folders of each partition may be.
 IMAGENET_LIKE = {
@@ -31,54 +35,51 @@ IN9_MORE = {
 }
 
 
-def open_class_folders(name: str, root: Path, *places: str):
+def open_class_folders(roots: Roots, *places: str):
     """Open the first of several folders of class folders; the folder's name is the class."""
-    base, folder = locate(name, root, *places)
-    files, classes = in_class_folders(name, root, folder)
-    return from_files(name, root, base, files, strings({"class": classes}))
+    base, folder = locate(roots, *places)
+    files, classes = in_class_folders(folder)
+    return from_files(base, files, {"class": classes})
 
 
-def imagenet_like(places: dict[str, tuple[str, ...]], name: str):
+def imagenet_like(places: dict[str, tuple[str, ...]]) -> Reader:
     """Make the reader of a dataset from its partitions' places."""
 
-    def read(root: Path, partition: str):
-        return open_class_folders(name, root, *places[partition])
+    def read(roots: Roots, partition: str):
+        return open_class_folders(roots, *places[partition])
 
     return read
 
 
-def in9(variant: str, name: str):
+def in9(variant: str) -> Reader:
     """Make the reader of a variant of ImageNet-9, whose class folders are `00_dog` to `08_fish`."""
 
-    def read(root: Path, partition: str):
-        parts = {"test": ("test", "val"), "train": ("train",)}[partition]
-        tops = (f"in9/{variant}", f"bg_challenge/{variant}")
-        places = [f"{top}/{part}/00_dog" for part in parts for top in tops]
+    def read(roots: Roots, partition: str):
         # A variant may come without partitions: all of it is for test then.
-        places += [f"{top}/00_dog" for top in tops if partition == "test"]
-        base, dogs = locate(name, root, *places)
-        files, classes = in_class_folders(name, root, dogs.parent)
-        kinds = [folder.partition("_")[2] for folder in classes]
-        return from_files(name, root, base, files, strings({"class": kinds}))
+        parts = {"test": ("test/", "val/", ""), "train": ("train/",)}[partition]
+        tops = (f"in9/{variant}", f"bg_challenge/{variant}")
+        base, dogs = locate(roots, *(f"{top}/{part}00_dog" for part in parts for top in tops))
+        files, folders = in_class_folders(dogs.parent)
+        return from_files(base, files, {"class": [name.partition("_")[2] for name in folders]})
 
     return read
 
 
 @paper_dataset("imagenet-r", ("test",), version=1)
-def imagenet_r(root: Path, partition: str):
+def imagenet_r(roots: Roots, partition: str):
     """Open ImageNet-R; file names begin with the art form (`art_0.jpg`)."""
-    base, folder = locate("imagenet-r", root, "imagenet-r/imagenet-r", "imagenet-r")
-    files, classes = in_class_folders("imagenet-r", root, folder)
+    base, folder = locate(roots, "imagenet-r/imagenet-r", "imagenet-r")
+    files, classes = in_class_folders(folder)
     forms = [file.name.partition("_")[0] for file in files]
     both = [f"{kind} {form}" for kind, form in zip(classes, forms, strict=True)]
-    labels = strings({"class": classes, "art form": forms, "class x art form": both})
-    return from_files("imagenet-r", root, base, files, labels)
+    labels = {"class": classes, "art form": forms, "class x art form": both}
+    return from_files(base, files, labels)
 
 
 for _name, _places in IMAGENET_LIKE.items():
-    paper_dataset(_name, tuple(_places), version=1)(imagenet_like(_places, _name))
+    paper_dataset(_name, tuple(_places), version=1)(imagenet_like(_places))
 for _name, _variant in IN9.items():
-    paper_dataset(_name, version=1)(in9(_variant, _name))
+    paper_dataset(_name, version=1)(in9(_variant))
 for _name, (_variant, _display) in IN9_MORE.items():
     outside_dataset(
         _name,
@@ -86,11 +87,10 @@ for _name, (_variant, _display) in IN9_MORE.items():
         display=_display,
         group="Domain-shift",
         label="class",
-        partitions=("test", "train"),
-    )(in9(_variant, _name))
+        partitions=TEST_AND_TRAIN,
+    )(in9(_variant))
 for _name, _display in SEARCH_SETS.items():
-    _sizes = ("", "-320", "-160")
-    _places = {"train": tuple(f"{_name}2{size}/train" for size in _sizes)}
+    _places = {"train": tuple(f"{_name}2{size}/train" for size in ("", "-320", "-160"))}
     outside_dataset(
         _name, version=1, display=_display, group="In-domain", label="class", partitions=("train",)
-    )(imagenet_like(_places, _name))
+    )(imagenet_like(_places))

@@ -189,13 +189,10 @@ def download(address: str, path: Path) -> None:
             start = 0
         length = response.headers.get("Content-Length")
         total = start + int(length) if length else None
-        with (
-            open(part, "ab" if start else "wb") as stream,
-            tqdm(total=total, initial=start, desc=path.name, unit="B", unit_scale=True) as bar,
-        ):
-            while chunk := response.read(CHUNK):
-                stream.write(chunk)
-                bar.update(len(chunk))
+        with open(part, "ab" if start else "wb") as out:
+            bar = {"total": total, "initial": start, "desc": path.name}
+            with tqdm.wrapattr(out, "write", **bar) as stream:
+                shutil.copyfileobj(response, stream, CHUNK)
     size = part.stat().st_size
     if total not in (None, size):
         raise OSError(f"{address} ended after {size:,} of {total:,} bytes; run again to go on")

@@ -16,8 +16,7 @@ from PIL import Image
 
 from zsc_utils.datasets.decoding import decode_image
 from zsc_utils.datasets.study.listing import locate, reading, sha256, strings
-from zsc_utils.datasets.study.tables import paper_dataset, place
-from zsc_utils.errors import DatasetIncompleteError
+from zsc_utils.datasets.study.tables import Incomplete, Roots, paper_dataset
 
 SCENES = (
     *("bedroom", "bridge", "church_outdoor", "classroom", "conference_room"),
@@ -58,14 +57,14 @@ def database_keys(folder: Path) -> list[bytes]:
 
 
 @paper_dataset("lsun", version=1)
-def lsun(root: Path, partition: str):
+def lsun(roots: Roots, partition: str):
     """Open LSUN: ten kinds of scene; the validation images are for test."""
     suffix = {"test": "val", "train": "train"}[partition] + "_lmdb"
-    base, _ = locate("lsun", root, *(f"{scene}_{suffix}" for scene in SCENES))
+    base, _ = locate(roots, *(f"{scene}_{suffix}" for scene in SCENES))
     folders = tuple(base / f"{scene}_{suffix}" for scene in SCENES)
     missing = [folder.name for folder in folders if not (folder / "data.mdb").is_file()]
     if missing:
-        raise DatasetIncompleteError("lsun", f"no {', '.join(missing)}", place("lsun", root))
+        raise Incomplete(f"no {', '.join(missing)}")
     keys = [(i, key) for i, folder in enumerate(folders) for key in database_keys(folder)]
     labels = strings({"scene": [SCENES[scene] for scene, _ in keys]})
     content = {

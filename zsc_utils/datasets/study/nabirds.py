@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from zsc_utils.datasets.study.listing import from_files, locate, strings
-from zsc_utils.datasets.study.tables import paper_dataset
+from zsc_utils.datasets.study.listing import from_files, locate
+from zsc_utils.datasets.study.tables import Roots, paper_dataset
+
+LISTS = ("images", "image_class_labels", "train_test_split", "classes", "hierarchy")
 
 
 def read_pairs(file: Path) -> dict[str, str]:
@@ -48,20 +50,11 @@ def tree_levels(leaves: list[str], parents: dict[str, str]) -> dict[str, list[st
 
 
 @paper_dataset("nabirds", version=1)
-def nabirds(root: Path, partition: str):
+def nabirds(roots: Roots, partition: str):
     """Open NABirds; columns `level 1`, … are the nodes above the class in `hierarchy.txt`."""
-    base, file = locate("nabirds", root, "nabirds/images.txt")
+    base, file = locate(roots, "nabirds/images.txt")
     folder = file.parent
-    images, labels, split, names, parents = (
-        read_pairs(folder / f"{table}.txt")
-        for table in (
-            "images",
-            "image_class_labels",
-            "train_test_split",
-            "classes",
-            "hierarchy",
-        )
-    )
+    images, labels, split, names, parents = (read_pairs(folder / f"{table}.txt") for table in LISTS)
     wanted = {"test": "0", "train": "1"}[partition]
     chosen = [image for image in images if split[image] == wanted]
     leaves = [labels[image] for image in chosen]
@@ -71,4 +64,4 @@ def nabirds(root: Path, partition: str):
     told = {node: f"{name} ({node})" if twice[node] else name for node, name in names.items()}
     columns = {level: [told[node] for node in nodes] for level, nodes in levels.items()}
     files = [folder / "images" / images[image] for image in chosen]
-    return from_files("nabirds", root, base, files, strings(columns))
+    return from_files(base, files, columns)

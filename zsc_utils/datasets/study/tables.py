@@ -9,13 +9,25 @@ from pathlib import Path
 
 import pandas as pd
 
-from zsc_utils.datasets.base import Builder, dataset
-from zsc_utils.errors import DatasetIncompleteError, ZscError
+from zsc_utils.datasets.base import dataset
+from zsc_utils.errors import DatasetAbsentError, DatasetIncompleteError, ImageFolderError
 from zsc_utils.recipes import TABLES
 
 log = logging.getLogger(__name__)
 
 TEST_AND_TRAIN = ("test", "train")
+# Where a dataset's files may lie: the data root, and the dataset's own folder below it.
+Roots = tuple[Path, Path]
+# A reader takes these and a partition, and returns what a builder of a dataset does.
+Reader = Callable[[Roots, str], tuple]
+
+
+class Absent(Exception):
+    """Why a reader found nothing of its dataset."""
+
+
+class Incomplete(Exception):
+    """Why what a reader found of its dataset is not all, or not what it should be."""
 
 
 @cache
@@ -52,7 +64,7 @@ def paper_dataset(
     taxonomy: tuple[str, ...] = (),
     *,
     version: int,
-) -> Callable[[Builder], Builder]:
+) -> Callable[[Reader], Reader]:
     """Register a dataset of the study; its other facts are a row of its table."""
     row = study_table().loc[name]
     return outside_dataset(
@@ -67,27 +79,33 @@ def paper_dataset(
     )
 
 
-def outside_dataset(name: str, **facts) -> Callable[[Builder], Builder]:
+def reason_of(error: Exception) -> str:
+    """Say why a dataset could not be opened."""
+    if isinstance(error, Absent | Incomplete | ImageFolderError):
+        return str(error)
+    # Torchvision's way out is a parameter of its own.
+    said = str(error).partition(" You can use download")[0]
+    return f"it cannot be read ({type(error).__name__}: {said})"
+
+
+def outside_dataset(name: str, **facts) -> Callable[[Reader], Reader]:
     """Register a dataset that does not come with the installation.
 
     Whatever its reader raises on files that are cut short or not what they should be becomes a
     `DatasetIncompleteError`.
     """
-    register = dataset(name, source=sources_table().loc[name, "page"], **facts)
+    source = sources_table().loc[name]
+    register = dataset(name, source=source["page"], **facts)
 
-    def decorate(reader: Builder) -> Builder:
+    def decorate(reader: Reader) -> Reader:
         @wraps(reader)
         def build(root: Path, partition: str):
             try:
-                opened = reader(root, partition)
-            except ZscError:
-                raise
+                opened = reader((root, root / source["folder"]), partition)
             # Parsers raise many kinds of error on broken files; all mean that these are broken.
             except Exception as error:
-                # Torchvision's way out is a parameter of its own.
-                said = str(error).partition(" You can use download")[0]
-                reason = f"it cannot be read ({type(error).__name__}: {said})"
-                raise DatasetIncompleteError(name, reason, place(name, root)) from error
+                kind = DatasetAbsentError if isinstance(error, Absent) else DatasetIncompleteError
+                raise kind(name, reason_of(error), place(name, root)) from error
             expected = expected_images(name)
             if partition == "test" and expected not in (None, len(opened[0])):
                 log.warning("%s has %d images, not the study's %d", name, len(opened[0]), expected)
