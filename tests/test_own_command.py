@@ -355,6 +355,15 @@ def test_one_clusterer_alone(mine):
         assert ranking["agreement_encoders"].isna().all() and "nan" not in found.out
 
 
+@pytest.mark.parametrize(("fast", "computed"), [(True, "bf16"), (False, "fp32")])
+def test_the_precision_can_be_left_to_the_device(mine, monkeypatch, fast, computed):
+    before = set((mine / "out" / "cache" / "contents").iterdir())
+    monkeypatch.setattr("zsc_utils.embedding.bfloat16_is_fast", lambda device: fast)
+    found = cluster(mine / "in", mine / "out", "--clusterers", "hdbscan", "--precision", "auto")
+    assert found.code == 0 and f"embeddings are computed in {computed}" in found.out
+    assert (set((mine / "out" / "cache" / "contents").iterdir()) != before) is fast
+
+
 def test_a_clusterer_that_does_not_fit_is_passed_over(mine, monkeypatch):
     needed = sorting.peak_bytes
 

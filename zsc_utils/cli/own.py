@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -96,8 +96,9 @@ def cluster(
     ] = None,
     device: DeviceOption = "auto",
     precision: Annotated[
-        Precision, typer.Option(help="Of the forward pass; bf16 is faster on newer hardware.")
-    ] = Precision.fp32,
+        Literal["auto", *Precision],
+        typer.Option(help="Of the forward pass; auto takes bf16 where the hardware has it."),
+    ] = "fp32",
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes at once; all processors by default.")
     ] = None,

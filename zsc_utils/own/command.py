@@ -12,6 +12,7 @@ import pandas as pd
 
 from zsc_utils.cache import atomic_path, readable, said_where_it_is_written
 from zsc_utils.clustering import CLUSTERERS, study_clusterers
+from zsc_utils.embedding import choose_precision
 from zsc_utils.encoders import ENCODERS, fetch_weights, find_encoder
 from zsc_utils.encoders.timm_models import fetched_models
 from zsc_utils.errors import CheckpointError, WeightsMissingError
@@ -33,7 +34,6 @@ from zsc_utils.own.results import (
     write_tree,
 )
 from zsc_utils.own.sorting import Effort, Sorted, add_truth, cluster_everything, embed_all
-from zsc_utils.precision import Precision
 from zsc_utils.sweep.profile import check_names
 
 # Lines of the summary: files that are left out, rows of the table.
@@ -202,7 +202,7 @@ def write_results(
 
 
 def sort_folder(
-    asked: Asked, device: str, precision: Precision, jobs: int, say: Callable[[str], None]
+    asked: Asked, device: str, precision: str, jobs: int, say: Callable[[str], None]
 ) -> None:
     """Sort a folder and write what was found; say it in a few lines.
 
@@ -211,7 +211,7 @@ def sort_folder(
     asked
         What is wanted.
     device, precision, jobs
-        What to compute with.
+        What to compute with; a precision of `auto` is that which the device is fast in.
     say
         Takes a line.
 
@@ -222,7 +222,10 @@ def sort_folder(
     """
     folder = find_folder(asked.folder)
     asked = replace(asked, folder=folder, out=find_out(folder, asked.out))
-    effort = Effort(asked.out / CACHE, device, precision, jobs)
+    chosen = choose_precision(precision, device)
+    if chosen != precision:
+        say(f"embeddings are computed in {chosen}")
+    effort = Effort(asked.out / CACHE, device, chosen, jobs)
     with said_where_it_is_written(asked.out):
         found, calibration, labels = sort_images(asked, effort, say)
         written = write_results(found, calibration, asked.out, labels=labels, link=asked.link)
