@@ -192,7 +192,7 @@ def test_resumed_training_is_the_same_as_uninterrupted(name, source, tmp_path):
         return 0.0
 
     with pytest.raises(KeyboardInterrupt):
-        train_run(run, small, checkpoint=file, key="a", measure=kill, measure_every=1)
+        train_run(run, small, checkpoint=file, key="a", measure=kill)
     assert len(torch.load(file, weights_only=True)["curve"]) == 2
     resumed, curve = train_run(run, small, seed=99, checkpoint=file, key="a")
     assert losses(curve) == losses(expected)
