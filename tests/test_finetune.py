@@ -273,7 +273,7 @@ def test_checkpoints_of_other_trainings_and_broken_ones_are_refused(tiny_root, t
 def test_seed_decides_and_workers_do_not(tiny_root):
     short = replace(SMALL, epochs=1)
     one, workers, other = (
-        numbers(train(make_vit(), tiny_root, settings, workers=workers))
+        numbers(train(make_vit(), tiny_root, settings, group=Group(workers=workers)))
         for settings, workers in ((short, 0), (short, 1), (replace(short, seed=1), 0))
     )
     assert one == workers
@@ -323,7 +323,9 @@ def test_an_update_takes_the_same_images_however_they_are_shared():
         ]
 
     whole = updates([train_order(50, alone, 7)])
-    assert whole == updates([train_order(50, shared, 7, rank, 3) for rank in range(3)])
+    assert whole == updates(
+        [train_order(50, shared, 7, Group("cpu", rank, 3)) for rank in range(3)]
+    )
     assert len(whole[0] | whole[1]) == 48
     assert train_order(50, alone, 7) != train_order(50, alone, 8)
     assert train_order(50, alone, 7) != train_order(50, replace(alone, seed=1), 7)
@@ -364,7 +366,7 @@ def test_an_unreadable_image_is_named(workers, tmp_path):
     broken.write_bytes(broken.read_bytes()[:200])
     settings = replace(SMALL, batch_size=20, accumulate=1)
     with pytest.raises(UnreadableImageError, match=str(broken)):
-        train(make_vit(), tmp_path, settings, workers=workers)
+        train(make_vit(), tmp_path, settings, group=Group(workers=workers))
 
 
 # --- settings
