@@ -71,10 +71,10 @@ def open_variant(style: Style, partition: str = "test"):
     collection = part(replace(ORIGINAL, style=style), partition)
     if partition == "train":
         return opened(collection)
-    labels = collection.labels()
+    indices = np.arange(collection.size)
+    labels = collection.labels(indices)
     shown = labels["scene"]
     if isinstance(style, Mixed):
-        indices = np.arange(collection.size)
         factors = collection.factors(partners(indices, style.same_class))
         shown = np.array(SCENE_NAMES)[factors["scene"]]
     elif style is only_foreground:

@@ -92,9 +92,8 @@ class Collection:
         homes = np.array([habitat(path) for path in self.paths])[self.species(indices)]
         return draw_factors(self.name, self.seed, indices, homes, self.nuisances)
 
-    def labels(self) -> pd.DataFrame:
+    def labels(self, indices: np.ndarray) -> pd.DataFrame:
         """Ranks from coarse to fine, then every factor; one row an image, strings."""
-        indices = np.arange(self.size)
         ranks = lineages(list(self.paths)).iloc[self.species(indices)].reset_index(drop=True)
         return pd.concat([ranks, tell(self.factors(indices))], axis=1)
 

@@ -68,9 +68,9 @@ def on_tray(collection: Collection, layers: Layers) -> np.ndarray:
 class Specimens(Collection):
     """Barcoded specimens: labelled from order to BIN."""
 
-    def labels(self) -> pd.DataFrame:
+    def labels(self, indices: np.ndarray) -> pd.DataFrame:
         """Name ranks below class, and the factors that a tray leaves."""
-        labels = super().labels()
+        labels = super().labels(indices)
         return labels.drop(columns=["kingdom", "phylum", "class", "scene", "horizon"])
 
 

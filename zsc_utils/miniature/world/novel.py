@@ -38,9 +38,9 @@ class Landscapes(Collection):
         """Draw the factors; scenes come in turn."""
         return super().factors(indices).assign(scene=indices % len(scenes.SCENES))
 
-    def labels(self) -> pd.DataFrame:
+    def labels(self, indices: np.ndarray) -> pd.DataFrame:
         """Name the scene and the factors that show without a creature."""
-        told = tell(self.factors(np.arange(self.size)))
+        told = tell(self.factors(indices))
         pose = ["x", "y", "rotation", "scale", "bend", "tone", "flipped", "occlusion"]
         return told.drop(columns=pose)
 

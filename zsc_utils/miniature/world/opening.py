@@ -56,7 +56,8 @@ def opened(
     `labels` and `render` stand in for the collection's own.
     """
     images = RenderedImages(render or collection.render, collection.size)
-    labels = collection.labels() if labels is None else labels
+    if labels is None:
+        labels = collection.labels(np.arange(collection.size))
     content = {
         **world(),
         "stream": [collection.name, collection.seed, collection.size],

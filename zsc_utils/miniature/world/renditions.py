@@ -156,9 +156,9 @@ SKETCHES = Collection("mini-imagenet-sketch", 0, SPECIES, 600, _ART, all_sketche
 )
 def mini_imagenet_r(root: Path, partition: str):
     """Open renditions of source species; column `art_form` names the art."""
-    forms = np.array(list(FORMS))[form_of(np.arange(RENDITIONS.size))]
-    labels = RENDITIONS.labels().assign(art_form=forms)
-    return opened(RENDITIONS, labels)
+    indices = np.arange(RENDITIONS.size)
+    forms = np.array(list(FORMS))[form_of(indices)]
+    return opened(RENDITIONS, RENDITIONS.labels(indices).assign(art_form=forms))
 
 
 @dataset(

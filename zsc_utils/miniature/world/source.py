@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world.collections import Collection
@@ -38,11 +37,6 @@ def render_small(indices: np.ndarray) -> np.ndarray:
     full = SMALL.render(indices).astype(np.uint16)
     total = full[:, ::2, ::2] + full[:, 1::2, ::2] + full[:, ::2, 1::2] + full[:, 1::2, 1::2]
     return ((total + 2) // 4).astype(np.uint8)
-
-
-def small_labels(indices: np.ndarray) -> pd.DataFrame:
-    """Labels of `mini-cifar`, one row an index: species come in turn."""
-    return SMALL.labels().iloc[indices % len(SPECIES)].reset_index(drop=True)
 
 
 @dataset(
@@ -84,7 +78,7 @@ def mini_imagenetv2(root: Path, partition: str):
 def mini_cifar(root: Path, partition: str):
     """Open images of the source species shrunk to half their side; the label is the family."""
     if partition == "train":
-        return opened_stream(render_small, small_labels, SMALL.size, 32, partition)
+        return opened_stream(render_small, SMALL.labels, SMALL.size, 32, partition)
     return opened(SMALL, render=render_small, side=32)
 
 
@@ -93,9 +87,8 @@ def part_of_train(chosen: range, n_images: int = 600):
     # Species follow one another, image by image: the species of image i is i modulo their number.
     rows = n_images // len(chosen)
     indices = np.array([row * len(SPECIES) + kind for row in range(rows) for kind in chosen])
-    labels = TRAIN.labels().iloc[indices].reset_index(drop=True)
     part = replace(TRAIN, size=len(indices))
-    return opened(part, labels=labels, render=lambda wanted: TRAIN.render(indices[wanted]))
+    return opened(part, TRAIN.labels(indices), lambda wanted: TRAIN.render(indices[wanted]))
 
 
 @dataset(
