@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world import camera
 from zsc_utils.miniature.world.collections import Collection, Layers
 from zsc_utils.miniature.world.factors import Nuisances
-from zsc_utils.miniature.world.opening import BOTH, opened, part
+from zsc_utils.miniature.world.opening import mini_dataset, opened, part
 from zsc_utils.miniature.world.phylogeny import RANKS, descend
 from zsc_utils.miniature.world.phylogeny import Path as Taxon
 from zsc_utils.miniature.world.streams import uniforms
@@ -86,32 +85,13 @@ SPECIMENS = Specimens(
 )
 
 
-@dataset(
-    "mini-inat",
-    version=1,
-    display="mini-iNat",
-    group="Fine-grained",
-    label="species",
-    source="rendered: 36 species of one class and eight from elsewhere",
-    taxonomy=RANKS,
-    partitions=BOTH,
-)
+@mini_dataset("mini-inat", version=1, taxonomy=RANKS)
 def mini_inat(root: Path, partition: str):
     """Open one class in depth; label levels are the seven ranks."""
     return opened(part(NATURALIST, partition))
 
 
-@dataset(
-    "mini-bioscan",
-    version=1,
-    display="mini-BIOSCAN",
-    group="Fine-grained",
-    label="species",
-    min_cluster_size=2,
-    source="rendered: specimens of 36 species on plain ground, long-tailed",
-    taxonomy=(*RANKS[3:], "BIN"),
-    partitions=BOTH,
-)
+@mini_dataset("mini-bioscan", version=1, taxonomy=(*RANKS[3:], "BIN"))
 def mini_bioscan(root: Path, partition: str):
     """Open specimens; label levels are order, family, genus, species and BIN."""
     return opened(part(SPECIMENS, partition))

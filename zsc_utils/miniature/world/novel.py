@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world import camera, scenes
 from zsc_utils.miniature.world.collections import Collection
 from zsc_utils.miniature.world.factors import Nuisances, tell
-from zsc_utils.miniature.world.opening import BOTH, opened, part
+from zsc_utils.miniature.world.opening import mini_dataset, opened, part
 from zsc_utils.miniature.world.phylogeny import descend
 from zsc_utils.miniature.world.source import FAMILIES, ORDERS
 from zsc_utils.miniature.world.streams import grains
@@ -61,42 +60,19 @@ PLACES = Landscapes(
 )
 
 
-@dataset(
-    "mini-imagenet-o",
-    version=1,
-    display="mini-IN-O",
-    group="Near-OOD",
-    label="species",
-    source="rendered: 20 species of the source's orders that no encoder was trained on",
-)
+@mini_dataset("mini-imagenet-o", version=1)
 def mini_imagenet_o(root: Path, partition: str):
     """Open species of the source's orders that are not in the source."""
     return opened(OTHERS)
 
 
-@dataset(
-    "mini-flora",
-    version=1,
-    display="mini-Flora",
-    group="Near-OOD",
-    label="species",
-    source="rendered: 24 species of a kingdom that the source lacks",
-    partitions=BOTH,
-)
+@mini_dataset("mini-flora", version=1)
 def mini_flora(root: Path, partition: str):
     """Open flowers: a kingdom that is not in the source."""
     return opened(part(FLOWERS, partition))
 
 
-@dataset(
-    "mini-scenes",
-    version=1,
-    display="mini-Scenes",
-    group="Near-OOD",
-    label="scene",
-    source="rendered: 12 kinds of scene without creatures, two of them not in the source",
-    partitions=BOTH,
-)
+@mini_dataset("mini-scenes", version=1)
 def mini_scenes(root: Path, partition: str):
     """Open scenes without creatures."""
     return opened(part(PLACES, partition))

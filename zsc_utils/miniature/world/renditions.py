@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world import camera
 from zsc_utils.miniature.world.collections import Collection, Layers
 from zsc_utils.miniature.world.creatures import AXIS, SIDE
 from zsc_utils.miniature.world.factors import Nuisances
-from zsc_utils.miniature.world.opening import opened
+from zsc_utils.miniature.world.opening import mini_dataset, opened
 from zsc_utils.miniature.world.source import SPECIES
 
 # Artists choose the light and keep the subject in view.
@@ -146,14 +145,7 @@ RENDITIONS = Collection("mini-imagenet-r", 0, SUBJECTS, 600, _ART, by_form)
 SKETCHES = Collection("mini-imagenet-sketch", 0, SPECIES, 600, _ART, all_sketched)
 
 
-@dataset(
-    "mini-imagenet-r",
-    version=1,
-    display="mini-IN-R",
-    group="Domain-shift",
-    label="species",
-    source="rendered: 30 source species in eight art forms",
-)
+@mini_dataset("mini-imagenet-r", version=1)
 def mini_imagenet_r(root: Path, partition: str):
     """Open renditions of source species; column `art_form` names the art."""
     indices = np.arange(RENDITIONS.size)
@@ -161,14 +153,7 @@ def mini_imagenet_r(root: Path, partition: str):
     return opened(RENDITIONS, RENDITIONS.labels(indices).assign(art_form=forms))
 
 
-@dataset(
-    "mini-imagenet-sketch",
-    version=1,
-    display="mini-IN-Sketch",
-    group="Domain-shift",
-    label="species",
-    source="rendered: line drawings of the source species",
-)
+@mini_dataset("mini-imagenet-sketch", version=1)
 def mini_imagenet_sketch(root: Path, partition: str):
     """Open line drawings of the source species."""
     return opened(SKETCHES)

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world.creatures import AXIS, SIDE, column
-from zsc_utils.miniature.world.opening import BOTH, opened_stream
+from zsc_utils.miniature.world.opening import mini_dataset, opened_stream
 from zsc_utils.miniature.world.streams import grains, uniforms
 
 NAME, SIZE = "mini-satellite", 600
@@ -266,15 +265,7 @@ def _fields(noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return made[0].real, made[1].imag
 
 
-@dataset(
-    "mini-satellite",
-    version=1,
-    display="mini-Satellite",
-    group="Far-OOD",
-    label="land_use",
-    source="rendered: ten land uses seen from above",
-    partitions=BOTH,
-)
+@mini_dataset("mini-satellite", version=1)
 def mini_satellite(root: Path, partition: str):
     """Open land seen from above."""
     return opened_stream(render_land, land_labels, SIZE, SIDE, partition)

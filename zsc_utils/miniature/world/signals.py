@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world.creatures import SIDE, column
-from zsc_utils.miniature.world.opening import BOTH, opened_stream
+from zsc_utils.miniature.world.opening import mini_dataset, opened_stream
 from zsc_utils.miniature.world.streams import grains, uniforms
 
 NAME, SIZE = "mini-signals", 600
@@ -103,15 +102,7 @@ def _colour(power: np.ndarray, palette: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
-@dataset(
-    "mini-signals",
-    version=1,
-    display="mini-Signals",
-    group="Far-OOD",
-    label="signal",
-    source="rendered: spectrograms of 12 kinds of call",
-    partitions=BOTH,
-)
+@mini_dataset("mini-signals", version=1)
 def mini_signals(root: Path, partition: str):
     """Open spectrograms."""
     return opened_stream(render_signals, signal_labels, SIZE, SIDE, partition)

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world.collections import Collection
 from zsc_utils.miniature.world.factors import Nuisances
-from zsc_utils.miniature.world.opening import BOTH, opened, opened_stream
+from zsc_utils.miniature.world.opening import mini_dataset, opened, opened_stream
 from zsc_utils.miniature.world.phylogeny import Path as Taxon
 
 # Five orders of two kingdoms and four phyla; two families each.
@@ -39,42 +38,19 @@ def render_small(indices: np.ndarray) -> np.ndarray:
     return ((total + 2) // 4).astype(np.uint8)
 
 
-@dataset(
-    "mini-imagenet",
-    version=1,
-    display="mini-IN",
-    group="In-domain",
-    label="species",
-    source="rendered: 50 species of 5 orders before their habitats, 64 x 64",
-    partitions=("test", "train"),
-)
+@mini_dataset("mini-imagenet", version=1)
 def mini_imagenet(root: Path, partition: str):
     """Open the source: 600 test images, or the 20 000 that encoders are pretrained on."""
     return opened({"test": TEST, "train": TRAIN}[partition])
 
 
-@dataset(
-    "mini-imagenetv2",
-    version=1,
-    display="mini-INv2",
-    group="In-domain",
-    label="species",
-    source="rendered: the source species collected anew, slightly other nuisances",
-)
+@mini_dataset("mini-imagenetv2", version=1)
 def mini_imagenetv2(root: Path, partition: str):
     """Open the source species as collected anew."""
     return opened(ANEW)
 
 
-@dataset(
-    "mini-cifar",
-    version=1,
-    display="mini-CIFAR",
-    group="In-domain",
-    label="family",
-    source="rendered: the source species, shrunk to 32 x 32",
-    partitions=BOTH,
-)
+@mini_dataset("mini-cifar", version=1)
 def mini_cifar(root: Path, partition: str):
     """Open images of the source species shrunk to half their side; the label is the family."""
     if partition == "train":
@@ -91,29 +67,13 @@ def part_of_train(chosen: range, n_images: int = 600):
     return opened(part, TRAIN.labels(indices), lambda wanted: TRAIN.render(indices[wanted]))
 
 
-@dataset(
-    "mini-imagenette",
-    version=1,
-    display="mini-Imagenette",
-    group="In-domain",
-    label="species",
-    source="rendered: ten source species that differ much, one a family; train images",
-    partitions=("train",),
-)
+@mini_dataset("mini-imagenette", version=1)
 def mini_imagenette(root: Path, partition: str):
     """Open train images of one species from each family, to choose hyperparameters on."""
     return part_of_train(range(0, len(SPECIES), len(GENERA)))
 
 
-@dataset(
-    "mini-imagewoof",
-    version=1,
-    display="mini-Imagewoof",
-    group="In-domain",
-    label="species",
-    source="rendered: the ten source species of one order; train images",
-    partitions=("train",),
-)
+@mini_dataset("mini-imagewoof", version=1)
 def mini_imagewoof(root: Path, partition: str):
     """Open train images of the species of the first order, to choose hyperparameters on."""
     return part_of_train(range(2 * len(GENERA)))
