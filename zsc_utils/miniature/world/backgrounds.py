@@ -37,17 +37,17 @@ def partners(indices: np.ndarray, same_class: bool) -> np.ndarray:
     return other * CLASSES + family
 
 
-def only_foreground(collection: Collection, layers: Layers) -> np.ndarray:
+def only_foreground(layers: Layers) -> np.ndarray:
     """Black out the background."""
     return layers.creatures * layers.cover[:, None]
 
 
-def no_foreground(collection: Collection, layers: Layers) -> np.ndarray:
+def no_foreground(layers: Layers) -> np.ndarray:
     """Black out the creature's shape."""
     return layers.ground * (1 - layers.cover)[:, None]
 
 
-def only_background(collection: Collection, layers: Layers) -> np.ndarray:
+def only_background(layers: Layers) -> np.ndarray:
     """Take the creature away; unlike in a photograph, what it hid is known."""
     return layers.ground.copy()
 
@@ -58,10 +58,10 @@ class Mixed:
 
     same_class: bool
 
-    def __call__(self, collection: Collection, layers: Layers) -> np.ndarray:
+    def __call__(self, layers: Layers) -> np.ndarray:
         """Put layers together."""
         others = partners(layers.indices, self.same_class)
-        ground = collection.ground(others, collection.factors(others))
+        ground = layers.collection.ground(others, layers.collection.factors(others))
         return camera.compose(layers.creatures, layers.cover, ground)
 
 

@@ -56,7 +56,7 @@ def long_tail(classes: int, size: int, seed: int) -> tuple[int, ...]:
     return tuple(dealt[shuffle].tolist())
 
 
-def on_tray(collection: Collection, layers: Layers) -> np.ndarray:
+def on_tray(layers: Layers) -> np.ndarray:
     """Lay specimens on a pale, slightly uneven ground."""
     paper = 0.86 + 0.08 * (layers.ground.mean(axis=1, keepdims=True) - 0.5)
     ground = np.repeat(paper, 3, axis=1)

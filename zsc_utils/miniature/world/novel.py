@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsc_utils.miniature.world import camera, scenes
+from zsc_utils.miniature.world import scenes
 from zsc_utils.miniature.world.collections import Collection
 from zsc_utils.miniature.world.factors import Nuisances, tell
 from zsc_utils.miniature.world.opening import mini_dataset, opened, part
 from zsc_utils.miniature.world.phylogeny import descend
 from zsc_utils.miniature.world.source import FAMILIES, ORDERS
-from zsc_utils.miniature.world.streams import grains
 
 # Of each source order two species of new genera in its known families, and two of a new family.
 _NEW_GENERA = tuple((*family, 3, 0) for family in FAMILIES)
@@ -43,16 +42,10 @@ class Landscapes(Collection):
         pose = ["x", "y", "rotation", "scale", "bend", "tone", "flipped", "occlusion"]
         return told.drop(columns=pose)
 
-    def render(self, indices: np.ndarray) -> np.ndarray:
-        """Render images, uint8 (n, 64, 64, 3)."""
-        indices = np.asarray(indices)
+    def paint(self, indices: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
+        """Paint the scenes alone, (n, 3, 64, 64); also their factors."""
         factors = self.factors(indices)
-        image = self.ground(indices, factors)
-        camera.illuminate(image, factors, self.nuisances)
-        camera.blur(image, factors)
-        sensor = grains(f"{self.name} sensor", self.seed, indices, camera.GRAINS)
-        camera.add_noise(image, sensor, factors["noise"].to_numpy() * self.nuisances.noise)
-        return camera.develop(image)
+        return self.ground(indices, factors), factors
 
 
 PLACES = Landscapes(
