@@ -105,7 +105,7 @@ def make_resnet():
 
 def train(network, folder, settings=SMALL, **kwargs):
     folders = open_class_folders(folder, settings)
-    return loop.train(network, folders, settings, progress=False, **kwargs)
+    return loop.train(network, folders, settings, **kwargs)
 
 
 def numbers(curve):
@@ -312,6 +312,12 @@ def test_random_numbers_of_the_caller_stay_as_they_were():
         assert random.getstate() == outside
 
 
+def test_readers_are_a_share_of_the_cores(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 20)
+    assert [Group(processes=n, workers=None).readers for n in (1, 4, 40)] == [8, 5, 0]
+    assert Group().readers == 0 and Group(workers=3).readers == 3
+
+
 def test_an_update_takes_the_same_images_however_they_are_shared():
     alone = replace(SMALL, batch_size=4, accumulate=6)
     shared = replace(SMALL, batch_size=4, accumulate=2)
@@ -469,7 +475,7 @@ def make_files(folder, tiny_root, settings, identity, network=None):
     folders = open_class_folders(tiny_root, settings)
     files = run.TuningFiles(folder / "tiny.safetensors")
     network = network or make_vit(settings)
-    return files, run.fine_tune(network, folders, settings, files, identity, progress=False)
+    return files, run.fine_tune(network, folders, settings, files, identity)
 
 
 def test_card_curve_and_weights(tiny_root, tmp_path):
@@ -580,9 +586,7 @@ files = run.TuningFiles(Path(sys.argv[3]) / "tiny.safetensors")
 with process_group("cpu") as group:
     print(group.rank, group.processes)
     network = make_vit(settings)
-    run.fine_tune(
-        network, folders, settings, files, {"processes": 2}, group, report=print, progress=False
-    )
+    run.fine_tune(network, folders, settings, files, {"processes": 2}, group, report=print)
 """
 
 

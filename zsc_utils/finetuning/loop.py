@@ -113,7 +113,6 @@ def train(
     checkpoint: Path | None = None,
     identity: dict | None = None,
     report: Callable[[list[dict]], None] = lambda curve: None,
-    progress: bool = True,
 ) -> list[dict]:
     """Train a classifier in place.
 
@@ -138,8 +137,6 @@ def train(
         refused.
     report
         Called in the first process, after each epoch, with the curve so far.
-    progress
-        Whether the first process draws a progress bar.
 
     Returns
     -------
@@ -168,7 +165,7 @@ def train(
             total=updates * settings.accumulate,
             unit="batch",
             leave=False,
-            disable=not (progress and group.is_first),
+            disable=not group.is_first,
         )
         with seeded(Stream.step, settings.seed, epoch, group.rank) as seed:
             torch.manual_seed(seed)

@@ -157,7 +157,6 @@ def fine_tune(
     group: Group = ALONE,
     *,
     report: Callable[[str], None] = lambda line: None,
-    progress: bool = True,
 ) -> dict:
     """Train a classifier; write its weights, their card and, after each epoch, the curve.
 
@@ -183,7 +182,7 @@ def fine_tune(
         report("epoch {epoch}: loss {loss:.4f}, top-1 {top1:.1%}".format(**curve[-1]))
 
     kept = {"checkpoint": files.checkpoint, "identity": identity}
-    curve = train(network, folders, settings, group, **kept, report=after_epoch, progress=progress)
+    curve = train(network, folders, settings, group, **kept, report=after_epoch)
     if group.is_first:
         save_weights(network, files.weights)
         card = {
@@ -224,7 +223,6 @@ def fine_tune_encoder(
     device: str = "auto",
     workers: int | None = None,
     report: Callable[[str], None] = lambda line: None,
-    progress: bool = True,
 ) -> dict:
     """Fine-tune an encoder of the study on class folders.
 
@@ -250,8 +248,6 @@ def fine_tune_encoder(
         cores, 8 at most.
     report
         Called with lines for people, in the first process.
-    progress
-        Whether to draw progress bars.
 
     Returns
     -------
@@ -289,9 +285,7 @@ def fine_tune_encoder(
         row = official.ROSTER[encoder]
         backbone = official.load_network(row, start)
         network = make_classifier(backbone, row.network.family, len(folders.classes), settings)
-        card = fine_tune(
-            network, folders, settings, files, identity, group, report=say, progress=progress
-        )
+        card = fine_tune(network, folders, settings, files, identity, group, report=say)
         say(f"{out}: top-1 {card['top1']:.1%}; for encoder {card['name']}, as its --checkpoint")
         return card
 

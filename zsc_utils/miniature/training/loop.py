@@ -46,7 +46,6 @@ def train(
     key: str = "",
     device: str = "cpu",
     measure: Callable[[torch.nn.Module], float] | None = None,
-    progress: bool = True,
     description: str = "train",
 ) -> list[dict]:
     """Train a method in place.
@@ -74,10 +73,8 @@ def train(
     measure
         Called with the encoder about `MEASURED` times and after the last epoch, for the column
         `knn` of the curve.
-    progress
-        Whether to draw a progress bar.
     description
-        The bar's title.
+        Title of the progress bar.
 
     Returns
     -------
@@ -103,7 +100,7 @@ def train(
         desc=description,
         unit="step",
         leave=False,
-        disable=not progress or steps == 0,
+        disable=steps == 0,
     )
     for epoch in range(len(curve), settings.epochs):
         started, losses = time.perf_counter(), []

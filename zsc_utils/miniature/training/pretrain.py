@@ -143,7 +143,6 @@ def pretrain(
     seed: int = 0,
     overwrite: bool = False,
     device: str = "cpu",
-    progress: bool = True,
     work: Path | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> list[dict]:
@@ -166,8 +165,6 @@ def pretrain(
         Put new weights in the place of those of other settings.
     device
         Torch device.
-    progress
-        Whether to draw progress bars.
     work
         Folder of the checkpoints of unfinished runs; `build/pretrain` by default.
     report
@@ -183,7 +180,6 @@ def pretrain(
         A run starts from weights that are not there.
     """
     work = work or build_folder() / "pretrain"
-    how = {"device": device, "progress": progress}
     cards, files = [], {}
     for run in runs:
         wanted = folder / f"{run.name}.safetensors"
@@ -199,7 +195,7 @@ def pretrain(
         if is_finished(file, key):
             card, said = read_card(file), "finished before"
         else:
-            card = _make(run, source, file, start_file, settings, work, **how)
+            card = _make(run, source, file, start_file, settings, work, device)
             said = f"{card['seconds']:.0f} s"
         report(
             f"{run.name}: kNN {card['knn_accuracy']:.3f}, linear {card['linear_accuracy']:.3f} "
@@ -209,15 +205,7 @@ def pretrain(
     return cards
 
 
-def fine_tune(
-    encoder: str,
-    *,
-    epochs: int = 2,
-    n_images: int = 10_000,
-    seed: int = 0,
-    device: str = "cpu",
-    progress: bool = True,
-) -> dict:
+def fine_tune(encoder: str, *, epochs: int = 2, n_images: int = 10_000) -> dict:
     """Fine-tune a self-supervised encoder of the miniature now, from the weights that are shipped.
 
     Parameters
@@ -228,8 +216,6 @@ def fine_tune(
         Passes over the images.
     n_images
         Train images of the source to learn from.
-    seed, device, progress
-        As for `pretrain`.
 
     Returns
     -------
@@ -249,8 +235,7 @@ def fine_tune(
     for file in FOLDER.glob(f"{run.start}.*"):
         shutil.copy2(file, folder)
     runs = [replace(run, settings=replace(run.settings, epochs=epochs))]
-    how = {"seed": seed, "device": device, "progress": progress}
-    return pretrain(runs, open_source(n_images), folder, overwrite=True, **how)[0]
+    return pretrain(runs, open_source(n_images), folder, overwrite=True)[0]
 
 
 def build_method(run: Run, n_classes: int, start_file: Path | None, seed: int) -> methods.Method:
@@ -263,7 +248,7 @@ def build_method(run: Run, n_classes: int, start_file: Path | None, seed: int) -
     return methods.METHODS[run.method].make(backbone, n_classes, **run.settings.options)
 
 
-def _make(run, source, file, start_file, settings, work, *, device, progress) -> dict:
+def _make(run, source, file, start_file, settings, work, device) -> dict:
     """Train one run, write its weights, measure what was written, write its card."""
     key = fingerprint(settings)
     # Named by the key: another setting must not write over hours of this one.
@@ -279,7 +264,6 @@ def _make(run, source, file, start_file, settings, work, *, device, progress) ->
             key=key,
             device=device,
             measure=lambda module: knn_accuracy(*source.embedded(module, GALLERY)),
-            progress=progress,
             description=run.name,
         )
     save_weights(method.encoder, file)

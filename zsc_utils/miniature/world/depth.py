@@ -13,7 +13,6 @@ from zsc_utils.miniature.world.collections import Collection, Layers
 from zsc_utils.miniature.world.factors import Nuisances
 from zsc_utils.miniature.world.opening import mini_dataset, opened, part
 from zsc_utils.miniature.world.phylogeny import RANKS, descend
-from zsc_utils.miniature.world.phylogeny import Path as Taxon
 from zsc_utils.miniature.world.streams import uniforms
 
 # One class in depth, and of the rest of life a few species, so that no rank is constant.
@@ -29,16 +28,6 @@ NATURALIST = Collection(
     600,
     Nuisances(habitat=0.5, shift=6.0, radius=(11.0, 18.0), occluded=0.2, blurred=0.2),
 )
-
-
-def _barcodes() -> list[Taxon]:
-    """Of one class, 3 orders: families, genera and species; every third species has two BINs."""
-    species = descend((0, 4, 0), 3, 2, 2, 3)
-    return [
-        (*path, barcode)
-        for place, path in enumerate(species)
-        for barcode in range(2 if place % 3 == 0 else 1)
-    ]
 
 
 def long_tail(classes: int, size: int, seed: int) -> tuple[int, ...]:
@@ -73,7 +62,12 @@ class Specimens(Collection):
         return labels.drop(columns=["kingdom", "phylum", "class", "scene", "horizon"])
 
 
-_BARCODED = tuple(_barcodes())
+# Of one class, 3 orders: families, genera and species; every third species has two BINs.
+_BARCODED = tuple(
+    (*path, barcode)
+    for place, path in enumerate(descend((0, 4, 0), 3, 2, 2, 3))
+    for barcode in range(2 if place % 3 == 0 else 1)
+)
 SPECIMENS = Specimens(
     "mini-bioscan",
     0,

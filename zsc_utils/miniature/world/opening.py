@@ -43,7 +43,9 @@ def part(collection: Collection, partition: str) -> Collection:
     )
 
 
-def opened_stream(render: Render, labels: Callable, size: int, side: int, partition: str):
+def opened_stream(
+    render: Render, labels: Callable, partition: str, size: int = 600, side: int = creatures.SIDE
+):
     """Open a stream of one name: its first `size` images for test, those that follow for train.
 
     `render` and `labels` take indices (n,).

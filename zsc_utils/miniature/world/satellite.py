@@ -16,7 +16,7 @@ from zsc_utils.miniature.world.scenes import GRAINS, spectrum, textures
 from zsc_utils.miniature.world.streams import grains
 from zsc_utils.miniature.world.traits import between
 
-NAME, SIZE = "mini-satellite", 600
+NAME = "mini-satellite"
 FACTORS = ("heading", "spacing", "aspect", "season", "haze", "sun", "x", "y")
 _ROUGH, _BROAD = spectrum(0.5), spectrum(1.8)
 
@@ -246,4 +246,4 @@ def render_land(indices: np.ndarray) -> np.ndarray:
 @mini_dataset("mini-satellite", version=1)
 def mini_satellite(root: Path, partition: str):
     """Open land seen from above."""
-    return opened_stream(render_land, land_labels, SIZE, SIDE, partition)
+    return opened_stream(render_land, land_labels, partition)

@@ -89,7 +89,8 @@ def spectrum(slope: float, stretch: float = 1.0, angle: float = 0.0) -> np.ndarr
 
 
 _SPECTRA = np.stack([spectrum(scene.slope, scene.stretch, scene.angle) for scene in SCENES])
-_DARK = np.array([scene.dark for scene in SCENES])
+# Also what stands in front of a creature has the dark colour of its scene.
+DARK = np.array([scene.dark for scene in SCENES])
 _LIGHT = np.array([scene.light for scene in SCENES])
 _SKY = np.array([scene.sky for scene in SCENES])
 _CONTRAST = np.array([scene.contrast for scene in SCENES])
@@ -127,13 +128,8 @@ def paint_scene(kinds: np.ndarray, grains: np.ndarray, horizon: np.ndarray) -> n
     descent = np.clip(height / np.maximum(level, 0.05) + 0.25 * second, 0, 1)
     scene = np.empty((len(kinds), 3, SIDE, SIDE))
     for channel in range(3):
-        dark, light = column(_DARK[kinds, channel]), column(_LIGHT[kinds, channel])
+        dark, light = column(DARK[kinds, channel]), column(_LIGHT[kinds, channel])
         ground = (dark + mix * (light - dark) + glow) * falloff
         top, bottom = column(_SKY[kinds, 0, channel]), column(_SKY[kinds, 1, channel])
         scene[:, channel] = ground + above * (top + descent * (bottom - top) - ground)
     return scene
-
-
-def dark_colours(kinds: np.ndarray) -> np.ndarray:
-    """Each scene's dark colour, (n, 3): what stands in front of a creature has it."""
-    return _DARK[kinds]

@@ -13,7 +13,7 @@ from zsc_utils.miniature.world.factors import draw_columns, quarters
 from zsc_utils.miniature.world.opening import mini_dataset, opened_stream
 from zsc_utils.miniature.world.streams import grains
 
-NAME, SIZE = "mini-signals", 600
+NAME = "mini-signals"
 TIME = (np.arange(SIDE) / SIDE)[None, None, :]
 PITCH = (1 - np.arange(SIDE) / SIDE)[None, :, None]
 
@@ -100,4 +100,4 @@ def _colour(power: np.ndarray, palette: np.ndarray) -> np.ndarray:
 @mini_dataset("mini-signals", version=1)
 def mini_signals(root: Path, partition: str):
     """Open spectrograms."""
-    return opened_stream(render_signals, signal_labels, SIZE, SIDE, partition)
+    return opened_stream(render_signals, signal_labels, partition)

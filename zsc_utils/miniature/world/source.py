@@ -33,8 +33,8 @@ SMALL = replace(TEST, name="mini-cifar")
 
 def render_small(indices: np.ndarray) -> np.ndarray:
     """Render `mini-cifar`, each 2 x 2 pixels averaged: uint8 (n, 32, 32, 3)."""
-    full = SMALL.render(indices).astype(np.uint16)
-    total = full[:, ::2, ::2] + full[:, 1::2, ::2] + full[:, ::2, 1::2] + full[:, 1::2, 1::2]
+    quads = SMALL.render(indices).reshape(-1, 32, 2, 32, 2, 3)
+    total = quads.sum(axis=(2, 4), dtype=np.uint16)
     return ((total + 2) // 4).astype(np.uint8)
 
 
@@ -54,14 +54,14 @@ def mini_imagenetv2(root: Path, partition: str):
 def mini_cifar(root: Path, partition: str):
     """Open images of the source species shrunk to half their side; the label is the family."""
     if partition == "train":
-        return opened_stream(render_small, SMALL.labels, SMALL.size, 32, partition)
+        return opened_stream(render_small, SMALL.labels, partition, SMALL.size, side=32)
     return opened(SMALL, render=render_small, side=32)
 
 
-def part_of_train(chosen: range, n_images: int = 600):
-    """Open the first train images of some species, by their positions in `SPECIES`."""
+def part_of_train(chosen: range):
+    """Open the first 600 train images of some species, by their positions in `SPECIES`."""
     # Species follow one another, image by image: the species of image i is i modulo their number.
-    rows = n_images // len(chosen)
+    rows = 600 // len(chosen)
     indices = np.array([row * len(SPECIES) + kind for row in range(rows) for kind in chosen])
     part = replace(TRAIN, size=len(indices))
     return opened(part, TRAIN.labels(indices), lambda wanted: TRAIN.render(indices[wanted]))
