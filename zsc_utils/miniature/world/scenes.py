@@ -108,7 +108,10 @@ def textures(spectra: np.ndarray, grains: np.ndarray) -> tuple[np.ndarray, np.nd
         Noise, uint8 (n, GRAINS).
     """
     pairs = grains.reshape(-1, 2, SIDE, SIDE) - 127.5
-    fields = np.fft.ifft2((pairs[:, 0] + 1j * pairs[:, 1]) * spectra)
+    noise = np.empty((len(pairs), SIDE, SIDE), dtype=complex)
+    noise.real, noise.imag = pairs[:, 0], pairs[:, 1]
+    noise *= spectra
+    fields = np.fft.ifft2(noise)
     return fields.real, fields.imag
 
 
