@@ -105,7 +105,7 @@ def make_resnet():
 
 def train(network, folder, settings=SMALL, **kwargs):
     folders = open_class_folders(folder, settings)
-    return loop.train(network, folders, settings, progress=False, **kwargs)
+    return loop.train(network, folders, settings, **kwargs)
 
 
 def numbers(curve):
@@ -273,7 +273,7 @@ def test_checkpoints_of_other_trainings_and_broken_ones_are_refused(tiny_root, t
 def test_seed_decides_and_workers_do_not(tiny_root):
     short = replace(SMALL, epochs=1)
     one, workers, other = (
-        numbers(train(make_vit(), tiny_root, settings, workers=workers))
+        numbers(train(make_vit(), tiny_root, settings, group=Group(workers=workers)))
         for settings, workers in ((short, 0), (short, 1), (replace(short, seed=1), 0))
     )
     assert one == workers
@@ -312,6 +312,12 @@ def test_random_numbers_of_the_caller_stay_as_they_were():
         assert random.getstate() == outside
 
 
+def test_readers_are_a_share_of_the_cores(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 20)
+    assert [Group(processes=n, workers=None).readers for n in (1, 4, 40)] == [8, 5, 0]
+    assert Group().readers == 0 and Group(workers=3).readers == 3
+
+
 def test_an_update_takes_the_same_images_however_they_are_shared():
     alone = replace(SMALL, batch_size=4, accumulate=6)
     shared = replace(SMALL, batch_size=4, accumulate=2)
@@ -323,7 +329,9 @@ def test_an_update_takes_the_same_images_however_they_are_shared():
         ]
 
     whole = updates([train_order(50, alone, 7)])
-    assert whole == updates([train_order(50, shared, 7, rank, 3) for rank in range(3)])
+    assert whole == updates(
+        [train_order(50, shared, 7, Group("cpu", rank, 3)) for rank in range(3)]
+    )
     assert len(whole[0] | whole[1]) == 48
     assert train_order(50, alone, 7) != train_order(50, alone, 8)
     assert train_order(50, alone, 7) != train_order(50, replace(alone, seed=1), 7)
@@ -364,7 +372,7 @@ def test_an_unreadable_image_is_named(workers, tmp_path):
     broken.write_bytes(broken.read_bytes()[:200])
     settings = replace(SMALL, batch_size=20, accumulate=1)
     with pytest.raises(UnreadableImageError, match=str(broken)):
-        train(make_vit(), tmp_path, settings, workers=workers)
+        train(make_vit(), tmp_path, settings, group=Group(workers=workers))
 
 
 # --- settings
@@ -467,7 +475,7 @@ def make_files(folder, tiny_root, settings, identity, network=None):
     folders = open_class_folders(tiny_root, settings)
     files = run.TuningFiles(folder / "tiny.safetensors")
     network = network or make_vit(settings)
-    return files, run.fine_tune(network, folders, settings, files, identity, progress=False)
+    return files, run.fine_tune(network, folders, settings, files, identity)
 
 
 def test_card_curve_and_weights(tiny_root, tmp_path):
@@ -578,9 +586,7 @@ files = run.TuningFiles(Path(sys.argv[3]) / "tiny.safetensors")
 with process_group("cpu") as group:
     print(group.rank, group.processes)
     network = make_vit(settings)
-    run.fine_tune(
-        network, folders, settings, files, {"processes": 2}, group, report=print, progress=False
-    )
+    run.fine_tune(network, folders, settings, files, {"processes": 2}, group, report=print)
 """
 
 

@@ -15,7 +15,7 @@ from zsc_utils.miniature.world.collections import Collection
 from zsc_utils.miniature.world.factors import QUARTERS, Nuisances
 from zsc_utils.miniature.world.lazy import BATCH
 from zsc_utils.miniature.world.phylogeny import RANKS, genome, lineages
-from zsc_utils.miniature.world.source import SPECIES, TEST, TRAIN
+from zsc_utils.miniature.world.source import SMALL, SPECIES, TEST, TRAIN
 
 HASHES = json.loads((Path(__file__).parent / "miniworld_hashes.json").read_text())
 NAMES = sorted(
@@ -129,6 +129,15 @@ def test_train_partitions_show_the_same_classes_in_other_images(name):
     names = (test.fingerprint, train.fingerprint)
     differing = {key for key in names[1] if names[1][key] != names[0].get(key)}
     assert {"partition"} < differing <= {"partition", "stream", "first"}
+
+
+def test_small_train_images_have_factors_of_their_own():
+    labels = load_dataset("mini-cifar", partition="train").labels
+    assert labels.equals(SMALL.labels(np.arange(600, 1200)))
+    shown = load_dataset("mini-cifar", partition="train").images.span(0, 600).mean(axis=(1, 2, 3))
+    snow = (labels["scene"] == "snow").to_numpy()
+    night = (labels["scene"] == "night").to_numpy()
+    assert shown[snow].mean() > shown[night].mean() + 100
 
 
 def test_train_images_have_the_classes_they_are_said_to_have():

@@ -79,7 +79,7 @@ def run_of(name, epochs, **settings):
 
 def train_run(run, source, seed=0, **kwargs):
     method = build_method(run, source.n_classes, None, seed)
-    return method, train(method, source.pixels, source.y, run.settings, progress=False, **kwargs)
+    return method, train(method, source.pixels, source.y, run.settings, **kwargs)
 
 
 def knn_of(module, source):
@@ -192,7 +192,7 @@ def test_resumed_training_is_the_same_as_uninterrupted(name, source, tmp_path):
         return 0.0
 
     with pytest.raises(KeyboardInterrupt):
-        train_run(run, small, checkpoint=file, key="a", measure=kill, measure_every=1)
+        train_run(run, small, checkpoint=file, key="a", measure=kill)
     assert len(torch.load(file, weights_only=True)["curve"]) == 2
     resumed, curve = train_run(run, small, seed=99, checkpoint=file, key="a")
     assert losses(curve) == losses(expected)
@@ -233,7 +233,7 @@ def made(source, tmp_path_factory):
     small = first(source, 96)
     names = ["mini_random_vit", "mini_mae_vit", "mini_mae_avg_vit_ft"]
     runs = [run for run in select_runs(names, epochs=1)]
-    kwargs = {"progress": False, "work": folder / "work"}
+    kwargs = {"work": folder / "work"}
     return folder, runs, small, pretrain(runs, small, folder, **kwargs), kwargs
 
 
@@ -272,7 +272,7 @@ def test_weights_of_other_settings_are_not_written_over(made, tmp_path):
     shutil.copytree(folder, committed, ignore=shutil.ignore_patterns("work"))
     before = {file.name: file.read_bytes() for file in committed.iterdir()}
     said = []
-    kwargs = {"progress": False, "work": tmp_path / "work", "report": said.append}
+    kwargs = {"work": tmp_path / "work", "report": said.append}
     others = pretrain(runs, small, committed, seed=1, **kwargs)
     assert {file.name: file.read_bytes() for file in committed.iterdir()} == before
     new = tmp_path / "mini-new"
@@ -299,11 +299,11 @@ def test_fine_tuning_now(source, tmp_path, monkeypatch):
     target = "zsc_utils.miniature.training.pretrain.open_source"
     monkeypatch.setattr(target, lambda n: first(source, n))
     monkeypatch.setenv("ZSC_BUILD", str(tmp_path))
-    card = fine_tune("mini_vicreg_resnet", epochs=2, n_images=96, progress=False)
+    card = fine_tune("mini_vicreg_resnet", epochs=2, n_images=96)
     assert card["start"]["weights"] == "mini_vicreg_resnet" and card["n_images"] == 96
     assert [row["epoch"] for row in card["curve"]] == [1, 2]
     assert (tmp_path / "fine_tuned" / "mini_vicreg_resnet_ft.safetensors").exists()
-    assert fine_tune("mini_vicreg_resnet", epochs=2, n_images=96, progress=False) == card
+    assert fine_tune("mini_vicreg_resnet", epochs=2, n_images=96) == card
     with pytest.raises(UnknownNameError, match="encoder to fine-tune"):
         fine_tune("mini_xent_resnet")
 

@@ -24,6 +24,7 @@ from torchvision.datasets import ImageFolder
 from zsc_utils.datasets.decoding import read_image
 from zsc_utils.datasets.folder import is_image
 from zsc_utils.errors import ImageFolderError, TrainingError, UnreadableImageError
+from zsc_utils.finetuning.processes import ALONE, Group
 from zsc_utils.finetuning.settings import TuningSettings
 
 
@@ -179,18 +180,16 @@ def updates_per_epoch(n: int, settings: TuningSettings, processes: int) -> int:
     return n // batch
 
 
-def train_order(
-    n: int, settings: TuningSettings, epoch: int, rank: int = 0, processes: int = 1
-) -> list[int]:
+def train_order(n: int, settings: TuningSettings, epoch: int, group: Group = ALONE) -> list[int]:
     """Positions of the train images that a process takes in an epoch, in their order.
 
     An update takes the same images, however they are shared among processes and batches.
     """
-    updates = updates_per_epoch(n, settings, processes)
+    updates = updates_per_epoch(n, settings, group.processes)
     seed = stream_seed(Stream.order, settings.seed, epoch)
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
-    used = order[: updates * settings.effective_batch(processes)]
-    return used.view(-1, processes, settings.batch_size)[:, rank].flatten().tolist()
+    used = order[: updates * settings.effective_batch(group.processes)]
+    return used.view(-1, group.processes, settings.batch_size)[:, group.rank].flatten().tolist()
 
 
 def batches(
@@ -198,8 +197,7 @@ def batches(
     order: list[int] | range,
     settings: TuningSettings,
     epoch: int,
-    workers: int = 0,
-    pin_memory: bool = False,
+    group: Group = ALONE,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Read images in batches: float32 (n, 3, size, size), classes int64 (n,).
 
@@ -212,9 +210,9 @@ def batches(
         Drawn(images, settings.seed, epoch),
         batch_size=settings.batch_size,
         sampler=order,
-        num_workers=workers,
+        num_workers=group.readers,
         collate_fn=collate,
-        pin_memory=pin_memory,
+        pin_memory=group.on_gpu,
     )
     for batch in loader:
         if isinstance(batch, UnreadableImageError):

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from zsc_utils.cache import atomic_path
+from zsc_utils.embedding import bfloat16_is_fast
 from zsc_utils.errors import CheckpointError, TrainingError
 from zsc_utils.finetuning.images import (
     ClassFolders,
@@ -42,8 +43,7 @@ def choose_precision(precision: TuningPrecision, device: str) -> TuningPrecision
     if device.startswith("cuda"):
         emulated = not torch.cuda.is_bf16_supported(including_emulation=False)
         return TuningPrecision.fp16 if emulated else TuningPrecision.bf16
-    fast = device == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return TuningPrecision.bf16 if fast else TuningPrecision.fp32
+    return TuningPrecision.bf16 if bfloat16_is_fast(device) else TuningPrecision.fp32
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,9 @@ def train(
     settings: TuningSettings,
     group: Group = ALONE,
     *,
-    workers: int = 0,
     checkpoint: Path | None = None,
     identity: dict | None = None,
     report: Callable[[list[dict]], None] = lambda curve: None,
-    progress: bool = True,
 ) -> list[dict]:
     """Train a classifier in place.
 
@@ -132,8 +130,6 @@ def train(
         How it is trained; the precision is not `auto`.
     group
         The processes that train together; by default this one, on the CPU.
-    workers
-        Processes that read images, for each process that trains; 0 reads in the same.
     checkpoint
         File of the state after the last epoch; None keeps none.
     identity
@@ -141,8 +137,6 @@ def train(
         refused.
     report
         Called in the first process, after each epoch, with the curve so far.
-    progress
-        Whether the first process draws a progress bar.
 
     Returns
     -------
@@ -164,15 +158,14 @@ def train(
     curve = resume(training, checkpoint, identity)
     for epoch in range(len(curve), settings.epochs):
         started = time.perf_counter()
-        order = train_order(len(folders.train), settings, epoch, group.rank, group.processes)
-        loader = batches(folders.train, order, settings, epoch, workers, _pins(group))
+        order = train_order(len(folders.train), settings, epoch, group)
         bar = tqdm(
-            loader,
+            batches(folders.train, order, settings, epoch, group),
             desc=f"epoch {epoch + 1} of {settings.epochs}",
             total=updates * settings.accumulate,
             unit="batch",
             leave=False,
-            disable=not (progress and group.is_first),
+            disable=not group.is_first,
         )
         with seeded(Stream.step, settings.seed, epoch, group.rank) as seed:
             torch.manual_seed(seed)
@@ -182,7 +175,7 @@ def train(
                 f"the loss is {loss} after epoch {epoch + 1}; a lower --lr may help"
             )
         row = {"epoch": epoch + 1, "loss": loss, "lr": current_lr(training.optimiser)}
-        row["top1"] = evaluate(network, folders, settings, group, workers)
+        row["top1"] = evaluate(network, folders, settings, group)
         row["seconds"] = round(time.perf_counter() - started, 2)
         curve.append(row)
         if group.is_first:
@@ -217,27 +210,23 @@ def train_epoch(
             training.scaler.step(training.optimiser)
             training.scaler.update()
         losses.append(loss.detach())
-    return group.total(torch.stack(losses).mean().item())[0] / group.processes
+    return group.total(torch.stack(losses).mean().item()) / group.processes
 
 
 @torch.inference_mode()
 def evaluate(
-    network: nn.Module,
-    folders: ClassFolders,
-    settings: TuningSettings,
-    group: Group,
-    workers: int = 0,
+    network: nn.Module, folders: ClassFolders, settings: TuningSettings, group: Group
 ) -> float:
     """Measure top-1 accuracy on the images to measure with, shared among the processes."""
     group.share_buffers(network)
     network.eval()
     correct = torch.zeros((), dtype=torch.int64, device=group.device)
     order = range(group.rank, len(folders.val), group.processes)
-    for images, y in batches(folders.val, order, settings, 0, workers, _pins(group)):
+    for images, y in batches(folders.val, order, settings, 0, group):
         images, y = _on(group.device, images, y)
         with _autocast(settings, group.device):
             correct += (network(images).argmax(1) == y).sum()
-    return round(group.total(correct.item())[0] / len(folders.val), 5)
+    return round(group.total(correct.item()) / len(folders.val), 5)
 
 
 def current_lr(optimiser: torch.optim.Optimizer) -> float:
@@ -304,7 +293,3 @@ def _on(device: str, images: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tenso
     """Move a batch to a device, in the layout that convolutions like best."""
     images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
     return images, y.to(device, non_blocking=True)
-
-
-def _pins(group: Group) -> bool:
-    return group.device.startswith("cuda")

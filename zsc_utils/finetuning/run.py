@@ -8,7 +8,6 @@ On several devices, with one process for each:
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -157,9 +156,7 @@ def fine_tune(
     identity: dict,
     group: Group = ALONE,
     *,
-    workers: int = 0,
     report: Callable[[str], None] = lambda line: None,
-    progress: bool = True,
 ) -> dict:
     """Train a classifier; write its weights, their card and, after each epoch, the curve.
 
@@ -184,17 +181,8 @@ def fine_tune(
             draft.write_text("".join(f"{json.dumps(row)}\n" for row in curve))
         report("epoch {epoch}: loss {loss:.4f}, top-1 {top1:.1%}".format(**curve[-1]))
 
-    curve = train(
-        network,
-        folders,
-        settings,
-        group,
-        workers=workers,
-        checkpoint=files.checkpoint,
-        identity=identity,
-        report=after_epoch,
-        progress=progress,
-    )
+    kept = {"checkpoint": files.checkpoint, "identity": identity}
+    curve = train(network, folders, settings, group, **kept, report=after_epoch)
     if group.is_first:
         save_weights(network, files.weights)
         card = {
@@ -235,7 +223,6 @@ def fine_tune_encoder(
     device: str = "auto",
     workers: int | None = None,
     report: Callable[[str], None] = lambda line: None,
-    progress: bool = True,
 ) -> dict:
     """Fine-tune an encoder of the study on class folders.
 
@@ -261,8 +248,6 @@ def fine_tune_encoder(
         cores, 8 at most.
     report
         Called with lines for people, in the first process.
-    progress
-        Whether to draw progress bars.
 
     Returns
     -------
@@ -280,21 +265,13 @@ def fine_tune_encoder(
     files = TuningFiles(Path(out))
     if files.weights.suffix != ".safetensors":
         raise TrainingError(f"{out} is not named as a .safetensors file, which is what is written")
-    row = official.ROSTER[encoder]
-    with process_group(device) as group:
+    with process_group(device, workers) as group:
         say = report if group.is_first else lambda line: None
         settings = replace(settings, precision=choose_precision(settings.precision, group.device))
         folders = open_class_folders(root, settings)
         updates = updates_per_epoch(len(folders.train), settings, group.processes)
         start = _start(encoder, checkpoint, group)
-        identity = {
-            "name": f"{encoder}_ft",
-            "encoder": encoder,
-            "start_sha256": file_sha256(start),
-            **json.loads(json.dumps(asdict(settings))),
-            "processes": group.processes,
-            **folders.facts(),
-        }
+        identity = _identity(encoder, start, settings, folders, group)
         card = finished(files, identity)
         if card:
             say(f"{out}: finished before")
@@ -305,16 +282,10 @@ def fine_tune_encoder(
             f"{settings.peak_lr(group.processes):.2g}, {settings.precision} on {group.processes} × "
             f"{_device_name(group.device)}"
         )
+        row = official.ROSTER[encoder]
         backbone = official.load_network(row, start)
         network = make_classifier(backbone, row.network.family, len(folders.classes), settings)
-        if workers is None:
-            workers = min(8, (os.cpu_count() or 1) // group.processes)
-        card = fine_tune(
-            *(network, folders, settings, files, identity, group),
-            workers=workers,
-            report=say,
-            progress=progress,
-        )
+        card = fine_tune(network, folders, settings, files, identity, group, report=say)
         say(f"{out}: top-1 {card['top1']:.1%}; for encoder {card['name']}, as its --checkpoint")
         return card
 
@@ -329,6 +300,18 @@ def _start(encoder: str, checkpoint: str | Path | None, group: Group) -> Path:
         encoders.fetch_weights(encoder)
     group.wait()
     return official.ROSTER[encoder].weights.locate()
+
+
+def _identity(encoder, start, settings, folders, group) -> dict:
+    """Settings that the weights depend on, as JSON holds them."""
+    return {
+        "name": f"{encoder}_ft",
+        "encoder": encoder,
+        "start_sha256": file_sha256(start),
+        **json.loads(json.dumps(asdict(settings))),
+        "processes": group.processes,
+        **folders.facts(),
+    }
 
 
 def _device_name(device: str) -> str:

@@ -128,6 +128,11 @@ class Augmentation:
         return out.clamp_(0, 1).view_as(x)
 
 
+def unlike_pair(size: int) -> tuple[Augmentation, Augmentation]:
+    """MoCo-v3's two augmentations, after BYOL's: they differ in blur and solarisation alone."""
+    return Augmentation(size=size, blur=0.9), Augmentation(size=size, blur=0.1, solarise=0.2)
+
+
 def normalise(x: torch.Tensor) -> torch.Tensor:
     """Take ImageNet's mean and standard deviation out of float32 images (n, 3, h, w) in [0, 1]."""
     mean, std = (x.new_tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))

@@ -13,30 +13,25 @@ from lightly.utils.scheduler import cosine_warmup_schedule
 from tqdm.auto import tqdm
 
 from zsc_utils.cache import atomic_path
+from zsc_utils.embedding import bfloat16_is_fast
 from zsc_utils.errors import TrainingError
 from zsc_utils.miniature.training.methods import Method, Progress, Settings
 
 # Raised with any change to what every training does (loop, augmentation): it names the weights.
 TRAINING_VERSION = 1
 
-Measure = Callable[[torch.nn.Module], float]
+# How often the encoder is measured along the curve, where there are as many epochs.
+MEASURED = 5
 
 
-def bfloat16_is_fast(device: str) -> bool:
-    """Whether forward passes gain from bfloat16: GPUs, and CPUs with instructions for it."""
-    if device == "cpu":
-        return torch.cpu._is_avx512_bf16_supported()
-    return device.startswith("cuda") and torch.cuda.is_bf16_supported()
-
-
-def learning_rate(step: int, steps: int, settings: Settings) -> float:
+def learning_rate(now: Progress, settings: Settings) -> float:
     """Learning rate of a step: linear rise from nearly 0, then half a cosine down."""
     return cosine_warmup_schedule(
-        step,
-        steps,
+        now.step,
+        now.steps,
         start_value=settings.lr,
         end_value=settings.min_lr,
-        warmup_steps=max(1, round(settings.warmup * steps)),
+        warmup_steps=max(1, round(settings.warmup * now.steps)),
         warmup_start_value=settings.min_lr,
     )
 
@@ -50,9 +45,7 @@ def train(
     checkpoint: Path | None = None,
     key: str = "",
     device: str = "cpu",
-    measure: Measure | None = None,
-    measure_every: int = 4,
-    progress: bool = True,
+    measure: Callable[[torch.nn.Module], float] | None = None,
     description: str = "train",
 ) -> list[dict]:
     """Train a method in place.
@@ -78,14 +71,10 @@ def train(
     device
         Torch device.
     measure
-        Called with the encoder every `measure_every` epochs and after the last, for the column
+        Called with the encoder about `MEASURED` times and after the last epoch, for the column
         `knn` of the curve.
-    measure_every
-        See `measure`.
-    progress
-        Whether to draw a progress bar.
     description
-        The bar's title.
+        Title of the progress bar.
 
     Returns
     -------
@@ -99,42 +88,27 @@ def train(
     """
     method.to(device=device, memory_format=torch.channels_last).train()
     optimiser = torch.optim.AdamW(method.parameter_groups(settings.weight_decay), lr=settings.lr)
-    images = torch.from_numpy(pixels).to(device)
-    classes = torch.from_numpy(y).to(device)
+    images, classes = (torch.from_numpy(array).to(device) for array in (pixels, y))
     batch_size = min(settings.batch_size, len(images))
     # A last, smaller batch would be another training for contrastive losses and batch norm.
     per_epoch = len(images) // batch_size
     steps = per_epoch * settings.epochs
     curve = _resume(checkpoint, key, method, optimiser)
-    autocast = torch.autocast(
-        torch.device(device).type, torch.bfloat16, enabled=bfloat16_is_fast(device)
-    )
     bar = tqdm(
         total=steps,
         initial=len(curve) * per_epoch,
         desc=description,
         unit="step",
         leave=False,
-        disable=not progress or steps == 0,
+        disable=steps == 0,
     )
     for epoch in range(len(curve), settings.epochs):
         started, losses = time.perf_counter(), []
         order = torch.randperm(len(images)).to(device)
         for number, chosen in enumerate(order[: per_epoch * batch_size].split(batch_size)):
             now = Progress(epoch * per_epoch + number, steps)
-            rate = learning_rate(now.step, steps, settings)
-            for group in optimiser.param_groups:
-                group["lr"] = rate * group.get("lr_scale", 1.0)
-            views = method.views(images[chosen])
-            with autocast:
-                outputs = method(views)
-            loss = method.loss(tuple(o.float() for o in outputs), classes[chosen], now)
-            optimiser.zero_grad()
-            loss.backward()
-            method.before_step(now)
-            optimiser.step()
-            method.after_step(now)
-            losses.append(loss.detach())
+            rate = learning_rate(now, settings)
+            losses.append(_step(method, optimiser, rate, images[chosen], classes[chosen], now))
             bar.update()
         row = {"epoch": epoch + 1, "loss": torch.stack(losses).mean().item(), "lr": rate}
         if not math.isfinite(row["loss"]):
@@ -143,13 +117,31 @@ def train(
                 "learning rate may help"
             )
         row["seconds"] = round(time.perf_counter() - started, 2)
-        if measure and ((epoch + 1) % measure_every == 0 or epoch + 1 == settings.epochs):
+        every = max(1, settings.epochs // MEASURED)
+        if measure and (row["epoch"] % every == 0 or row["epoch"] == settings.epochs):
             row["knn"] = round(measure(method.encoder), 4)
         curve.append(row)
         bar.set_postfix(epoch=epoch + 1, loss=f"{row['loss']:.3f}")
         _keep(checkpoint, key, method, optimiser, curve)
     bar.close()
     return curve
+
+
+def _step(method, optimiser, rate: float, images, y, now: Progress) -> torch.Tensor:
+    """Take a step on a batch; return its loss."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group.get("lr_scale", 1.0)
+    views = method.views(images)
+    kind = images.device.type
+    with torch.autocast(kind, torch.bfloat16, enabled=bfloat16_is_fast(kind)):
+        outputs = method(views)
+    loss = method.loss(tuple(output.float() for output in outputs), y, now)
+    optimiser.zero_grad()
+    loss.backward()
+    method.before_step(now)
+    optimiser.step()
+    method.after_step(now)
+    return loss.detach()
 
 
 def _keep(checkpoint, key, method, optimiser, curve) -> None:

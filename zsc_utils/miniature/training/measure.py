@@ -9,9 +9,12 @@ from torch import nn
 from zsc_utils.metrics import accuracy_by_k
 from zsc_utils.miniature.training.augment import plain
 
+BATCH = 500
+K = 20
+
 
 @torch.no_grad()
-def embed_pixels(module: nn.Module, pixels: np.ndarray, batch_size: int = 500) -> torch.Tensor:
+def embed_pixels(module: nn.Module, pixels: np.ndarray) -> torch.Tensor:
     """Embed images in evaluation mode, on the device of the module, in full precision.
 
     Parameters
@@ -20,8 +23,6 @@ def embed_pixels(module: nn.Module, pixels: np.ndarray, batch_size: int = 500) -
         Maps (n, 3, h, w) to (n, d).
     pixels
         uint8, (n, h, w, 3).
-    batch_size
-        Images at once.
 
     Returns
     -------
@@ -30,16 +31,16 @@ def embed_pixels(module: nn.Module, pixels: np.ndarray, batch_size: int = 500) -
     device = next(module.parameters()).device
     training = module.training
     module.eval()
-    batches = torch.from_numpy(pixels).split(batch_size)
+    batches = torch.from_numpy(pixels).split(BATCH)
     parts = [module(plain(batch.to(device))).float().cpu() for batch in batches]
     module.train(training)
     return torch.cat(parts)
 
 
 def knn_accuracy(
-    train: torch.Tensor, y_train: np.ndarray, test: torch.Tensor, y_test: np.ndarray, k: int = 20
+    train: torch.Tensor, y_train: np.ndarray, test: torch.Tensor, y_test: np.ndarray
 ) -> float:
-    """Accuracy of a weighted vote of the k nearest neighbours by cosine.
+    """Accuracy of a weighted vote of the 20 nearest neighbours by cosine.
 
     Parameters
     ----------
@@ -47,10 +48,8 @@ def knn_accuracy(
         float32, (n, d) and (m, d).
     y_train, y_test
         int64, (n,) and (m,): classes from 0.
-    k
-        Number of neighbours; at most n.
     """
-    return accuracy_by_k(train.numpy(), y_train, test.numpy(), y_test, (k,))[k]
+    return accuracy_by_k(train.numpy(), y_train, test.numpy(), y_test, (K,))[K]
 
 
 def linear_accuracy(

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from zsc_utils.cache import atomic_path, build_folder, file_sha256, fingerprint, versions
+from zsc_utils.embedding import bfloat16_is_fast
 from zsc_utils.errors import CheckpointError, UnknownNameError
 from zsc_utils.miniature.encoders import (
     BACKBONES,
@@ -26,7 +27,7 @@ from zsc_utils.miniature.encoders import (
     read_card,
 )
 from zsc_utils.miniature.training import methods
-from zsc_utils.miniature.training.loop import TRAINING_VERSION, bfloat16_is_fast, train
+from zsc_utils.miniature.training.loop import TRAINING_VERSION, train
 from zsc_utils.miniature.training.measure import embed_pixels, knn_accuracy, linear_accuracy
 from zsc_utils.miniature.training.runs import Run, all_runs
 
@@ -55,6 +56,11 @@ class Source:
     def n_classes(self) -> int:
         """Number of classes of the train part."""
         return int(self.y.max()) + 1
+
+    def embedded(self, module: torch.nn.Module, n_train: int | None = None) -> tuple:
+        """Embed the first train images and the test part: the arguments of `knn_accuracy`."""
+        train_part = embed_pixels(module, self.pixels[:n_train])
+        return train_part, self.y[:n_train], embed_pixels(module, self.test_pixels), self.test_y
 
     def sha256(self) -> str:
         """SHA-256 of the train images and their classes."""
@@ -96,7 +102,7 @@ def run_settings(run: Run, source: Source, seed: int, start_file: Path | None) -
     Threads, device and versions of libraries are not among them, so that what is shipped counts as
     finished everywhere; the card tells them.
     """
-    start = None
+    facts, start = methods.METHODS[run.method].facts, None
     if run.start:
         read_card(start_file)
         start = {"weights": run.start, "sha256": file_sha256(start_file)}
@@ -106,10 +112,7 @@ def run_settings(run: Run, source: Source, seed: int, start_file: Path | None) -
         "pool": run.pool,
         "start": start,
         "settings": json.loads(json.dumps(asdict(run.settings))),
-        "version": {
-            "method": methods.METHODS[run.method].facts.version,
-            "training": TRAINING_VERSION,
-        },
+        "version": {"method": facts.version, "training": TRAINING_VERSION},
         "architecture": architecture(run),
         "seed": seed,
         "n_images": len(source.pixels),
@@ -140,7 +143,6 @@ def pretrain(
     seed: int = 0,
     overwrite: bool = False,
     device: str = "cpu",
-    progress: bool = True,
     work: Path | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> list[dict]:
@@ -163,8 +165,6 @@ def pretrain(
         Put new weights in the place of those of other settings.
     device
         Torch device.
-    progress
-        Whether to draw progress bars.
     work
         Folder of the checkpoints of unfinished runs; `build/pretrain` by default.
     report
@@ -195,7 +195,7 @@ def pretrain(
         if is_finished(file, key):
             card, said = read_card(file), "finished before"
         else:
-            card = _make(run, source, file, start_file, settings, device, progress, work)
+            card = _make(run, source, file, start_file, settings, work, device)
             said = f"{card['seconds']:.0f} s"
         report(
             f"{run.name}: kNN {card['knn_accuracy']:.3f}, linear {card['linear_accuracy']:.3f} "
@@ -205,15 +205,7 @@ def pretrain(
     return cards
 
 
-def fine_tune(
-    encoder: str,
-    *,
-    epochs: int = 2,
-    n_images: int = 10_000,
-    seed: int = 0,
-    device: str = "cpu",
-    progress: bool = True,
-) -> dict:
+def fine_tune(encoder: str, *, epochs: int = 2, n_images: int = 10_000) -> dict:
     """Fine-tune a self-supervised encoder of the miniature now, from the weights that are shipped.
 
     Parameters
@@ -224,8 +216,6 @@ def fine_tune(
         Passes over the images.
     n_images
         Train images of the source to learn from.
-    seed, device, progress
-        As for `pretrain`.
 
     Returns
     -------
@@ -242,13 +232,10 @@ def fine_tune(
     run = all_runs()[starts[encoder].file]
     folder = build_folder() / "fine_tuned"
     folder.mkdir(parents=True, exist_ok=True)
-    for suffix in (".safetensors", ".json"):
-        shutil.copy2(FOLDER / f"{run.start}{suffix}", folder)
-    short = replace(run, settings=replace(run.settings, epochs=epochs))
-    source = open_source(n_images)
-    return pretrain(
-        *([short], source, folder), seed=seed, overwrite=True, device=device, progress=progress
-    )[0]
+    for file in FOLDER.glob(f"{run.start}.*"):
+        shutil.copy2(file, folder)
+    runs = [replace(run, settings=replace(run.settings, epochs=epochs))]
+    return pretrain(runs, open_source(n_images), folder, overwrite=True)[0]
 
 
 def build_method(run: Run, n_classes: int, start_file: Path | None, seed: int) -> methods.Method:
@@ -258,19 +245,11 @@ def build_method(run: Run, n_classes: int, start_file: Path | None, seed: int) -
         backbone = load_backbone(run.backbone, run.pool, start_file)
     else:
         backbone = make_backbone(run.backbone, run.pool)
-    builder = methods.METHODS[run.method].make
-    return builder(backbone, n_classes, **run.settings.options)
+    return methods.METHODS[run.method].make(backbone, n_classes, **run.settings.options)
 
 
-def _make(run, source, file, start_file, settings, device, progress, work) -> dict:
+def _make(run, source, file, start_file, settings, work, device) -> dict:
     """Train one run, write its weights, measure what was written, write its card."""
-    gallery = slice(None, GALLERY)
-
-    def watch(module):
-        train_part = embed_pixels(module, source.pixels[gallery])
-        test_part = embed_pixels(module, source.test_pixels)
-        return knn_accuracy(train_part, source.y[gallery], test_part, source.test_y)
-
     key = fingerprint(settings)
     # Named by the key: another setting must not write over hours of this one.
     checkpoint = work / f"{run.name}-{key}.pt"
@@ -284,9 +263,7 @@ def _make(run, source, file, start_file, settings, device, progress, work) -> di
             checkpoint=checkpoint,
             key=key,
             device=device,
-            measure=watch,
-            measure_every=max(1, run.settings.epochs // 5),
-            progress=progress,
+            measure=lambda module: knn_accuracy(*source.embedded(module, GALLERY)),
             description=run.name,
         )
     save_weights(method.encoder, file)
@@ -316,7 +293,7 @@ def _make(run, source, file, start_file, settings, device, progress, work) -> di
 def save_weights(encoder: torch.nn.Module, file: Path) -> None:
     """Write a network's weights in half precision."""
     state = {
-        # Half precision for numbers that were learnt; counters stay integers.
+        # Counters stay integers.
         name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
         for name, value in encoder.state_dict().items()
     }
@@ -332,15 +309,12 @@ def measure_weights(run: Run, source: Source, file: Path) -> dict:
     `linear_accuracy_avg` are those of the average.
     """
     found = {}
-    pools = ("token", "avg") if run.method == "mae" else (run.pool,)
-    for pool in pools:
+    for pool in ("token", "avg") if run.method == "mae" else (run.pool,):
         module = load_backbone(run.backbone, pool, file, checked=False).eval()
-        train_part = embed_pixels(module, source.pixels)
-        test_part = embed_pixels(module, source.test_pixels)
-        arrays = (train_part, source.y, test_part, source.test_y)
+        embedded = source.embedded(module)
         suffix = "_avg" if pool != run.pool else ""
-        found[f"knn_accuracy{suffix}"] = round(knn_accuracy(*arrays), 4)
-        found[f"linear_accuracy{suffix}"] = round(linear_accuracy(*arrays), 4)
+        found[f"knn_accuracy{suffix}"] = round(knn_accuracy(*embedded), 4)
+        found[f"linear_accuracy{suffix}"] = round(linear_accuracy(*embedded), 4)
     return found
 
 

@@ -45,18 +45,18 @@ def all_runs() -> dict[str, Run]:
         for backbone, settings in known.settings.items()
         if name != "finetune"
     ]
-    tuning = methods.METHODS["finetune"].facts.settings
-    finetuning = []
-    for run in pretraining:
-        if run.method in ("random", "xent"):
-            continue
-        # As in the study: an MAE is fine-tuned through the average of its patch tokens.
-        pool = "avg" if run.method == "mae" else "token"
-        name = f"mini_mae_avg_{run.backbone}_ft" if run.method == "mae" else f"{run.name}_ft"
-        finetuning.append(
-            Run(name, "finetune", run.backbone, tuning[run.backbone], start=run.name, pool=pool)
-        )
+    finetuning = [fine_tuned(run) for run in pretraining if run.method not in ("random", "xent")]
     return {run.name: run for run in pretraining + finetuning}
+
+
+def fine_tuned(run: Run) -> Run:
+    """Give the run that fine-tunes the weights of another."""
+    settings = methods.METHODS["finetune"].facts.settings[run.backbone]
+    name, pool = run.name, "token"
+    if run.method == "mae":
+        # As in the study: through the average of the patch tokens.
+        name, pool = f"mini_mae_avg_{run.backbone}", "avg"
+    return Run(f"{name}_ft", "finetune", run.backbone, settings, run.name, pool)
 
 
 def select_runs(names: list[str] | None, epochs: int | None = None) -> list[Run]:

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world import camera
 from zsc_utils.miniature.world.collections import Collection, Layers, Style
 from zsc_utils.miniature.world.factors import Nuisances
-from zsc_utils.miniature.world.opening import BOTH, opened, part
+from zsc_utils.miniature.world.opening import mini_dataset, opened, part
 from zsc_utils.miniature.world.scenes import SCENE_NAMES
 from zsc_utils.miniature.world.source import FAMILIES, GENERA
 from zsc_utils.miniature.world.streams import uniforms
@@ -38,17 +37,17 @@ def partners(indices: np.ndarray, same_class: bool) -> np.ndarray:
     return other * CLASSES + family
 
 
-def only_foreground(collection: Collection, layers: Layers) -> np.ndarray:
+def only_foreground(layers: Layers) -> np.ndarray:
     """Black out the background."""
     return layers.creatures * layers.cover[:, None]
 
 
-def no_foreground(collection: Collection, layers: Layers) -> np.ndarray:
+def no_foreground(layers: Layers) -> np.ndarray:
     """Black out the creature's shape."""
     return layers.ground * (1 - layers.cover)[:, None]
 
 
-def only_background(collection: Collection, layers: Layers) -> np.ndarray:
+def only_background(layers: Layers) -> np.ndarray:
     """Take the creature away; unlike in a photograph, what it hid is known."""
     return layers.ground.copy()
 
@@ -59,10 +58,10 @@ class Mixed:
 
     same_class: bool
 
-    def __call__(self, collection: Collection, layers: Layers) -> np.ndarray:
+    def __call__(self, layers: Layers) -> np.ndarray:
         """Put layers together."""
         others = partners(layers.indices, self.same_class)
-        ground = collection.ground(others, collection.factors(others))
+        ground = layers.collection.ground(others, layers.collection.factors(others))
         return camera.compose(layers.creatures, layers.cover, ground)
 
 
@@ -71,10 +70,10 @@ def open_variant(style: Style, partition: str = "test"):
     collection = part(replace(ORIGINAL, style=style), partition)
     if partition == "train":
         return opened(collection)
-    labels = collection.labels()
+    indices = np.arange(collection.size)
+    labels = collection.labels(indices)
     shown = labels["scene"]
     if isinstance(style, Mixed):
-        indices = np.arange(collection.size)
         factors = collection.factors(partners(indices, style.same_class))
         shown = np.array(SCENE_NAMES)[factors["scene"]]
     elif style is only_foreground:
@@ -82,85 +81,37 @@ def open_variant(style: Style, partition: str = "test"):
     return opened(collection, labels.assign(background=shown))
 
 
-@dataset(
-    "mini-in9",
-    version=1,
-    display="mini-IN9",
-    group="In-domain",
-    label="family",
-    source="rendered: nine families of the source",
-    partitions=BOTH,
-)
+@mini_dataset("mini-in9", version=1)
 def mini_in9(root: Path, partition: str):
     """Open images of nine source families."""
     return open_variant(ORIGINAL.style, partition)
 
 
-@dataset(
-    "mini-in9-onlyfg",
-    version=1,
-    display="mini-IN9-OnlyFG",
-    group="Domain-shift",
-    label="family",
-    source="rendered: mini-in9, creatures on black",
-    partitions=BOTH,
-)
+@mini_dataset("mini-in9-onlyfg", version=1)
 def mini_in9_onlyfg(root: Path, partition: str):
     """Open `mini-in9` with black backgrounds."""
     return open_variant(only_foreground, partition)
 
 
-@dataset(
-    "mini-in9-nofg",
-    version=1,
-    display="mini-IN9-NoFG",
-    group="Domain-shift",
-    label="family",
-    source="rendered: mini-in9, creatures blacked out",
-    partitions=BOTH,
-)
+@mini_dataset("mini-in9-nofg", version=1)
 def mini_in9_nofg(root: Path, partition: str):
     """Open `mini-in9` with the creatures' shapes blacked out."""
     return open_variant(no_foreground, partition)
 
 
-@dataset(
-    "mini-in9-onlybg",
-    version=1,
-    display="mini-IN9-OnlyBG",
-    group="Domain-shift",
-    label="family",
-    source="rendered: mini-in9 without its creatures",
-    partitions=BOTH,
-)
+@mini_dataset("mini-in9-onlybg", version=1)
 def mini_in9_onlybg(root: Path, partition: str):
     """Open `mini-in9` without the creatures."""
     return open_variant(only_background, partition)
 
 
-@dataset(
-    "mini-in9-mixedsame",
-    version=1,
-    display="mini-IN9-MixedSame",
-    group="Domain-shift",
-    label="family",
-    source="rendered: mini-in9, backgrounds exchanged within a family",
-    partitions=BOTH,
-)
+@mini_dataset("mini-in9-mixedsame", version=1)
 def mini_in9_mixedsame(root: Path, partition: str):
     """Open `mini-in9` with backgrounds of other images of the same family."""
     return open_variant(Mixed(same_class=True), partition)
 
 
-@dataset(
-    "mini-in9-mixedrand",
-    version=1,
-    display="mini-IN9-MixedRand",
-    group="Domain-shift",
-    label="family",
-    source="rendered: mini-in9, backgrounds exchanged among all families",
-    partitions=BOTH,
-)
+@mini_dataset("mini-in9-mixedrand", version=1)
 def mini_in9_mixedrand(root: Path, partition: str):
     """Open `mini-in9` with backgrounds of images of any family."""
     return open_variant(Mixed(same_class=False), partition)

@@ -7,17 +7,22 @@ import pandas as pd
 
 from zsc_utils.miniature.world.creatures import AXIS, SIDE, Drawing, column
 from zsc_utils.miniature.world.factors import Nuisances
-from zsc_utils.miniature.world.scenes import dark_colours
+from zsc_utils.miniature.world.scenes import DARK
 
 GRAINS = 3 * SIDE * SIDE
 # Half-widths in pixels of what stands in front, by degree of occlusion.
 _WIDTHS = np.array([0.0, 2.0, 3.5, 5.5])
 
 
+def _along(angle: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """How far points or vectors lie along directions in radians, (n,)."""
+    return column(np.cos(angle)) * right + column(np.sin(angle)) * down
+
+
 def shade(drawing: Drawing, factors: pd.DataFrame) -> np.ndarray:
     """Light creatures from one side: colour (n, 3, 64, 64)."""
     angle = 2 * np.pi * factors["light_direction"].to_numpy()
-    lit = column(np.cos(angle)) * drawing.relief[0] + column(np.sin(angle)) * drawing.relief[1]
+    lit = _along(angle, *drawing.relief)
     brightness = column(0.92 + 0.24 * (factors["tone"].to_numpy() - 0.5)) + 0.3 * lit
     return drawing.colour * brightness[:, None]
 
@@ -37,18 +42,17 @@ def occlude(image: np.ndarray, factors: pd.DataFrame, nuisances: Nuisances) -> N
     if not len(rows):
         return
     chosen = factors.iloc[rows]
-    angle = np.pi * chosen["side"].to_numpy()
-    across, down = column(np.cos(angle)), column(np.sin(angle))
     shift_x = column((chosen["x"].to_numpy() * 2 - 1) * nuisances.shift)
     shift_y = column((chosen["y"].to_numpy() * 2 - 1) * nuisances.shift)
+    angle = np.pi * chosen["side"].to_numpy()
+    distance = _along(angle, AXIS[None, None, :] - shift_x, AXIS[None, :, None] - shift_y)
     # The fraction of `side` beyond its tenths decides how far from the centre the branch passes.
     offset = column((chosen["side"].to_numpy() * 10 % 1 - 0.5) * 14)
-    distance = across * (AXIS[None, None, :] - shift_x) + down * (AXIS[None, :, None] - shift_y)
     width = column(_WIDTHS[chosen["occlusion"].to_numpy()])
     edge = np.abs(distance - offset) - width
     cover = np.clip(0.5 - edge, 0, 1)
     rounded = 0.8 + 0.5 * np.clip(-edge / width, 0, 1)
-    colours = dark_colours(chosen["scene"].to_numpy()) * 0.8 + 0.06
+    colours = DARK[chosen["scene"].to_numpy()] * 0.8 + 0.06
     for channel in range(3):
         plane = image[rows, channel]
         image[rows, channel] = plane + cover * (column(colours[:, channel]) * rounded - plane)
@@ -57,9 +61,7 @@ def occlude(image: np.ndarray, factors: pd.DataFrame, nuisances: Nuisances) -> N
 def illuminate(image: np.ndarray, factors: pd.DataFrame, nuisances: Nuisances) -> None:
     """Set the light's strength, fall-off and colour, in place."""
     angle = 2 * np.pi * factors["light_direction"].to_numpy()
-    slope = (
-        column(np.cos(angle)) * AXIS[None, None, :] + column(np.sin(angle)) * AXIS[None, :, None]
-    )
+    slope = _along(angle, AXIS[None, None, :], AXIS[None, :, None])
     strength = column(1 + nuisances.light * (factors["light_strength"].to_numpy() * 2 - 1))
     light = strength + slope * (0.15 / SIDE)
     warmth = nuisances.tint * (factors["light_colour"].to_numpy() * 2 - 1)

@@ -10,13 +10,7 @@ import pandas as pd
 
 from zsc_utils.miniature.world import camera, scenes
 from zsc_utils.miniature.world.creatures import draw
-from zsc_utils.miniature.world.factors import (
-    Nuisances,
-    draw_factors,
-    habitat,
-    pose_of,
-    tell,
-)
+from zsc_utils.miniature.world.factors import Nuisances, draw_factors, habitat, pose_of, tell
 from zsc_utils.miniature.world.phylogeny import Path, genome, individuals, lineages
 from zsc_utils.miniature.world.streams import grains
 from zsc_utils.miniature.world.traits import express
@@ -28,8 +22,8 @@ class Layers:
 
     Parameters
     ----------
-    indices
-        Which images of the collection, (n,).
+    collection, indices
+        Which images of which collection, (n,).
     creatures
         Colour of the creatures under their light, float64 (n, 3, 64, 64).
     cover
@@ -40,6 +34,7 @@ class Layers:
         One row an image.
     """
 
+    collection: Collection
     indices: np.ndarray
     creatures: np.ndarray
     cover: np.ndarray
@@ -47,12 +42,12 @@ class Layers:
     factors: pd.DataFrame
 
 
-def plain_photograph(collection: Collection, layers: Layers) -> np.ndarray:
+def plain_photograph(layers: Layers) -> np.ndarray:
     """Put creatures before their ground."""
     return camera.compose(layers.creatures, layers.cover, layers.ground)
 
 
-Style = Callable[["Collection", Layers], np.ndarray]
+Style = Callable[[Layers], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -92,9 +87,8 @@ class Collection:
         homes = np.array([habitat(path) for path in self.paths])[self.species(indices)]
         return draw_factors(self.name, self.seed, indices, homes, self.nuisances)
 
-    def labels(self) -> pd.DataFrame:
+    def labels(self, indices: np.ndarray) -> pd.DataFrame:
         """Ranks from coarse to fine, then every factor; one row an image, strings."""
-        indices = np.arange(self.size)
         ranks = lineages(list(self.paths)).iloc[self.species(indices)].reset_index(drop=True)
         return pd.concat([ranks, tell(self.factors(indices))], axis=1)
 
@@ -114,16 +108,20 @@ class Collection:
         drawing = draw(traits, pose_of(factors, self.nuisances))
         creatures = camera.shade(drawing, factors)
         ground = self.ground(indices, factors)
-        return Layers(indices, creatures, drawing.cover, ground, factors)
+        return Layers(self, indices, creatures, drawing.cover, ground, factors)
+
+    def paint(self, indices: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
+        """Paint what stands before the camera, (n, 3, 64, 64); also its factors."""
+        layers = self.layers(indices)
+        image = self.style(layers)
+        camera.occlude(image, layers.factors, self.nuisances)
+        return image, layers.factors
 
     def render(self, indices: np.ndarray) -> np.ndarray:
         """Render images, uint8 (n, 64, 64, 3)."""
-        layers = self.layers(np.asarray(indices))
-        image = self.style(self, layers)
-        factors = layers.factors
-        camera.occlude(image, factors, self.nuisances)
+        image, factors = self.paint(indices)
         camera.illuminate(image, factors, self.nuisances)
         camera.blur(image, factors)
-        sensor = grains(f"{self.name} sensor", self.seed, layers.indices, camera.GRAINS)
+        sensor = grains(f"{self.name} sensor", self.seed, indices, camera.GRAINS)
         camera.add_noise(image, sensor, factors["noise"].to_numpy() * self.nuisances.noise)
         return camera.develop(image)

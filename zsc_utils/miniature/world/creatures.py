@@ -69,6 +69,20 @@ def column(values: np.ndarray) -> np.ndarray:
     return values[:, None, None]
 
 
+def triangle(wave: np.ndarray) -> np.ndarray:
+    """Triangle wave of period 1 between -1 and 1: a cosine without a cosine."""
+    return 4 * np.abs(wave - np.rint(wave)) - 1
+
+
+def ramp(colours: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Go through three colours, (3, n, 3) or (3, 1, 3), as `share`, (n, h, w), goes from 0 to 1."""
+    low, middle, high = colours[..., None, None]
+    place = share[:, None] * 2
+    image = low + np.minimum(place, 1) * (middle - low)
+    image += np.maximum(place - 1, 0) * (high - middle)
+    return image
+
+
 def _body_plane(pose: Pose) -> tuple[np.ndarray, np.ndarray]:
     """Undo the pose: coordinates along and across the body's axis, in body radii."""
     right = (AXIS[None, :] - pose.x[:, None])[:, None, :]
@@ -141,21 +155,16 @@ def _limbs(segments, u, v, soft) -> np.ndarray:
     return _cover(nearest * soft)
 
 
-def _triangle(wave: np.ndarray) -> np.ndarray:
-    """Triangle wave of period 1 between -1 and 1: a cosine without a cosine."""
-    return 4 * np.abs(wave - np.rint(wave)) - 1
-
-
 def _paint(traits: Traits, plane, body, head, eye) -> np.ndarray:
     """Colour limbs, body with its markings, head and eyes, one over the other: (n, 3, 64, 64)."""
     u, v, centre, depth = plane
     frequency, phase, sharpness, threshold, rim = (column(c) for c in traits.marks.T)
     weights = [column(c) for c in traits.waves.T]
-    across = _triangle(u * frequency + phase)
-    along = _triangle(v * frequency + 0.5 * phase)
+    across = triangle(u * frequency + phase)
+    along = triangle(v * frequency + 0.5 * phase)
     spots = across * along
     field = weights[0] * across + weights[1] * along + weights[2] * (across + along) * 0.7
-    field += weights[3] * _triangle(centre * frequency + phase) + weights[4] * spots * 2
+    field += weights[3] * triangle(centre * frequency + phase) + weights[4] * spots * 2
     marks = np.clip((field - threshold) * sharpness + 0.5, 0, 1)
     # A rim in the marks' colour, where the species has one.
     marks = np.maximum(marks, np.clip((depth - 1 + rim) * 12, 0, 1) * (rim > 0))

@@ -8,13 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world import camera
 from zsc_utils.miniature.world.collections import Collection, Layers
 from zsc_utils.miniature.world.factors import Nuisances
-from zsc_utils.miniature.world.opening import BOTH, opened, part
+from zsc_utils.miniature.world.opening import mini_dataset, opened, part
 from zsc_utils.miniature.world.phylogeny import RANKS, descend
-from zsc_utils.miniature.world.phylogeny import Path as Taxon
 from zsc_utils.miniature.world.streams import uniforms
 
 # One class in depth, and of the rest of life a few species, so that no rank is constant.
@@ -32,16 +30,6 @@ NATURALIST = Collection(
 )
 
 
-def _barcodes() -> list[Taxon]:
-    """Of one class, 3 orders: families, genera and species; every third species has two BINs."""
-    species = descend((0, 4, 0), 3, 2, 2, 3)
-    return [
-        (*path, barcode)
-        for place, path in enumerate(species)
-        for barcode in range(2 if place % 3 == 0 else 1)
-    ]
-
-
 def long_tail(classes: int, size: int, seed: int) -> tuple[int, ...]:
     """Deal images to classes such that the k-th most frequent has a share of about (k + 3)^-1.6.
 
@@ -57,7 +45,7 @@ def long_tail(classes: int, size: int, seed: int) -> tuple[int, ...]:
     return tuple(dealt[shuffle].tolist())
 
 
-def on_tray(collection: Collection, layers: Layers) -> np.ndarray:
+def on_tray(layers: Layers) -> np.ndarray:
     """Lay specimens on a pale, slightly uneven ground."""
     paper = 0.86 + 0.08 * (layers.ground.mean(axis=1, keepdims=True) - 0.5)
     ground = np.repeat(paper, 3, axis=1)
@@ -68,13 +56,18 @@ def on_tray(collection: Collection, layers: Layers) -> np.ndarray:
 class Specimens(Collection):
     """Barcoded specimens: labelled from order to BIN."""
 
-    def labels(self) -> pd.DataFrame:
+    def labels(self, indices: np.ndarray) -> pd.DataFrame:
         """Name ranks below class, and the factors that a tray leaves."""
-        labels = super().labels()
+        labels = super().labels(indices)
         return labels.drop(columns=["kingdom", "phylum", "class", "scene", "horizon"])
 
 
-_BARCODED = tuple(_barcodes())
+# Of one class, 3 orders: families, genera and species; every third species has two BINs.
+_BARCODED = tuple(
+    (*path, barcode)
+    for place, path in enumerate(descend((0, 4, 0), 3, 2, 2, 3))
+    for barcode in range(2 if place % 3 == 0 else 1)
+)
 SPECIMENS = Specimens(
     "mini-bioscan",
     0,
@@ -86,32 +79,13 @@ SPECIMENS = Specimens(
 )
 
 
-@dataset(
-    "mini-inat",
-    version=1,
-    display="mini-iNat",
-    group="Fine-grained",
-    label="species",
-    source="rendered: 36 species of one class and eight from elsewhere",
-    taxonomy=RANKS,
-    partitions=BOTH,
-)
+@mini_dataset("mini-inat", version=1, taxonomy=RANKS)
 def mini_inat(root: Path, partition: str):
     """Open one class in depth; label levels are the seven ranks."""
     return opened(part(NATURALIST, partition))
 
 
-@dataset(
-    "mini-bioscan",
-    version=1,
-    display="mini-BIOSCAN",
-    group="Fine-grained",
-    label="species",
-    min_cluster_size=2,
-    source="rendered: specimens of 36 species on plain ground, long-tailed",
-    taxonomy=(*RANKS[3:], "BIN"),
-    partitions=BOTH,
-)
+@mini_dataset("mini-bioscan", version=1, taxonomy=(*RANKS[3:], "BIN"))
 def mini_bioscan(root: Path, partition: str):
     """Open specimens; label levels are order, family, genus, species and BIN."""
     return opened(part(SPECIMENS, partition))

@@ -27,6 +27,8 @@ QUARTERS = {
     "horizon": ("highest", "high", "low", "lowest"),
     "noise": ("clean", "faint", "grainy", "noisy"),
 }
+# Those of factors whose numbers have no names of their own.
+QUARTER_NAMES = ("lowest quarter", "low quarter", "high quarter", "highest quarter")
 OCCLUSION = ("none", "a little", "half", "much")
 BLUR = ("none", "soft", "strong")
 
@@ -67,10 +69,22 @@ class Nuisances:
 
 
 _COLUMNS = (
-    *("x", "y", "rotation", "scale", "bend", "tone", "light_direction", "light_strength"),
-    *("light_colour", "horizon", "noise", "flipped", "at_home", "elsewhere", "occluded"),
-    *("occlusion", "side", "blurred", "blur"),
+    *QUARTERS,
+    *("flipped", "at_home", "elsewhere", "occluded", "occlusion", "side", "blurred", "blur"),
 )
+
+
+def draw_columns(
+    name: str, seed: int, indices: np.ndarray, columns: tuple[str, ...]
+) -> pd.DataFrame:
+    """Draw a number in [0, 1) for each column; one row an image."""
+    draws = uniforms(f"{name} factors", seed, indices, len(columns))
+    return pd.DataFrame(draws, columns=list(columns))
+
+
+def quarters(factor: pd.Series, names: tuple[str, ...] = QUARTER_NAMES) -> np.ndarray:
+    """Name the quarters in which numbers of [0, 1) lie."""
+    return np.array(names)[(factor.to_numpy() * 4).astype(int)]
 
 
 def draw_factors(
@@ -94,17 +108,18 @@ def draw_factors(
         position in `SCENES`; `occlusion` and `blur` are positions in `OCCLUSION` and `BLUR`;
         `flipped` is boolean.
     """
-    draws = uniforms(f"{name} factors", seed, indices, len(_COLUMNS))
-    drawn = pd.DataFrame(draws, columns=list(_COLUMNS))
-    factors = drawn[[*QUARTERS, "side"]].copy()
-    factors["flipped"] = drawn["flipped"] < 0.5
-    elsewhere = (drawn["elsewhere"].to_numpy() * len(HABITATS)).astype(int)
-    factors["scene"] = np.where(drawn["at_home"] < nuisances.habitat, homes, elsewhere)
-    covered = drawn["occluded"] < nuisances.occluded
-    factors["occlusion"] = np.where(covered, 1 + np.floor(drawn["occlusion"] * 3), 0).astype(int)
-    hazy = drawn["blurred"] < nuisances.blurred
-    factors["blur"] = np.where(hazy, 1 + np.floor(drawn["blur"] * 2), 0).astype(int)
-    return factors
+    draws = draw_columns(name, seed, indices, _COLUMNS)
+    elsewhere = (draws["elsewhere"].to_numpy() * len(HABITATS)).astype(int)
+    occlusion = np.where(
+        draws["occluded"] < nuisances.occluded, 1 + np.floor(draws["occlusion"] * 3), 0
+    )
+    blur = np.where(draws["blurred"] < nuisances.blurred, 1 + np.floor(draws["blur"] * 2), 0)
+    return draws[[*QUARTERS, "side"]].assign(
+        flipped=draws["flipped"] < 0.5,
+        scene=np.where(draws["at_home"] < nuisances.habitat, homes, elsewhere),
+        occlusion=occlusion.astype(int),
+        blur=blur.astype(int),
+    )
 
 
 def habitat(path: Path) -> int:
@@ -138,14 +153,10 @@ def pose_of(factors: pd.DataFrame, nuisances: Nuisances) -> Pose:
 
 def tell(factors: pd.DataFrame) -> pd.DataFrame:
     """Tell factors as strings: numeric ones by quarters, in the order of `QUARTERS`."""
-    told = {
-        factor: np.array(names)[(factors[factor].to_numpy() * 4).astype(int)]
-        for factor, names in QUARTERS.items()
-    }
     return pd.DataFrame(
         {
             "scene": np.array(SCENE_NAMES)[factors["scene"]],
-            **told,
+            **{factor: quarters(factors[factor], names) for factor, names in QUARTERS.items()},
             "flipped": np.where(factors["flipped"], "yes", "no"),
             "occlusion": np.array(OCCLUSION)[factors["occlusion"]],
             "blur": np.array(BLUR)[factors["blur"]],

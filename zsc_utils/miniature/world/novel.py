@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsc_utils.datasets.base import dataset
-from zsc_utils.miniature.world import camera, scenes
+from zsc_utils.miniature.world import scenes
 from zsc_utils.miniature.world.collections import Collection
 from zsc_utils.miniature.world.factors import Nuisances, tell
-from zsc_utils.miniature.world.opening import BOTH, opened, part
+from zsc_utils.miniature.world.opening import mini_dataset, opened, part
 from zsc_utils.miniature.world.phylogeny import descend
 from zsc_utils.miniature.world.source import FAMILIES, ORDERS
-from zsc_utils.miniature.world.streams import grains
 
 # Of each source order two species of new genera in its known families, and two of a new family.
 _NEW_GENERA = tuple((*family, 3, 0) for family in FAMILIES)
@@ -38,22 +36,16 @@ class Landscapes(Collection):
         """Draw the factors; scenes come in turn."""
         return super().factors(indices).assign(scene=indices % len(scenes.SCENES))
 
-    def labels(self) -> pd.DataFrame:
+    def labels(self, indices: np.ndarray) -> pd.DataFrame:
         """Name the scene and the factors that show without a creature."""
-        told = tell(self.factors(np.arange(self.size)))
+        told = tell(self.factors(indices))
         pose = ["x", "y", "rotation", "scale", "bend", "tone", "flipped", "occlusion"]
         return told.drop(columns=pose)
 
-    def render(self, indices: np.ndarray) -> np.ndarray:
-        """Render images, uint8 (n, 64, 64, 3)."""
-        indices = np.asarray(indices)
+    def paint(self, indices: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
+        """Paint the scenes alone, (n, 3, 64, 64); also their factors."""
         factors = self.factors(indices)
-        image = self.ground(indices, factors)
-        camera.illuminate(image, factors, self.nuisances)
-        camera.blur(image, factors)
-        sensor = grains(f"{self.name} sensor", self.seed, indices, camera.GRAINS)
-        camera.add_noise(image, sensor, factors["noise"].to_numpy() * self.nuisances.noise)
-        return camera.develop(image)
+        return self.ground(indices, factors), factors
 
 
 PLACES = Landscapes(
@@ -61,42 +53,19 @@ PLACES = Landscapes(
 )
 
 
-@dataset(
-    "mini-imagenet-o",
-    version=1,
-    display="mini-IN-O",
-    group="Near-OOD",
-    label="species",
-    source="rendered: 20 species of the source's orders that no encoder was trained on",
-)
+@mini_dataset("mini-imagenet-o", version=1)
 def mini_imagenet_o(root: Path, partition: str):
     """Open species of the source's orders that are not in the source."""
     return opened(OTHERS)
 
 
-@dataset(
-    "mini-flora",
-    version=1,
-    display="mini-Flora",
-    group="Near-OOD",
-    label="species",
-    source="rendered: 24 species of a kingdom that the source lacks",
-    partitions=BOTH,
-)
+@mini_dataset("mini-flora", version=1)
 def mini_flora(root: Path, partition: str):
     """Open flowers: a kingdom that is not in the source."""
     return opened(part(FLOWERS, partition))
 
 
-@dataset(
-    "mini-scenes",
-    version=1,
-    display="mini-Scenes",
-    group="Near-OOD",
-    label="scene",
-    source="rendered: 12 kinds of scene without creatures, two of them not in the source",
-    partitions=BOTH,
-)
+@mini_dataset("mini-scenes", version=1)
 def mini_scenes(root: Path, partition: str):
     """Open scenes without creatures."""
     return opened(part(PLACES, partition))

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from zsc_utils.cache import versions
+from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world import creatures
 from zsc_utils.miniature.world.collections import Collection
 from zsc_utils.miniature.world.lazy import Render, RenderedImages
+from zsc_utils.recipes import TABLES
 
 # Raised with any change to what the world looks like: it is part of results' names.
 WORLD_VERSION = 1
@@ -24,7 +26,14 @@ def world() -> dict:
 
 # Most target sets have train images too, neighbours to classify test images by. As in the study
 # the counterparts of ImageNetV2, ImageNet-R, ImageNet-Sketch and ImageNet-O have none.
-BOTH = ("test", "train")
+_FACTS = pd.read_csv(TABLES / "mini_datasets.csv", index_col="dataset").to_dict("index")
+
+
+def mini_dataset(name: str, *, version: int, taxonomy: tuple[str, ...] = ()) -> Callable:
+    """Register a dataset of the miniature; its other facts are a row of `mini_datasets.csv`."""
+    facts = dict(_FACTS[name])
+    facts["partitions"] = tuple(facts["partitions"].split())
+    return dataset(name, version=version, taxonomy=taxonomy, **facts)
 
 
 def part(collection: Collection, partition: str) -> Collection:
@@ -34,7 +43,9 @@ def part(collection: Collection, partition: str) -> Collection:
     )
 
 
-def opened_stream(render: Render, labels: Callable, size: int, side: int, partition: str):
+def opened_stream(
+    render: Render, labels: Callable, partition: str, size: int = 600, side: int = creatures.SIDE
+):
     """Open a stream of one name: its first `size` images for test, those that follow for train.
 
     `render` and `labels` take indices (n,).
@@ -56,7 +67,8 @@ def opened(
     `labels` and `render` stand in for the collection's own.
     """
     images = RenderedImages(render or collection.render, collection.size)
-    labels = collection.labels() if labels is None else labels
+    if labels is None:
+        labels = collection.labels(np.arange(collection.size))
     content = {
         **world(),
         "stream": [collection.name, collection.seed, collection.size],

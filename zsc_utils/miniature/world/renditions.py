@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world import camera
-from zsc_utils.miniature.world.collections import Collection, Layers
-from zsc_utils.miniature.world.creatures import AXIS, SIDE
+from zsc_utils.miniature.world.collections import Collection, Layers, plain_photograph
+from zsc_utils.miniature.world.creatures import AXIS, SIDE, triangle
 from zsc_utils.miniature.world.factors import Nuisances
-from zsc_utils.miniature.world.opening import opened
+from zsc_utils.miniature.world.opening import mini_dataset, opened
 from zsc_utils.miniature.world.source import SPECIES
 
 # Artists choose the light and keep the subject in view.
@@ -57,21 +56,20 @@ def cartoon(layers: Layers) -> np.ndarray:
 
 def negative(layers: Layers) -> np.ndarray:
     """Invert the photograph."""
-    return 1 - np.clip(camera.compose(layers.creatures, layers.cover, layers.ground), 0, 1)
+    return 1 - np.clip(plain_photograph(layers), 0, 1)
 
 
 def mosaic(layers: Layers) -> np.ndarray:
     """Lay tiles of 4 x 4 pixels with dark joints."""
-    photograph = camera.compose(layers.creatures, layers.cover, layers.ground)
-    tiles = photograph.reshape(len(photograph), 3, SIDE // 4, 4, SIDE // 4, 4).mean(axis=(3, 5))
+    cells = plain_photograph(layers).reshape(-1, 3, SIDE // 4, 4, SIDE // 4, 4)
+    tiles = cells.mean(axis=(3, 5))
     joints = np.where(np.arange(SIDE) % 4 == 3, 0.65, 1.0)
     return tiles.repeat(4, axis=2).repeat(4, axis=3) * joints[:, None] * joints[None, :]
 
 
 def poster(layers: Layers) -> np.ndarray:
     """Print in three levels a channel."""
-    photograph = camera.compose(layers.creatures, layers.cover, layers.ground)
-    return _levels(camera.smooth(photograph), 3)
+    return _levels(camera.smooth(plain_photograph(layers)), 3)
 
 
 def embroidery(layers: Layers) -> np.ndarray:
@@ -102,8 +100,7 @@ def _levels(image: np.ndarray, count: int) -> np.ndarray:
 
 def _threads(across: int, down: int, period: float) -> np.ndarray:
     """Slanted lines, a triangle wave of -1 to 1, (64, 64)."""
-    wave = (across * AXIS[None, :] + down * AXIS[:, None]) / period
-    return 4 * np.abs(wave - np.rint(wave)) - 1
+    return triangle((across * AXIS[None, :] + down * AXIS[:, None]) / period)
 
 
 FORMS = {
@@ -119,7 +116,7 @@ def form_of(indices: np.ndarray) -> np.ndarray:
     return (indices // len(SUBJECTS) + indices) % len(FORMS)
 
 
-def by_form(collection: Collection, layers: Layers) -> np.ndarray:
+def by_form(layers: Layers) -> np.ndarray:
     """Render each image in its art form."""
     image = np.empty_like(layers.creatures)
     forms = form_of(layers.indices)
@@ -132,43 +129,25 @@ def by_form(collection: Collection, layers: Layers) -> np.ndarray:
 
 def _rows(layers: Layers, rows: np.ndarray) -> Layers:
     return Layers(
+        layers.collection,
         *(layers.indices[rows], layers.creatures[rows], layers.cover[rows], layers.ground[rows]),
         layers.factors.iloc[rows],
     )
 
 
-def all_sketched(collection: Collection, layers: Layers) -> np.ndarray:
-    """Render every image as a sketch."""
-    return sketch(layers)
-
-
 RENDITIONS = Collection("mini-imagenet-r", 0, SUBJECTS, 600, _ART, by_form)
-SKETCHES = Collection("mini-imagenet-sketch", 0, SPECIES, 600, _ART, all_sketched)
+SKETCHES = Collection("mini-imagenet-sketch", 0, SPECIES, 600, _ART, sketch)
 
 
-@dataset(
-    "mini-imagenet-r",
-    version=1,
-    display="mini-IN-R",
-    group="Domain-shift",
-    label="species",
-    source="rendered: 30 source species in eight art forms",
-)
+@mini_dataset("mini-imagenet-r", version=1)
 def mini_imagenet_r(root: Path, partition: str):
     """Open renditions of source species; column `art_form` names the art."""
-    forms = np.array(list(FORMS))[form_of(np.arange(RENDITIONS.size))]
-    labels = RENDITIONS.labels().assign(art_form=forms)
-    return opened(RENDITIONS, labels)
+    indices = np.arange(RENDITIONS.size)
+    forms = np.array(list(FORMS))[form_of(indices)]
+    return opened(RENDITIONS, RENDITIONS.labels(indices).assign(art_form=forms))
 
 
-@dataset(
-    "mini-imagenet-sketch",
-    version=1,
-    display="mini-IN-Sketch",
-    group="Domain-shift",
-    label="species",
-    source="rendered: line drawings of the source species",
-)
+@mini_dataset("mini-imagenet-sketch", version=1)
 def mini_imagenet_sketch(root: Path, partition: str):
     """Open line drawings of the source species."""
     return opened(SKETCHES)

@@ -8,18 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsc_utils.datasets.base import dataset
-from zsc_utils.miniature.world.creatures import AXIS, SIDE, column
-from zsc_utils.miniature.world.opening import BOTH, opened_stream
-from zsc_utils.miniature.world.streams import grains, uniforms
+from zsc_utils.miniature.world.camera import develop
+from zsc_utils.miniature.world.creatures import AXIS, SIDE, column, ramp, triangle
+from zsc_utils.miniature.world.factors import draw_columns, quarters
+from zsc_utils.miniature.world.opening import mini_dataset, opened_stream
+from zsc_utils.miniature.world.scenes import GRAINS, spectrum, textures
+from zsc_utils.miniature.world.streams import grains
+from zsc_utils.miniature.world.traits import between
 
-NAME, SIZE = "mini-satellite", 600
+NAME = "mini-satellite"
 FACTORS = ("heading", "spacing", "aspect", "season", "haze", "sun", "x", "y")
-QUARTERS = np.array(["lowest quarter", "low quarter", "high quarter", "highest quarter"])
-
-
-def _between(factor: np.ndarray, low: float, high: float) -> np.ndarray:
-    return low + (high - low) * factor
+_ROUGH, _BROAD = spectrum(0.5), spectrum(1.8)
 
 
 def _line(distance: np.ndarray, width) -> np.ndarray:
@@ -93,32 +92,27 @@ def _ground(view: View, dark, light, share=0.5, steep=0.3) -> np.ndarray:
 
 def _crops(number: np.ndarray, season: np.ndarray) -> np.ndarray:
     """Colour of fields, from green through gold to bare soil, by field and by season."""
-    ripeness = np.clip(number * 0.8 + season * 0.5 - 0.15, 0, 1)[:, None] * 2
-    young, ripe, bare = (
-        np.array(colour)[None, :, None, None]
-        for colour in ((0.2, 0.42, 0.16), (0.72, 0.64, 0.34), (0.48, 0.36, 0.27))
-    )
-    image = young + np.minimum(ripeness, 1) * (ripe - young)
-    return image + np.maximum(ripeness - 1, 0) * (bare - ripe)
+    colours = np.array([(0.2, 0.42, 0.16), (0.72, 0.64, 0.34), (0.48, 0.36, 0.27)])[:, None]
+    return ramp(colours, np.clip(number * 0.8 + season * 0.5 - 0.15, 0, 1))
 
 
 def fields(view: View) -> np.ndarray:
     """Rectangular fields with hedges and furrows."""
-    pitch = _between(view.spacing, 14, 26)
-    _, v, number = _cells(view.u, view.v, pitch * _between(view.aspect, 1, 2), pitch)
-    furrow = 4 * np.abs(view.v / 3 - np.rint(view.v / 3)) - 1
+    pitch = between(view.spacing, 14, 26)
+    _, v, number = _cells(view.u, view.v, pitch * between(view.aspect, 1, 2), pitch)
+    furrow = triangle(view.v / 3)
     image = _crops(number, view.season) * (1 + 0.05 * furrow + 0.05 * view.rough)[:, None]
     return _mix(image, (0.14, 0.24, 0.11), _line(np.abs(v) - pitch / 2, 1.2))
 
 
 def pivots(view: View) -> np.ndarray:
     """Round irrigated fields on dry land."""
-    pitch = _between(view.spacing, 18, 32)
+    pitch = between(view.spacing, 18, 32)
     u, v, number = _cells(view.u, view.v, pitch, pitch)
     distance = np.sqrt(u * u + v * v)
     image = _ground(view, (0.6, 0.48, 0.34), (0.78, 0.66, 0.48))
     wheel = np.clip(0.5 + 0.46 * pitch - distance, 0, 1)
-    rings = 4 * np.abs(distance / 4 - np.rint(distance / 4)) - 1
+    rings = triangle(distance / 4)
     return _mix(image, _crops(number, view.season) * (1 + 0.05 * rings)[:, None], wheel)
 
 
@@ -134,7 +128,7 @@ def forest(view: View) -> np.ndarray:
 
 def suburb(view: View) -> np.ndarray:
     """Houses with gardens along streets."""
-    block = _between(view.spacing, 18, 24)
+    block = between(view.spacing, 18, 24)
     _, street_v, _ = _cells(view.u, view.v, block, block)
     u, v, number = _cells(view.u, view.v, block / 2.5, block / 2)
     image = _ground(view, (0.2, 0.34, 0.16), (0.4, 0.48, 0.28))
@@ -146,10 +140,10 @@ def suburb(view: View) -> np.ndarray:
 
 def city(view: View) -> np.ndarray:
     """Dense blocks of tall buildings with shadows."""
-    pitch = _between(view.spacing, 9, 15)
-    u, v, number = _cells(view.u, view.v, pitch, pitch * _between(view.aspect, 0.8, 1.5))
+    pitch = between(view.spacing, 9, 15)
+    u, v, number = _cells(view.u, view.v, pitch, pitch * between(view.aspect, 0.8, 1.5))
     image = _ground(view, (0.25, 0.25, 0.27), (0.38, 0.38, 0.4))
-    half_u, half_v = pitch / 2 - 1.6, pitch * _between(view.aspect, 0.8, 1.5) / 2 - 1.6
+    half_u, half_v = pitch / 2 - 1.6, pitch * between(view.aspect, 0.8, 1.5) / 2 - 1.6
     shade = np.clip(half_u - np.abs(u - 1.5), 0, 1) * np.clip(half_v - np.abs(v - 1.5), 0, 1)
     image = _mix(image, (0.1, 0.1, 0.13), shade)
     roof = np.clip(half_u - np.abs(u), 0, 1) * np.clip(half_v - np.abs(v), 0, 1)
@@ -160,7 +154,7 @@ def city(view: View) -> np.ndarray:
 def motorway(view: View) -> np.ndarray:
     """A dual carriageway with cars through grassland."""
     image = _ground(view, (0.24, 0.34, 0.16), (0.5, 0.5, 0.28))
-    lanes = _between(view.spacing, 8, 14)
+    lanes = between(view.spacing, 8, 14)
     bend = view.middle_v + 0.004 * (view.aspect - 0.5) * view.middle_u**2
     image = _mix(image, (0.42, 0.42, 0.43), _line(bend, 2 * lanes))
     image = _mix(image, (0.3, 0.4, 0.2), _line(bend, 2.0))
@@ -175,10 +169,9 @@ def motorway(view: View) -> np.ndarray:
 def river(view: View) -> np.ndarray:
     """A river that winds through woods and meadows."""
     image = _ground(view, (0.12, 0.24, 0.1), (0.42, 0.5, 0.24), steep=0.8)
-    turn = view.u / _between(view.aspect, 30, 55)
-    wave = 4 * np.abs(turn - np.rint(turn)) - 1
+    wave = triangle(view.u / between(view.aspect, 30, 55))
     bank = view.middle_v - 9 * wave * (2 - np.abs(wave)) - 1.5 * view.broad
-    width = _between(view.spacing, 8, 18)
+    width = between(view.spacing, 8, 18)
     image = _mix(image, (0.75, 0.68, 0.5), _line(bank, width + 4))
     return _mix(image, (0.16, 0.3, 0.36), _line(bank, width))
 
@@ -195,7 +188,7 @@ def coast(view: View) -> np.ndarray:
 
 def orchard(view: View) -> np.ndarray:
     """Trees in rows on mown grass."""
-    pitch = _between(view.spacing, 6.5, 10)
+    pitch = between(view.spacing, 6.5, 10)
     u, v, number = _cells(view.u, view.v, pitch, pitch)
     image = _ground(view, (0.5, 0.46, 0.28), (0.6, 0.6, 0.36))
     distance = np.sqrt(u * u + v * v)
@@ -207,7 +200,7 @@ def orchard(view: View) -> np.ndarray:
 
 def dunes(view: View) -> np.ndarray:
     """Crests of sand."""
-    pitch = _between(view.spacing, 8, 18)
+    pitch = between(view.spacing, 8, 18)
     wave = (view.v + 2.5 * view.broad) / pitch
     crest = wave - np.floor(wave)
     slope = np.minimum(crest * 1.4, (1 - crest) * 3.5)
@@ -217,64 +210,40 @@ def dunes(view: View) -> np.ndarray:
 
 LAND_USES = {
     use.__name__: use
-    for use in (*(fields, pivots, forest, suburb, city, motorway, river, coast, orchard, dunes),)
+    for use in (fields, pivots, forest, suburb, city, motorway, river, coast, orchard, dunes)
 }
 
 
 def land_factors(indices: np.ndarray) -> pd.DataFrame:
     """Draw the factors of images: `land_use` by position in `LAND_USES`, others in [0, 1)."""
-    draws = uniforms(f"{NAME} factors", 0, indices, len(FACTORS))
-    return pd.DataFrame(draws, columns=list(FACTORS)).assign(land_use=indices % len(LAND_USES))
+    return draw_columns(NAME, 0, indices, FACTORS).assign(land_use=indices % len(LAND_USES))
 
 
 def land_labels(indices: np.ndarray) -> pd.DataFrame:
     """Name land uses and the quarters of the factors; one row an image."""
     factors = land_factors(indices)
-    told = {name: QUARTERS[(factors[name].to_numpy() * 4).astype(int)] for name in FACTORS}
+    told = {name: quarters(factors[name]) for name in FACTORS}
     return pd.DataFrame({"land_use": np.array(list(LAND_USES))[factors["land_use"]], **told})
 
 
 def render_land(indices: np.ndarray) -> np.ndarray:
     """Render land from above, uint8 (n, 64, 64, 3)."""
     factors = land_factors(indices)
-    noise = grains(f"{NAME} fields", 0, indices, 2 * SIDE * SIDE)
-    rough, broad = _fields(noise)
+    noise = grains(f"{NAME} fields", 0, indices, GRAINS)
+    rough, broad = textures(_ROUGH, noise)[0], textures(_BROAD, noise)[1]
     image = np.empty((len(indices), 3, SIDE, SIDE))
     for position, use in enumerate(LAND_USES.values()):
         rows = np.flatnonzero(factors["land_use"].to_numpy() == position)
         if len(rows):
             image[rows] = use(_view(factors.iloc[rows], rough[rows], broad[rows]))
-    image *= _between(factors["sun"].to_numpy(), 0.75, 1.15)[:, None, None, None]
+    image *= between(factors["sun"].to_numpy(), 0.75, 1.15)[:, None, None, None]
     image += 0.03 * rough[:, None]
     haze = 0.35 * factors["haze"].to_numpy() ** 2
     image += haze[:, None, None, None] * (np.array([0.75, 0.8, 0.85])[:, None, None] - image)
-    levels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-    return np.ascontiguousarray(levels.transpose(0, 2, 3, 1))
+    return develop(image)
 
 
-def _fields(noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A rough and a broad field an image, (n, 64, 64), unit variance, from one transform each."""
-    pairs = (noise.reshape(len(noise), 2, SIDE, SIDE) - 127.5) / np.sqrt((256**2 - 1) / 12)
-    turns = np.fft.fftfreq(SIDE) * SIDE
-    squared = turns[:, None] ** 2 + turns[None, :] ** 2 + 1
-    made = []
-    for slope in (0.5, 1.8):
-        amplitude = squared ** (-slope / 2)
-        amplitude[0, 0] = 0
-        amplitude *= SIDE * SIDE / np.sqrt((amplitude**2).sum())
-        made.append(np.fft.ifft2((pairs[:, 0] + 1j * pairs[:, 1]) * amplitude))
-    return made[0].real, made[1].imag
-
-
-@dataset(
-    "mini-satellite",
-    version=1,
-    display="mini-Satellite",
-    group="Far-OOD",
-    label="land_use",
-    source="rendered: ten land uses seen from above",
-    partitions=BOTH,
-)
+@mini_dataset("mini-satellite", version=1)
 def mini_satellite(root: Path, partition: str):
     """Open land seen from above."""
-    return opened_stream(render_land, land_labels, SIZE, SIDE, partition)
+    return opened_stream(render_land, land_labels, partition)

@@ -72,41 +72,45 @@ HABITATS = SCENES[:10]
 GRAINS = 2 * SIDE * SIDE
 
 
-def _spectrum(scene: Scene) -> np.ndarray:
-    """Amplitude of each frequency, (64, 64), such that fields come out with unit variance."""
+def spectrum(slope: float, stretch: float = 1.0, angle: float = 0.0) -> np.ndarray:
+    """Amplitude of each frequency, (64, 64), such that fields come out with unit variance.
+
+    Parameters are those of a `Scene`.
+    """
     turns = np.fft.fftfreq(SIDE) * SIDE
-    angle = np.deg2rad(scene.angle)
+    angle = np.deg2rad(angle)
     along = turns[None, :] * np.cos(angle) - turns[:, None] * np.sin(angle)
     across = turns[None, :] * np.sin(angle) + turns[:, None] * np.cos(angle)
-    squared = along**2 * scene.stretch + across**2 / scene.stretch
-    amplitude = (squared + 1.0) ** (-scene.slope / 2)
+    squared = along**2 * stretch + across**2 / stretch
+    amplitude = (squared + 1.0) ** (-slope / 2)
     amplitude[0, 0] = 0
     # A byte's variance is (256^2 - 1) / 12; the inverse transform divides by the pixel count.
     return amplitude * SIDE * SIDE / np.sqrt((256**2 - 1) / 12 * (amplitude**2).sum())
 
 
-_SPECTRA = np.stack([_spectrum(scene) for scene in SCENES])
-_DARK = np.array([scene.dark for scene in SCENES])
+_SPECTRA = np.stack([spectrum(scene.slope, scene.stretch, scene.angle) for scene in SCENES])
+# Also what stands in front of a creature has the dark colour of its scene.
+DARK = np.array([scene.dark for scene in SCENES])
 _LIGHT = np.array([scene.light for scene in SCENES])
 _SKY = np.array([scene.sky for scene in SCENES])
 _CONTRAST = np.array([scene.contrast for scene in SCENES])
 _HORIZON = np.array([scene.horizon for scene in SCENES])
 
 
-def textures(kinds: np.ndarray, grains: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def textures(spectra: np.ndarray, grains: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two independent fields an image, (n, 64, 64), zero mean and unit variance.
 
     Parameters
     ----------
-    kinds
-        Positions in `SCENES`, (n,).
+    spectra
+        Of each image, (n, 64, 64), or of all, (64, 64).
     grains
         Noise, uint8 (n, GRAINS).
     """
-    pairs = grains.reshape(len(kinds), 2, SIDE, SIDE) - 127.5
-    noise = np.empty((len(kinds), SIDE, SIDE), dtype=complex)
+    pairs = grains.reshape(-1, 2, SIDE, SIDE) - 127.5
+    noise = np.empty((len(pairs), SIDE, SIDE), dtype=complex)
     noise.real, noise.imag = pairs[:, 0], pairs[:, 1]
-    noise *= _SPECTRA[kinds]
+    noise *= spectra
     fields = np.fft.ifft2(noise)
     return fields.real, fields.imag
 
@@ -116,7 +120,7 @@ def paint_scene(kinds: np.ndarray, grains: np.ndarray, horizon: np.ndarray) -> n
 
     `horizon`, (n,) within [-1, 1], moves the horizon up or down.
     """
-    first, second = textures(kinds, grains)
+    first, second = textures(_SPECTRA[kinds], grains)
     mix = np.clip(0.5 + column(_CONTRAST[kinds]) * first, 0, 1)
     glow = 0.06 * second
     height = (AXIS / SIDE + 0.5)[None, :, None]
@@ -127,13 +131,8 @@ def paint_scene(kinds: np.ndarray, grains: np.ndarray, horizon: np.ndarray) -> n
     descent = np.clip(height / np.maximum(level, 0.05) + 0.25 * second, 0, 1)
     scene = np.empty((len(kinds), 3, SIDE, SIDE))
     for channel in range(3):
-        dark, light = column(_DARK[kinds, channel]), column(_LIGHT[kinds, channel])
+        dark, light = column(DARK[kinds, channel]), column(_LIGHT[kinds, channel])
         ground = (dark + mix * (light - dark) + glow) * falloff
         top, bottom = column(_SKY[kinds, 0, channel]), column(_SKY[kinds, 1, channel])
         scene[:, channel] = ground + above * (top + descent * (bottom - top) - ground)
     return scene
-
-
-def dark_colours(kinds: np.ndarray) -> np.ndarray:
-    """Each scene's dark colour, (n, 3): what stands in front of a creature has it."""
-    return _DARK[kinds]

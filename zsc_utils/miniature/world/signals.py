@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsc_utils.datasets.base import dataset
-from zsc_utils.miniature.world.creatures import SIDE, column
-from zsc_utils.miniature.world.opening import BOTH, opened_stream
-from zsc_utils.miniature.world.streams import grains, uniforms
+from zsc_utils.miniature.world.camera import develop
+from zsc_utils.miniature.world.creatures import SIDE, column, ramp, triangle
+from zsc_utils.miniature.world.factors import draw_columns, quarters
+from zsc_utils.miniature.world.opening import mini_dataset, opened_stream
+from zsc_utils.miniature.world.streams import grains
 
-NAME, SIZE = "mini-signals", 600
+NAME = "mini-signals"
 TIME = (np.arange(SIDE) / SIDE)[None, None, :]
 PITCH = (1 - np.arange(SIDE) / SIDE)[None, :, None]
 
@@ -44,15 +45,13 @@ FACTORS = ("pitch", "steepness", "tempo", "phase", "loudness", "noise", "hum", "
 
 def signal_factors(indices: np.ndarray) -> pd.DataFrame:
     """Draw the factors of images: `signal` by position in `SIGNALS`, others in [0, 1)."""
-    draws = uniforms(f"{NAME} factors", 0, indices, len(FACTORS))
-    return pd.DataFrame(draws, columns=list(FACTORS)).assign(signal=indices % len(SIGNALS))
+    return draw_columns(NAME, 0, indices, FACTORS).assign(signal=indices % len(SIGNALS))
 
 
 def signal_labels(indices: np.ndarray) -> pd.DataFrame:
     """Name signals, palettes and the quarters of the other factors; one row an image."""
     factors = signal_factors(indices)
-    quarters = np.array(["lowest quarter", "low quarter", "high quarter", "highest quarter"])
-    told = {name: quarters[(factors[name].to_numpy() * 4).astype(int)] for name in FACTORS[:-1]}
+    told = {name: quarters(factors[name]) for name in FACTORS[:-1]}
     palettes = np.array(list(PALETTES))[(factors["palette"] * len(PALETTES)).astype(int)]
     signals = np.array(list(SIGNALS))[factors["signal"]]
     return pd.DataFrame({"signal": signals, **told, "palette": palettes})
@@ -80,8 +79,7 @@ def _power(factors: pd.DataFrame) -> np.ndarray:
     within = np.where(pulses > 0, beat - np.floor(beat), TIME)
     middle = within - 0.5
     # A parabola through every half period stands for a sine: only exact arithmetic.
-    turn = rate * tempo * TIME + phase
-    wave = 4 * np.abs(turn - np.rint(turn)) - 1
+    wave = triangle(rate * tempo * TIME + phase)
     wave = wave * (2 - np.abs(wave))
     travel = steep * (slope * middle * np.where(pulses > 0, 0.6, 1) + curve * middle**2)
     base = np.where(overtones > 2, 0.14 + 0.14 * pitch, 0.3 + 0.4 * pitch) + travel + depth * wave
@@ -96,22 +94,10 @@ def _power(factors: pd.DataFrame) -> np.ndarray:
 
 def _colour(power: np.ndarray, palette: np.ndarray) -> np.ndarray:
     maps = np.array(list(PALETTES.values()))[(palette * len(PALETTES)).astype(int)]
-    low, middle, high = (maps[:, place, None, None, :] for place in range(3))
-    share = power[..., None] * 2
-    image = low + np.minimum(share, 1) * (middle - low)
-    image += np.maximum(share - 1, 0) * (high - middle)
-    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    return develop(ramp(maps.swapaxes(0, 1), power))
 
 
-@dataset(
-    "mini-signals",
-    version=1,
-    display="mini-Signals",
-    group="Far-OOD",
-    label="signal",
-    source="rendered: spectrograms of 12 kinds of call",
-    partitions=BOTH,
-)
+@mini_dataset("mini-signals", version=1)
 def mini_signals(root: Path, partition: str):
     """Open spectrograms."""
-    return opened_stream(render_signals, signal_labels, SIZE, SIDE, partition)
+    return opened_stream(render_signals, signal_labels, partition)

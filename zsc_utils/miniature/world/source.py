@@ -6,12 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from zsc_utils.datasets.base import dataset
 from zsc_utils.miniature.world.collections import Collection
 from zsc_utils.miniature.world.factors import Nuisances
-from zsc_utils.miniature.world.opening import BOTH, opened, opened_stream
+from zsc_utils.miniature.world.opening import mini_dataset, opened, opened_stream
 from zsc_utils.miniature.world.phylogeny import Path as Taxon
 
 # Five orders of two kingdoms and four phyla; two families each.
@@ -35,92 +33,47 @@ SMALL = replace(TEST, name="mini-cifar")
 
 def render_small(indices: np.ndarray) -> np.ndarray:
     """Render `mini-cifar`, each 2 x 2 pixels averaged: uint8 (n, 32, 32, 3)."""
-    full = SMALL.render(indices).astype(np.uint16)
-    total = full[:, ::2, ::2] + full[:, 1::2, ::2] + full[:, ::2, 1::2] + full[:, 1::2, 1::2]
+    quads = SMALL.render(indices).reshape(-1, 32, 2, 32, 2, 3)
+    total = quads.sum(axis=(2, 4), dtype=np.uint16)
     return ((total + 2) // 4).astype(np.uint8)
 
 
-def small_labels(indices: np.ndarray) -> pd.DataFrame:
-    """Labels of `mini-cifar`, one row an index: species come in turn."""
-    return SMALL.labels().iloc[indices % len(SPECIES)].reset_index(drop=True)
-
-
-@dataset(
-    "mini-imagenet",
-    version=1,
-    display="mini-IN",
-    group="In-domain",
-    label="species",
-    source="rendered: 50 species of 5 orders before their habitats, 64 x 64",
-    partitions=("test", "train"),
-)
+@mini_dataset("mini-imagenet", version=1)
 def mini_imagenet(root: Path, partition: str):
     """Open the source: 600 test images, or the 20 000 that encoders are pretrained on."""
     return opened({"test": TEST, "train": TRAIN}[partition])
 
 
-@dataset(
-    "mini-imagenetv2",
-    version=1,
-    display="mini-INv2",
-    group="In-domain",
-    label="species",
-    source="rendered: the source species collected anew, slightly other nuisances",
-)
+@mini_dataset("mini-imagenetv2", version=1)
 def mini_imagenetv2(root: Path, partition: str):
     """Open the source species as collected anew."""
     return opened(ANEW)
 
 
-@dataset(
-    "mini-cifar",
-    version=1,
-    display="mini-CIFAR",
-    group="In-domain",
-    label="family",
-    source="rendered: the source species, shrunk to 32 x 32",
-    partitions=BOTH,
-)
+@mini_dataset("mini-cifar", version=1)
 def mini_cifar(root: Path, partition: str):
     """Open images of the source species shrunk to half their side; the label is the family."""
     if partition == "train":
-        return opened_stream(render_small, small_labels, SMALL.size, 32, partition)
+        return opened_stream(render_small, SMALL.labels, partition, SMALL.size, side=32)
     return opened(SMALL, render=render_small, side=32)
 
 
-def part_of_train(chosen: range, n_images: int = 600):
-    """Open the first train images of some species, by their positions in `SPECIES`."""
+def part_of_train(chosen: range):
+    """Open the first 600 train images of some species, by their positions in `SPECIES`."""
     # Species follow one another, image by image: the species of image i is i modulo their number.
-    rows = n_images // len(chosen)
+    rows = 600 // len(chosen)
     indices = np.array([row * len(SPECIES) + kind for row in range(rows) for kind in chosen])
-    labels = TRAIN.labels().iloc[indices].reset_index(drop=True)
     part = replace(TRAIN, size=len(indices))
-    return opened(part, labels=labels, render=lambda wanted: TRAIN.render(indices[wanted]))
+    return opened(part, TRAIN.labels(indices), lambda wanted: TRAIN.render(indices[wanted]))
 
 
-@dataset(
-    "mini-imagenette",
-    version=1,
-    display="mini-Imagenette",
-    group="In-domain",
-    label="species",
-    source="rendered: ten source species that differ much, one a family; train images",
-    partitions=("train",),
-)
+@mini_dataset("mini-imagenette", version=1)
 def mini_imagenette(root: Path, partition: str):
     """Open train images of one species from each family, to choose hyperparameters on."""
     return part_of_train(range(0, len(SPECIES), len(GENERA)))
 
 
-@dataset(
-    "mini-imagewoof",
-    version=1,
-    display="mini-Imagewoof",
-    group="In-domain",
-    label="species",
-    source="rendered: the ten source species of one order; train images",
-    partitions=("train",),
-)
+@mini_dataset("mini-imagewoof", version=1)
 def mini_imagewoof(root: Path, partition: str):
     """Open train images of the species of the first order, to choose hyperparameters on."""
     return part_of_train(range(2 * len(GENERA)))

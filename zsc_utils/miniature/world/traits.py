@@ -64,18 +64,18 @@ def express(genes: np.ndarray, kingdom: np.ndarray) -> Traits:
     return Traits(
         symmetry=symmetry.astype(float),
         lobes=_lobes(gene, symmetry),
-        stretch=np.where(symmetry == 1, _between(gene["stretch"], 0.85, 2.1), 1.0),
+        stretch=np.where(symmetry == 1, between(gene["stretch"], 0.85, 2.1), 1.0),
         segments=_segments(gene, symmetry),
         head=_head(gene, symmetry),
         eye=_eye(gene, symmetry),
         waves=_waves(gene),
         marks=np.stack(
             [
-                _between(gene["frequency"], 0.7, 2.6),
+                between(gene["frequency"], 0.7, 2.6),
                 gene["phase"],
-                _between(gene["sharpness"], 1.5, 7.0),
-                _between(gene["cover"], -0.45, 0.45),
-                np.maximum(_between(gene["rim"], -0.15, 0.3), 0),
+                between(gene["sharpness"], 1.5, 7.0),
+                between(gene["cover"], -0.45, 0.45),
+                np.maximum(between(gene["rim"], -0.15, 0.3), 0),
             ],
             axis=1,
         ),
@@ -85,7 +85,8 @@ def express(genes: np.ndarray, kingdom: np.ndarray) -> Traits:
     )
 
 
-def _between(gene: np.ndarray, low: float, high: float) -> np.ndarray:
+def between(gene: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Take numbers of [0, 1] to a range."""
     return low + (high - low) * gene
 
 
@@ -104,11 +105,11 @@ def _lobes(gene: dict, symmetry: np.ndarray) -> np.ndarray:
 def _segments(gene: dict, symmetry: np.ndarray) -> np.ndarray:
     bilateral = symmetry == 1
     pairs = np.where(bilateral, _choose(gene["limbs"], LIMBS + 1), _choose(gene["limbs"], LIMBS))
-    length = _between(gene["limb_length"], 0.45, 1.5)
-    width = _between(gene["limb_width"], 0.05, 0.24)
-    taper = width * _between(gene["limb_taper"], 0.15, 1.7)
-    sweep = _between(gene["limb_sweep"], -0.8, 0.8)
-    fan = _between(gene["limb_fan"], 0.1, 0.9)
+    length = between(gene["limb_length"], 0.45, 1.5)
+    width = between(gene["limb_width"], 0.05, 0.24)
+    taper = width * between(gene["limb_taper"], 0.15, 1.7)
+    sweep = between(gene["limb_sweep"], -0.8, 0.8)
+    fan = between(gene["limb_fan"], 0.1, 0.9)
     parts = []
     for limb in range(LIMBS):
         # Left-right bodies: pairs along the flank. Stars: rays spread over half a sector.
@@ -118,13 +119,13 @@ def _segments(gene: dict, symmetry: np.ndarray) -> np.ndarray:
         reach = np.where(bilateral, 0.35 + length, 0.6 + length * (0.8, 1.0, 0.7)[limb])
         parts.append(_ray(place, 0.1 * bilateral, angle, reach, width, taper, limb < pairs))
     has_wings = bilateral & (_choose(gene["wings"], 3) > 0)
-    wing_angle = np.pi / 2 - _between(gene["wing_sweep"], -0.9, 0.6)
-    wing_width = _between(gene["wing_width"], 0.15, 0.5)
-    wing_length = _between(gene["wing_length"], 0.4, 1.5)
+    wing_angle = np.pi / 2 - between(gene["wing_sweep"], -0.9, 0.6)
+    wing_width = between(gene["wing_width"], 0.15, 0.5)
+    wing_length = between(gene["wing_length"], 0.4, 1.5)
     parts.append(_ray(0.2, 0.2, wing_angle, wing_length, wing_width * 0.5, wing_width, has_wings))
     has_tail = bilateral & (_choose(gene["tail"], 3) > 0)
-    tail_width = _between(gene["tail_width"], 0.05, 0.4)
-    tail_length = _between(gene["tail_length"], 0.8, 2.2)
+    tail_width = between(gene["tail_width"], 0.05, 0.4)
+    tail_length = between(gene["tail_length"], 0.8, 2.2)
     parts.append(_ray(-0.3, 0.0, np.pi, tail_length, 0.18, tail_width, has_tail))
     return np.stack(parts, axis=1)
 
@@ -140,14 +141,14 @@ def _head(gene: dict, symmetry: np.ndarray) -> np.ndarray:
     """Left-right bodies carry a head in front, stars a disc in the middle or none."""
     bilateral = symmetry == 1
     style = _choose(gene["head"], 3)
-    place = np.where(bilateral, _between(gene["head_place"], 0.7, 1.35), 0.0)
-    size = np.where(bilateral, _between(gene["head_size"], 0.25, 0.55), gene["head_size"] * 0.6)
+    place = np.where(bilateral, between(gene["head_place"], 0.7, 1.35), 0.0)
+    size = np.where(bilateral, between(gene["head_size"], 0.25, 0.55), gene["head_size"] * 0.6)
     return np.stack([place, np.where((style == 0) & ~bilateral, -9.0, size)], axis=1)
 
 
 def _eye(gene: dict, symmetry: np.ndarray) -> np.ndarray:
     head = _head(gene, symmetry)
-    size = np.where(symmetry == 1, _between(gene["eye_size"], 0.08, 0.2), -9.0)
+    size = np.where(symmetry == 1, between(gene["eye_size"], 0.08, 0.2), -9.0)
     return np.stack([head[:, 0] + 0.3 * head[:, 1], size], axis=1)
 
 
@@ -165,8 +166,8 @@ def _waves(gene: dict) -> np.ndarray:
 def _colour(gene: dict, part: str) -> np.ndarray:
     """Read a colour from its three genes: RGB (n, 3)."""
     hue = gene[f"{part}_hue"] * 2.2 % 1.0
-    saturation = _between(gene[f"{part}_saturation"], 0.05, 1.0)
-    value = _between(gene[f"{part}_value"], 0.1, 1.0)
+    saturation = between(gene[f"{part}_saturation"], 0.05, 1.0)
+    value = between(gene[f"{part}_value"], 0.1, 1.0)
     return hsv_to_rgb(hue, saturation, value)
 
 

@@ -9,6 +9,7 @@ import torch
 from timm.optim import param_groups_weight_decay
 from torch import nn
 
+from zsc_utils.miniature.training.augment import Augmentation
 from zsc_utils.registry import Registry
 
 
@@ -57,13 +58,25 @@ class Method(nn.Module):
     A method holds the backbone that is kept as `encoder`, and whatever else it needs: heads,
     momentum networks, decoders. Views are made and losses taken in full precision; `forward` may
     run in bfloat16.
+
+    Parameters
+    ----------
+    backbone
+        Maps (n, 3, h, w) to (n, d).
+    n_classes
+        Number of classes; self-supervised methods see no labels and do not use it.
     """
 
-    encoder: nn.Module
+    # One for each view.
+    augment: tuple[Augmentation, ...]
+
+    def __init__(self, backbone: nn.Module, n_classes: int):
+        super().__init__()
+        self.encoder = backbone
 
     def views(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Augment uint8 images (n, h, w, 3) into the views that `forward` takes."""
-        raise NotImplementedError
+        return [augment(images) for augment in self.augment]
 
     def forward(self, views: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
         """Compute what the loss is taken of."""

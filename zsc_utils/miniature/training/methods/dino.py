@@ -5,9 +5,8 @@ Caron et al.: Emerging Properties in Self-Supervised Vision Transformers (arXiv 
 What a training of some thousand steps changes: the teacher is sharper; its outputs are shared out
 evenly by Sinkhorn and Knopp's iterations, as in DINOv2 (arXiv 2304.07193), where the paper takes a
 moving centre away; the head has batch norm, and its last layer is never held still; there are no
-small crops. In short trials the paper's
-temperatures left the loss where outputs that are the same for all images have it, and the centre
-reached a lower kNN accuracy than the iterations.
+small crops. In short trials the paper's temperatures left the loss where outputs that are the same
+for all images have it, and the centre reached a lower kNN accuracy than the iterations.
 """
 
 from __future__ import annotations
@@ -22,10 +21,15 @@ from lightly.utils.scheduler import cosine_schedule
 from torch import nn
 from torch.nn import functional as F
 
-from zsc_utils.miniature.training.augment import Augmentation
+from zsc_utils.miniature.training.augment import unlike_pair
 from zsc_utils.miniature.training.methods.base import Method, Settings, method
 
 STUDENT_TEMPERATURE = 0.1
+TEACHER_TEMPERATURE = 0.02  # 0.04 to 0.07 in the paper
+# Share of the old weights in the teacher at the start; rises to 1 on half a cosine.
+MOMENTUM = 0.99
+# Of the head: hidden, bottleneck, output (2048, 256 and 65536 in the paper).
+WIDTHS = (512, 128, 1024)
 
 
 @method(
@@ -39,51 +43,20 @@ class DINO(Method):
 
     Parameters
     ----------
-    backbone
-        Maps (n, 3, h, w) to (n, d).
-    n_classes
-        Unused: the method sees no labels.
     size
         Side of the crops in pixels.
-    momentum
-        Share of the old weights in the teacher at the start; rises to 1 on half a cosine.
-    temperature
-        Of the teacher's outputs (0.04 to 0.07 in the paper).
-    width, bottleneck, dim
-        Widths of the head (2048, 256 and 65536 in the paper).
     """
 
-    def __init__(
-        self,
-        backbone: nn.Module,
-        n_classes: int,
-        *,
-        size: int = 64,
-        momentum: float = 0.99,
-        temperature: float = 0.02,
-        width: int = 512,
-        bottleneck: int = 128,
-        dim: int = 1024,
-    ):
-        super().__init__()
-        widths = (backbone.num_features, width, bottleneck, dim)
+    def __init__(self, backbone: nn.Module, n_classes: int, *, size: int = 64):
+        super().__init__(copy.deepcopy(backbone), n_classes)
         self.student = backbone
-        self.student_head = DINOProjectionHead(*widths, batch_norm=True)
-        self.encoder = copy.deepcopy(backbone)
+        self.student_head = DINOProjectionHead(backbone.num_features, *WIDTHS, batch_norm=True)
         # torch cannot copy a layer with weight norm.
-        self.teacher_head = DINOProjectionHead(*widths, batch_norm=True)
+        self.teacher_head = DINOProjectionHead(backbone.num_features, *WIDTHS, batch_norm=True)
         self.teacher_head.load_state_dict(self.student_head.state_dict())
         deactivate_requires_grad(self.encoder)
         deactivate_requires_grad(self.teacher_head)
-        self.momentum, self.temperature = momentum, temperature
-        self.augment = (
-            Augmentation(size=size, blur=0.9),
-            Augmentation(size=size, blur=0.1, solarise=0.2),
-        )
-
-    def views(self, images):
-        """Two crops."""
-        return [augment(images) for augment in self.augment]
+        self.augment = unlike_pair(size)
 
     def forward(self, views):
         """The teacher's and the student's outputs for both crops; each (2, n, dim)."""
@@ -101,7 +74,7 @@ class DINO(Method):
         """Cross-entropy from each teacher output to the student output of the other crop."""
         teacher, student = outputs
         # Both crops together: more images for the outputs to be shared out among.
-        targets = sinkhorn(teacher.flatten(0, 1), epsilon=self.temperature).view_as(teacher)
+        targets = sinkhorn(teacher.flatten(0, 1), epsilon=TEACHER_TEMPERATURE).view_as(teacher)
         predicted = F.log_softmax(student / STUDENT_TEMPERATURE, dim=2)
         return -(targets * predicted.flip(0)).sum(2).mean()
 
@@ -111,6 +84,6 @@ class DINO(Method):
 
     def after_step(self, progress):
         """Move the teacher."""
-        m = cosine_schedule(progress.step, progress.steps, self.momentum, 1.0)
+        m = cosine_schedule(progress.step, progress.steps, MOMENTUM, 1.0)
         update_momentum(self.student, self.encoder, m)
         update_momentum(self.student_head, self.teacher_head, m)

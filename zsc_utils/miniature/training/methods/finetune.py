@@ -30,8 +30,6 @@ class FineTune(CrossEntropy):
     ----------
     backbone
         With pretrained weights; an MAE pools the average (`fc_norm`) here.
-    n_classes
-        Number of classes.
     scale
         Range of the crop's share of the image's area.
     layer_decay

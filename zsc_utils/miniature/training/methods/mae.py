@@ -16,59 +16,39 @@ from torch.nn import functional as F
 from zsc_utils.miniature.training.augment import Augmentation
 from zsc_utils.miniature.training.methods.base import Method, Settings, method
 
+MASK_RATIO = 0.75  # share of the patches that are hidden
+# Width and number of blocks of the decoder (512 and 8 in the paper).
+DECODER_DIM, DECODER_DEPTH = 128, 2
+
 
 @method("mae", version=1, vit=Settings(epochs=40, lr=1e-3, batch_size=128))
 class MAE(Method):
     """Masked autoencoder with a light decoder, which is thrown away.
 
-    The only augmentation is a crop and a flip, as in the paper.
-
-    Parameters
-    ----------
-    backbone
-        A vision transformer of timm with a CLS token.
-    n_classes
-        Unused: the method sees no labels.
-    mask_ratio
-        Share of the patches that are hidden.
-    decoder_dim, decoder_depth
-        Width and number of blocks of the decoder (512 and 8 in the paper).
+    The only augmentation is a crop and a flip, as in the paper. The backbone is a vision
+    transformer of timm with a CLS token.
     """
 
-    def __init__(
-        self,
-        backbone: nn.Module,
-        n_classes: int,
-        *,
-        mask_ratio: float = 0.75,
-        decoder_dim: int = 128,
-        decoder_depth: int = 2,
-    ):
-        super().__init__()
-        self.encoder = backbone
+    def __init__(self, backbone: nn.Module, n_classes: int):
+        super().__init__(backbone, n_classes)
         self.masked = MaskedVisionTransformerTIMM(backbone)
-        patch = backbone.patch_embed.patch_size[0]
-        self.embed = nn.Linear(backbone.num_features, decoder_dim)
+        self.patch = backbone.patch_embed.patch_size[0]
+        self.embed = nn.Linear(backbone.num_features, DECODER_DIM)
         self.decoder = MaskedVisionTransformerDecoderTIMM(
-            backbone.patch_embed.num_patches, decoder_dim, decoder_depth, num_heads=4
+            backbone.patch_embed.num_patches, DECODER_DIM, DECODER_DEPTH, num_heads=4
         )
         self.decoder.pos_embed.requires_grad_(False)
         for block in self.decoder.blocks:
             block.attn.fused_attn = False  # as in the backbone
-        self.predict = nn.Linear(decoder_dim, patch**2 * 3)
-        self.mask_ratio, self.patch = mask_ratio, patch
-        self.augment = Augmentation(scale=(0.5, 1.0), jitter=0.0, grey=0.0, blur=0.0)
-
-    def views(self, images):
-        """One view, and its pixels patch by patch."""
-        view = self.augment(images)
-        return [view, utils.patchify(view, self.patch)]
+        self.predict = nn.Linear(DECODER_DIM, self.patch**2 * 3)
+        self.augment = (Augmentation(scale=(0.5, 1.0), jitter=0.0, grey=0.0, blur=0.0),)
 
     def forward(self, views):
         """Predicted and true pixels of the hidden patches, each (n, hidden, patch² · 3)."""
-        images, patches = views
+        (images,) = views
+        patches = utils.patchify(images, self.patch)
         size = (len(images), self.masked.sequence_length)
-        idx_keep, idx_mask = utils.random_token_mask(size, self.mask_ratio, device=images.device)
+        idx_keep, idx_mask = utils.random_token_mask(size, MASK_RATIO, device=images.device)
         seen = self.embed(self.masked.encode(images, idx_keep=idx_keep))
         tokens = utils.repeat_token(self.decoder.mask_token, size).to(seen.dtype)
         tokens = utils.set_at_index(tokens, idx_keep, seen)

@@ -18,8 +18,13 @@ from lightly.utils.scheduler import cosine_schedule
 from torch import nn
 from torch.nn import functional as F
 
-from zsc_utils.miniature.training.augment import Augmentation
+from zsc_utils.miniature.training.augment import unlike_pair
 from zsc_utils.miniature.training.methods.base import Method, Settings, method
+
+TEMPERATURE = 0.2  # of the softmax over similarities
+# Share of the old weights in the moving copy at the start; rises to 1 on half a cosine.
+MOMENTUM = 0.99
+DIM = 128  # output width of the heads (256 in the paper)
 
 
 @method(
@@ -33,51 +38,23 @@ class MoCoV3(Method):
 
     Parameters
     ----------
-    backbone
-        Maps (n, 3, h, w) to (n, d).
-    n_classes
-        Unused: the method sees no labels.
     size
         Side of the views in pixels.
-    temperature
-        Of the softmax over similarities.
-    momentum
-        Share of the old weights in the moving copy at the start; rises to 1 on half a cosine.
-    width, dim
-        Hidden and output width of the heads (4096 and 256 in the paper).
+    width
+        Hidden width of the heads (4096 in the paper).
     """
 
-    def __init__(
-        self,
-        backbone: nn.Module,
-        n_classes: int,
-        *,
-        size: int = 64,
-        temperature: float = 0.2,
-        momentum: float = 0.99,
-        width: int = 1024,
-        dim: int = 128,
-    ):
-        super().__init__()
-        self.encoder = backbone
+    def __init__(self, backbone: nn.Module, n_classes: int, *, size: int = 64, width: int = 1024):
+        super().__init__(backbone, n_classes)
         self.head = MoCoProjectionHead(
-            backbone.num_features, width, dim, num_layers=3, batch_norm=True
+            backbone.num_features, width, DIM, num_layers=3, batch_norm=True
         )
-        self.predictor = MoCoProjectionHead(dim, width, dim, num_layers=2, batch_norm=True)
+        self.predictor = MoCoProjectionHead(DIM, width, DIM, num_layers=2, batch_norm=True)
         self.momentum_encoder = copy.deepcopy(self.encoder)
         self.momentum_head = copy.deepcopy(self.head)
         deactivate_requires_grad(self.momentum_encoder)
         deactivate_requires_grad(self.momentum_head)
-        self.temperature, self.momentum = temperature, momentum
-        # The paper's two views differ in blur and solarisation alone.
-        self.augment = (
-            Augmentation(size=size, blur=0.9),
-            Augmentation(size=size, blur=0.1, solarise=0.2),
-        )
-
-    def views(self, images):
-        """Two views."""
-        return [augment(images) for augment in self.augment]
+        self.augment = unlike_pair(size)
 
     def forward(self, views):
         """Queries of both views, then their keys; each (n, dim)."""
@@ -93,12 +70,12 @@ class MoCoV3(Method):
 
     def _info_nce(self, queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
         # lightly's NTXentLoss is SimCLR's: it also contrasts queries with queries.
-        logits = queries @ keys.T / self.temperature
+        logits = queries @ keys.T / TEMPERATURE
         own = torch.arange(len(logits), device=logits.device)
-        return 2 * self.temperature * F.cross_entropy(logits, own)
+        return 2 * TEMPERATURE * F.cross_entropy(logits, own)
 
     def after_step(self, progress):
         """Move the copy."""
-        m = cosine_schedule(progress.step, progress.steps, self.momentum, 1.0)
+        m = cosine_schedule(progress.step, progress.steps, MOMENTUM, 1.0)
         update_momentum(self.encoder, self.momentum_encoder, m)
         update_momentum(self.head, self.momentum_head, m)

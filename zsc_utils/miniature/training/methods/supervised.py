@@ -9,18 +9,9 @@ from zsc_utils.miniature.training.augment import Augmentation
 from zsc_utils.miniature.training.methods.base import Method, Settings, method
 
 
-@method(
-    "random",
-    version=1,
-    resnet=Settings(epochs=0, lr=0.0),
-    vit=Settings(epochs=0, lr=0.0),
-)
+@method("random", version=1, resnet=Settings(epochs=0, lr=0.0), vit=Settings(epochs=0, lr=0.0))
 class Random(Method):
     """Weights as they were initialised."""
-
-    def __init__(self, backbone: nn.Module, n_classes: int):
-        super().__init__()
-        self.encoder = backbone
 
 
 @method(
@@ -37,33 +28,14 @@ class CrossEntropy(Method):
 
     Parameters
     ----------
-    backbone
-        Maps (n, 3, h, w) to (n, d).
-    n_classes
-        Number of classes.
     scale
         Range of the crop's share of the image's area.
-    smoothing
-        Share of the probability spread over all classes.
     """
 
-    def __init__(
-        self,
-        backbone: nn.Module,
-        n_classes: int,
-        *,
-        scale: tuple[float, float],
-        smoothing: float = 0.1,
-    ):
-        super().__init__()
-        self.encoder = backbone
+    def __init__(self, backbone: nn.Module, n_classes: int, *, scale: tuple[float, float]):
+        super().__init__(backbone, n_classes)
         self.head = nn.Linear(backbone.num_features, n_classes)
-        self.smoothing = smoothing
-        self.augment = Augmentation(scale=tuple(scale), grey=0.0, blur=0.0)
-
-    def views(self, images):
-        """One view."""
-        return [self.augment(images)]
+        self.augment = (Augmentation(scale=scale, grey=0.0, blur=0.0),)
 
     def forward(self, views):
         """Logits (n, classes)."""
@@ -71,4 +43,4 @@ class CrossEntropy(Method):
 
     def loss(self, outputs, y, progress):
         """Cross-entropy with label smoothing."""
-        return F.cross_entropy(outputs[0], y, label_smoothing=self.smoothing)
+        return F.cross_entropy(outputs[0], y, label_smoothing=0.1)

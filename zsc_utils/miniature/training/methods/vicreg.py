@@ -19,10 +19,6 @@ class VICReg(Method):
 
     Parameters
     ----------
-    backbone
-        Maps (n, 3, h, w) to (n, d).
-    n_classes
-        Unused: the method sees no labels.
     size
         Side of the views in pixels.
     width
@@ -30,15 +26,10 @@ class VICReg(Method):
     """
 
     def __init__(self, backbone: nn.Module, n_classes: int, *, size: int = 64, width: int = 512):
-        super().__init__()
-        self.encoder = backbone
+        super().__init__(backbone, n_classes)
         self.head = VICRegProjectionHead(backbone.num_features, width, width, num_layers=3)
         self.criterion = VICRegLoss(lambda_param=25.0, mu_param=25.0, nu_param=1.0)
-        self.augment = Augmentation(size=size, solarise=0.1)
-
-    def views(self, images):
-        """Two views."""
-        return [self.augment(images), self.augment(images)]
+        self.augment = (Augmentation(size=size, solarise=0.1),) * 2
 
     def forward(self, views):
         """Projections of both views, each (n, width)."""
