@@ -344,7 +344,7 @@ def test_sweep_dry_run_and_status(zsc, tmp_path):
 
 def test_what_does_not_fit_is_said_before_and_after(zsc, monkeypatch):
     monkeypatch.setattr("zsc_utils.sweep.costs.memory_available", lambda: 1000)
-    for room in ("run", "results"):
+    for room in ("run", "results", "forecast"):
         monkeypatch.setattr(f"zsc_utils.sweep.{room}.memory_available", lambda: 1000)
     narrow = ("--encoders", "raw_pixels", "--datasets", "digits", "--clusterers", "kmeans,hdbscan")
     for option, said in ((("--dry-run",), "would"), ((), "will")):

@@ -8,11 +8,10 @@ from made_up import rows
 from PIL import Image
 
 from zsc_utils.study import clusterers, samples
-from zsc_utils.sweep.cells import plan, results_folder
+from zsc_utils.sweep.cells import Cell, plan, results_folder, write_result
 from zsc_utils.sweep.profile import load_profile
 from zsc_utils.sweep.results import results
 from zsc_utils.sweep.run import embed_jobs
-from zsc_utils.sweep.store import Cell, write_result
 
 KINDS = ("kmeans", "ac_without_c", "hdbscan")
 DISPLAY = dict(zip(KINDS, ("K-means", "AC w/o C", "HDBSCAN"), strict=True))

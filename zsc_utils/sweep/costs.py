@@ -276,3 +276,8 @@ def lack_of_memory(needed: float, available: float) -> str:
     if needed <= available:
         return ""
     return f"needs about {in_words(needed)} of memory; {in_words(available)} are there"
+
+
+def cell_lacks(recipe: Recipe, size: Size, available: float) -> str:
+    """Say that memory does not suffice for a cell; empty where it does."""
+    return lack_of_memory(peak_bytes(recipe, size), available)

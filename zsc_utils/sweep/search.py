@@ -43,9 +43,9 @@ from zsc_utils.sweep.costs import (
     memory_available,
     reduction_cost,
 )
-from zsc_utils.sweep.evaluate import attempt
+from zsc_utils.sweep.evaluate import attempt, one_thread
 from zsc_utils.sweep.profile import Profile
-from zsc_utils.sweep.run import fetch_what_is_published, one_thread
+from zsc_utils.sweep.run import fetch_what_is_published
 from zsc_utils.sweep.workers import in_processes
 
 log = logging.getLogger(__name__)
