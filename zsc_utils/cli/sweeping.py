@@ -115,8 +115,7 @@ def say_counts(table: pd.DataFrame) -> None:
         typer.echo(
             f"AMI is undefined in {undefined} of them, for the reasons that zsc status names"
         )
-    skipped = table.drop_duplicates(["dataset", "encoder"])["n_skipped"].max()
-    if skipped:
+    if skipped := table["n_skipped"].max():
         typer.echo(f"unreadable images left out: {skipped} of a dataset at most")
 
 

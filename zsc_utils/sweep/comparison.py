@@ -285,10 +285,9 @@ def compute_missing(
         )
         for job, setting, file in left
     ]
-    bar = tqdm(total=len(calls), desc="reduce", unit="embedding", disable=not progress or not calls)
-    with bar:
-        for _ in in_processes(calls, jobs) if calls else ():
-            bar.update()
+    done = in_processes(calls, jobs) if calls else ()
+    for _ in tqdm(done, "reduce", len(calls), unit="embedding", disable=not progress or not calls):
+        pass
 
 
 def with_facts(job: Job, rows: pd.DataFrame) -> pd.DataFrame:

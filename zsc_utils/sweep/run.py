@@ -120,7 +120,8 @@ def sweep(
         if fresh:
             check_code()
             forget(planned, build)
-        left, lacking = missing(planned, build, memory, retry_failed), {}
+        left = missing(planned, build, memory, retry_failed)
+        lacking = {}
         if left:
             check_code()
             warn_of_older(planned, build)
