@@ -127,7 +127,10 @@ def test_clusterers_that_need_more_memory_than_there_is_are_passed_over(
     np.savez(path, embeddings=blobs[0], y_true=blobs[1])
     command = ("cluster-embeddings", path, "--recipe", "xent_resnet50", "--clusterers", "kmeans")
     monkeypatch.setattr("zsc_utils.sweep.costs.memory_available", lambda: 1e6)
+    begun = []
+    monkeypatch.setattr("zsc_utils.sweep.evaluate.in_processes", lambda *call: begun.append(call))
     code, _, _ = zsc(*command, "--out", csv)
+    assert not begun
     (row,) = pd.read_csv(csv).to_dict("records")
     assert code == 0 and row["status"] == "skipped" and "MB are there" in row["reason"]
 

@@ -325,7 +325,10 @@ def evaluate_side_by_side(
             yield cell, row
         else:
             left.append((cell, recipe))
-    most = max((peak_bytes(recipe, size) for _, recipe in left), default=1)
+    # Not even the silhouettes' UMAP is made where nothing fits.
+    if not left:
+        return
+    most = max(peak_bytes(recipe, size) for _, recipe in left)
     jobs = max(1, min(jobs, int(memory // most)))
     with tempfile.TemporaryDirectory(prefix="zsc-") as folder:
         memo = ArrayFolder(folder)
