@@ -206,12 +206,6 @@ def embedding_step(backbone: str) -> str:
     return f"embed {backbone}"
 
 
-def seconds_per_image(backbone: str) -> float | None:
-    """Seconds of one core that a backbone takes for an image; None where it was not measured."""
-    rows = speeds()[speeds()["step"] == embedding_step(backbone)]
-    return None if rows.empty else float((rows["seconds"] / rows["n"]).iloc[-1])
-
-
 def dimensions(backbone: str) -> int:
     """Dimensions of a backbone's embeddings; the most of any, where it was not measured."""
     rows = speeds()[speeds()["step"] == embedding_step(backbone)]

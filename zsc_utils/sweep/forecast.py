@@ -23,13 +23,14 @@ from zsc_utils.sweep.costs import (
     FLOAT_BYTES,
     Cost,
     clusterer_cost,
+    embedding_step,
     held_bytes,
     in_words,
     memory_available,
     peak_bytes,
     reduction_cost,
-    seconds_per_image,
     silhouettes_cost,
+    speeds,
     start_cost,
 )
 from zsc_utils.sweep.results import results
@@ -179,6 +180,12 @@ def written_embeddings(jobs: list[Job]) -> str:
     known = minutes(seconds) if len(unknown) < len(jobs) else ""
     names = f"unknown for {', '.join(dict.fromkeys(unknown))}" if unknown else ""
     return f"embeddings, on one CPU core: {'; '.join(filter(None, [known, names]))}"
+
+
+def seconds_per_image(backbone: str) -> float | None:
+    """Seconds of one core that a backbone takes for an image; None where it was not measured."""
+    rows = speeds()[speeds()["step"] == embedding_step(backbone)]
+    return None if rows.empty else float((rows["seconds"] / rows["n"]).iloc[-1])
 
 
 def minutes(seconds: float) -> str:
