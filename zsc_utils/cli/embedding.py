@@ -181,8 +181,8 @@ def cluster_embeddings(
         *(X, labels, cells),
         jobs=jobs or cpu_count(),
         memory=memory_available(),
-        told=n_classes,
-        nearest=nearest_recipe,
+        n_classes=n_classes,
+        nearest_recipe=nearest_recipe,
     )
     bar = tqdm(found, "cluster", len(cells), unit="clusterer", leave=False)
     rows = dict.fromkeys(cells) | dict(bar)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -113,17 +114,15 @@ def compare_one(
 ) -> pd.DataFrame:
     """Compare reductions on one embedding: one row for each reduction, clusterer and seed."""
     rows = []
-    for seed in setting.seeds:
+    for seed, reduction, name in product(setting.seeds, setting.reductions, setting.clusterers):
         task = Task(len(X), truth.nunique(), min_cluster_size, seed)
-        for reduction in setting.reductions:
-            for name in setting.clusterers:
-                place = {
-                    "clusterer": name,
-                    "reduction": reduction.method,
-                    "n_components": reduction.n_components,
-                    "seed": seed,
-                }
-                rows.append(place | score(X, truth, reduction, name, task, memo))
+        place = {
+            "clusterer": name,
+            "reduction": reduction.method,
+            "n_components": reduction.n_components,
+            "seed": seed,
+        }
+        rows.append(place | score(X, truth, reduction, name, task, memo))
     return pd.DataFrame(rows, columns=RESULT)
 
 

@@ -125,23 +125,13 @@ def evaluate_each(
     labels: pd.DataFrame,
     label: str,
     cells: Iterable[tuple[Cell, Recipe]],
-    *,
-    memo: Memo,
-    min_cluster_size: int = 5,
-    told: int | None = None,
-    nearest: bool = False,
+    **settings,
 ) -> Iterator[tuple[Cell, dict, np.ndarray | None]]:
     """Evaluate cells of the same embeddings, one after the other: row and clusters of each."""
+    level = label if label in labels else None
     with one_thread():
         for cell, recipe in cells:
-            row, clusters = evaluate(
-                *(X, labels, label if label in labels else None, recipe),
-                seed=cell.seed,
-                min_cluster_size=min_cluster_size,
-                n_classes=told,
-                memo=memo,
-                nearest_recipe=nearest,
-            )
+            row, clusters = evaluate(X, labels, level, recipe, seed=cell.seed, **settings)
             yield cell, {"dataset": cell.dataset, "encoder": cell.encoder} | row, clusters
 
 
@@ -299,8 +289,8 @@ def evaluate_side_by_side(
     *,
     jobs: int,
     memory: float,
-    told: int | None = None,
-    nearest: bool = False,
+    n_classes: int | None = None,
+    nearest_recipe: bool = False,
 ) -> Iterator[tuple[Cell, dict]]:
     """Evaluate cells of embeddings at hand, and yield their rows as they come.
 
@@ -314,10 +304,10 @@ def evaluate_side_by_side(
         Processes at once; fewer where memory has no room for so many.
     memory
         Bytes that are available.
-    told, nearest
-        As `n_classes` and `nearest_recipe` of `evaluate`.
+    n_classes, nearest_recipe
+        As for `evaluate`.
     """
-    known = labels["class"].nunique() if "class" in labels else told
+    known = labels["class"].nunique() if "class" in labels else n_classes
     size = Size(*X.shape, known or 1)
     left = []
     for cell, recipe in cells.items():
@@ -335,7 +325,7 @@ def evaluate_side_by_side(
         first = [(reduce_into, X, *asked, memo) for asked in slow_reductions(left)]
         for _ in in_processes(first, jobs):
             pass
-        settings = {"memo": memo, "told": told, "nearest": nearest}
+        settings = {"memo": memo, "n_classes": n_classes, "nearest_recipe": nearest_recipe}
         calls = [(evaluate_all, X, labels, "class", part, settings) for part in parts(left, size)]
         for done in in_processes(calls, jobs):
             yield from ((cell, row) for cell, row, _ in done)
