@@ -73,8 +73,9 @@ def sweep(
     from zsc_utils.sweep.run import sweep as run_sweep
 
     check_writable(out)
-    names = {"encoders": encoders, "datasets": datasets, "clusterers": clusterers}
-    chosen = select_profile(profile, seed, **names)
+    chosen = select_profile(
+        profile, seed, encoders=encoders, datasets=datasets, clusterers=clusterers
+    )
 
     def announce(planned, memory):
         text = forecast(planned, build_folder(), memory, jobs, retry_failed)
@@ -98,10 +99,9 @@ def sweep(
     )
     if out:
         # Of nested columns, the recipe is named by encoder and clusterer, AMI by level is long.
+        flat = table.drop(columns=["recipe", "ami_by_level"], errors="ignore")
         with atomic_path(out) as draft:
-            table.drop(columns=["recipe", "ami_by_level"], errors="ignore").to_csv(
-                draft, index=False
-            )
+            flat.to_csv(draft, index=False)
     say_counts(table)
     end_without_results(table)
 

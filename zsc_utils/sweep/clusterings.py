@@ -66,7 +66,7 @@ def read_clusterings(planned: list[Job], build: Path | None = None) -> Iterator[
     Parameters
     ----------
     planned
-        As `plan.plan` gives it.
+        As `cells.plan` gives it.
     build
         Folder of caches and results.
 

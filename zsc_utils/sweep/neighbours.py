@@ -192,7 +192,7 @@ def knn_accuracies(
     Raises
     ------
     ZscError
-        As for `plan.plan`.
+        As for `cells.plan`.
     """
     build = build or build_folder()
     planned = plan(profile, data_root)
