@@ -131,7 +131,7 @@ def sweep(
                 lacking = embed_remotely(left, build, workers, settings, progress)
             else:
                 lacking = embed_jobs(left, build, device, skip_unreadable, progress)
-            compute([job for job in left if job.key not in lacking], build, workers, progress)
+            cluster_all([job for job in left if job.key not in lacking], build, workers, progress)
     planned = [replace(job, absent=job.absent or lacking.get(job.key, "")) for job in planned]
     return results(planned, build, memory)
 
@@ -309,7 +309,7 @@ def embed_by_name(
     return {}
 
 
-def compute(jobs: list[Job], build: Path, workers: Workers, progress: bool) -> None:
+def cluster_all(jobs: list[Job], build: Path, workers: Workers, progress: bool) -> None:
     """Compute the cells of jobs that are embedded, as many at once as fit into memory."""
     # Sizes were guessed before; now they are known.
     left = fitting(jobs, build, workers.most)
