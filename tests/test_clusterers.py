@@ -363,7 +363,7 @@ def test_best_clustering_is_read(class_folders, tmp_path, monkeypatch):
     chosen = load_profile("smoke", **names, clusterers=["kmeans", "hdbscan"])
     monkeypatch.setenv("ZSC_BUILD", str(tmp_path))
     planned = plan(chosen)
-    embed_jobs(planned, tmp_path, "cpu", False, False)
+    embed_jobs(planned, tmp_path, {"device": "cpu", "progress": False})
     (job,) = planned
     for (cell, _), ami in zip(job.cells, (0.2, 0.3, 0.5, 0.4), strict=True):
         clusters = np.full(12, cell.seed)

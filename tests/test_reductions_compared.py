@@ -47,7 +47,7 @@ def compared(small, tmp_path_factory):
     build = tmp_path_factory.mktemp("compared")
     with pytest.raises(EmbeddingsError, match="sweep first"):
         compare_reductions(small, build=build)
-    embed_jobs(plan(small), build, "cpu", False, False)
+    embed_jobs(plan(small), build, {"device": "cpu", "progress": False})
     return compare_reductions(small, jobs=2, build=build, dimensions=SMALL, progress=False), build
 
 

@@ -106,23 +106,10 @@ class Job:
             "fine_tuned_from": encoder.fine_tuned_from,
         }
 
-    def embed(
-        self,
-        build: Path,
-        device: str = "auto",
-        skip_unreadable: bool = False,
-        progress: bool = True,
-    ) -> Embeddings:
-        """Embed the images, or read what is there (see `embedding.stored_embeddings`)."""
-        return stored_embeddings(
-            self.dataset,
-            self.source,
-            cache=build / "cache",
-            device=device,
-            precision=self.precision,
-            skip_unreadable=skip_unreadable,
-            progress=progress,
-        )
+    def embed(self, build: Path, **settings) -> Embeddings:
+        """Embed the images, or read what is there: settings are `stored_embeddings`' others."""
+        place = {"cache": build / "cache", "precision": self.precision}
+        return stored_embeddings(self.dataset, self.source, **place, **settings)
 
     def embeddings_folder(self, build: Path) -> Path:
         """Folder of the embeddings."""

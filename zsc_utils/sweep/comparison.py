@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -114,15 +113,17 @@ def compare_one(
 ) -> pd.DataFrame:
     """Compare reductions on one embedding: one row for each reduction, clusterer and seed."""
     rows = []
-    for seed, reduction, name in product(setting.seeds, setting.reductions, setting.clusterers):
+    for seed in setting.seeds:
         task = Task(len(X), truth.nunique(), min_cluster_size, seed)
-        place = {
-            "clusterer": name,
-            "reduction": reduction.method,
-            "n_components": reduction.n_components,
-            "seed": seed,
-        }
-        rows.append(place | score(X, truth, reduction, name, task, memo))
+        for reduction in setting.reductions:
+            for name in setting.clusterers:
+                place = {
+                    "clusterer": name,
+                    "reduction": reduction.method,
+                    "n_components": reduction.n_components,
+                    "seed": seed,
+                }
+                rows.append(place | score(X, truth, reduction, name, task, memo))
     return pd.DataFrame(rows, columns=RESULT)
 
 

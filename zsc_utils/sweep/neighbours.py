@@ -130,7 +130,7 @@ def measured(
         log.warning("%s is damaged (%s): measuring it again", file, error)
     check_code()
     train, test = (
-        replace(job, dataset=images).embed(build, device, progress=progress)
+        replace(job, dataset=images).embed(build, device=device, progress=progress)
         for images in (gallery, job.dataset)
     )
     arrays = classes_of(train, test)

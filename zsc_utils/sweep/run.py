@@ -126,11 +126,11 @@ def sweep(
             check_code()
             warn_of_older(planned, build)
             warn_of_few(left)
+            how = {"device": device, "skip_unreadable": skip_unreadable, "progress": progress}
             if workers.remote:
-                settings = data_root, device, skip_unreadable
-                lacking = embed_remotely(left, build, workers, settings, progress)
+                lacking = embed_remotely(left, build, workers, data_root, how)
             else:
-                lacking = embed_jobs(left, build, device, skip_unreadable, progress)
+                lacking = embed_jobs(left, build, how)
             cluster_all([job for job in left if job.key not in lacking], build, workers, progress)
     planned = [replace(job, absent=job.absent or lacking.get(job.key, "")) for job in planned]
     return results(planned, build, memory)
@@ -199,13 +199,11 @@ def warn_of_few(left: list[Job]) -> None:
             log.warning("%s: %s; a profile can name other recipes (`recipes`)", name, few)
 
 
-def embed_jobs(
-    jobs: list[Job], build: Path, device: str, skip_unreadable: bool, progress: bool
-) -> dict[str, str]:
+def embed_jobs(jobs: list[Job], build: Path, how: dict) -> dict[str, str]:
     """Compute the embeddings that jobs need; each encoder is built at most once.
 
     Weights that timm names are fetched where they are needed. Those that cannot be had are asked
-    for once, and reported as they are of other encoders.
+    for once, and reported as they are of other encoders. `how` are settings of `Job.embed`.
 
     Returns
     -------
@@ -213,11 +211,11 @@ def embed_jobs(
     """
     new = {job.key for job in not_embedded(jobs, build)}
     reasons, lacking = {}, {}
-    for job in by_encoder(tqdm(jobs, desc="embed", unit="embedding", disable=not progress)):
+    for job in by_encoder(tqdm(jobs, "embed", unit="embedding", disable=not how["progress"])):
         name = job.encoder.name
         if name not in reasons or job.key not in new:
             try:
-                job.embed(build, device, skip_unreadable, progress)
+                job.embed(build, **how)
                 continue
             except WeightsMissingError as error:
                 reasons[name] = str(error)
@@ -236,14 +234,9 @@ def by_encoder(jobs: Iterable[Job]) -> Iterator[Job]:
 
 
 def embed_remotely(
-    jobs: list[Job], build: Path, workers: Workers, settings: tuple, progress: bool
+    jobs: list[Job], build: Path, workers: Workers, data_root: Path | None, how: dict
 ) -> dict[str, str]:
     """Have workers compute the embeddings that jobs need; each opens dataset and encoder itself.
-
-    Parameters
-    ----------
-    settings
-        Folder of datasets, device, and whether unreadable images are left out.
 
     Returns
     -------
@@ -252,17 +245,17 @@ def embed_remotely(
     new = not_embedded(jobs, build)
     for job in jobs:
         if job not in new:
-            job.embed(build, *settings[1:], progress)  # is read, and checked as here
+            job.embed(build, **how)  # is read, and checked as here
     calls = [
         (
             *(embed_by_name, job.dataset.facts.name, len(job.dataset), job.encoder.name),
-            *(job.key, job.precision, build, *settings),
+            *(job.key, job.precision, build, data_root, how | {"progress": False}),
         )
         for job in new
     ]
     lacking = {}
     done = workers.call(calls, workers.n)
-    for reasons in tqdm(done, "embed", len(calls), unit="embedding", disable=not progress):
+    for reasons in tqdm(done, "embed", len(calls), unit="embedding", disable=not how["progress"]):
         lacking |= reasons
     for reason in dict.fromkeys(lacking.values()):
         log.warning("%s", reason)
@@ -277,8 +270,7 @@ def embed_by_name(
     precision: Precision,
     build: Path,
     data_root: Path | None,
-    device: str,
-    skip_unreadable: bool,
+    how: dict,
 ) -> dict[str, str]:
     """Embed the first n images of a dataset, where they and the encoder are those of a key.
 
@@ -292,7 +284,7 @@ def embed_by_name(
         Images or weights are other ones here.
     """
     try:
-        images = load_dataset(dataset, data_root, skip_unreadable=skip_unreadable).subset(n)
+        images = load_dataset(dataset, data_root, skip_unreadable=how["skip_unreadable"]).subset(n)
         source = find_encoder(encoder)
     except ZscError as error:
         raise WorkerError(f"worker on {platform.node()}: {error}") from error
@@ -302,8 +294,7 @@ def embed_by_name(
             f"{encoder}, than the machine that asks for them"
         )
     try:
-        job = Job(images, source, key, (), precision)
-        job.embed(build, device, skip_unreadable, progress=False)
+        Job(images, source, key, (), precision).embed(build, **how)
     except WeightsMissingError as error:
         return {key: str(error)}
     return {}
