@@ -104,16 +104,15 @@ def table_of_steps(left: list[Job], build: Path) -> pd.DataFrame:
     """
     steps = [*cell_steps(left, build), *reduction_steps(left, build)]
     table = pd.DataFrame([(step, *cost) for step, cost in steps], columns=["step", *Cost._fields])
-    summed = table.groupby("step", sort=False)
-    return summed.agg(
-        times=("seconds", "size"), seconds=("seconds", "sum"), bytes=("bytes", "max")
-    ).reset_index()
+    summed = table.groupby("step", sort=False, as_index=False)
+    return summed.agg(times=("seconds", "size"), seconds=("seconds", "sum"), bytes=("bytes", "max"))
 
 
 def cell_steps(left: list[Job], build: Path) -> Iterator[tuple[str, Cost]]:
-    """List clusterers and silhouettes of the cells still to be computed, likewise.
+    """List clusterers and silhouettes of the cells still to be computed, with what they take.
 
-    The bytes of a clusterer are those of its cell: the most that any of its steps holds.
+    Bytes are the most that a process holds; those of a clusterer are those of its cell: the most
+    that any of its steps holds.
     """
     clusterers = CLUSTERERS.facts()
     for job in left:
@@ -126,7 +125,7 @@ def cell_steps(left: list[Job], build: Path) -> Iterator[tuple[str, Cost]]:
 
 
 def reduction_steps(left: list[Job], build: Path) -> Iterator[tuple[str, Cost]]:
-    """List the reductions still to be made: method, seconds, and the bytes that a process holds."""
+    """List the reductions still to be made, likewise."""
     for job in left:
         size = embeddings_size(job, build)
         for reduction in reductions(job, build):
