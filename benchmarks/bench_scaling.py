@@ -37,7 +37,7 @@ from zsc_utils.metrics import silhouette
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, Reduction
 from zsc_utils.reduction import reduce
 from zsc_utils.sweep.costs import embedding_step
-from zsc_utils.sweep.run import one_thread
+from zsc_utils.sweep.evaluate import one_thread
 
 COLUMNS = ("step", "n", "d", "n_classes", "seconds", "bytes")
 LADDER = "500,1000,2000,4000,8000,16000,32000"

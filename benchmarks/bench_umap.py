@@ -13,7 +13,7 @@ from umap import UMAP
 
 from zsc_utils.recipes import Reduction
 from zsc_utils.reduction import UMAP_MIN_DIST, UMAP_NEIGHBORS, reduce
-from zsc_utils.sweep.run import one_thread
+from zsc_utils.sweep.evaluate import one_thread
 
 REPEATS = 5
 

@@ -10,7 +10,7 @@ from zsc_utils.metrics import partition_agreement
 from zsc_utils.own import clusterings as own
 from zsc_utils.recipes import Recipe
 from zsc_utils.reduction import Memo, reduce
-from zsc_utils.sweep.run import one_thread
+from zsc_utils.sweep.evaluate import one_thread
 
 # As many subsamples, of such a share of the images.
 SUBSAMPLES, SHARE = 2, 0.8

@@ -23,7 +23,7 @@ import typer
 
 from zsc_utils.metrics import adjusted_mutual_information
 from zsc_utils.sweep.costs import Size, memory_available, start_cost, step_cost
-from zsc_utils.sweep.run import one_thread
+from zsc_utils.sweep.evaluate import one_thread
 
 GROWTH = Path(__file__).with_name("growth.csv")
 FIGURE = Path(__file__).parent.parent / "docs" / "growth.png"

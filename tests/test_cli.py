@@ -127,7 +127,10 @@ def test_clusterers_that_need_more_memory_than_there_is_are_passed_over(
     np.savez(path, embeddings=blobs[0], y_true=blobs[1])
     command = ("cluster-embeddings", path, "--recipe", "xent_resnet50", "--clusterers", "kmeans")
     monkeypatch.setattr("zsc_utils.sweep.costs.memory_available", lambda: 1e6)
+    begun = []
+    monkeypatch.setattr("zsc_utils.sweep.evaluate.in_processes", lambda *call: begun.append(call))
     code, _, _ = zsc(*command, "--out", csv)
+    assert not begun
     (row,) = pd.read_csv(csv).to_dict("records")
     assert code == 0 and row["status"] == "skipped" and "MB are there" in row["reason"]
 
@@ -344,7 +347,7 @@ def test_sweep_dry_run_and_status(zsc, tmp_path):
 
 def test_what_does_not_fit_is_said_before_and_after(zsc, monkeypatch):
     monkeypatch.setattr("zsc_utils.sweep.costs.memory_available", lambda: 1000)
-    for room in ("run", "results"):
+    for room in ("run", "results", "forecast"):
         monkeypatch.setattr(f"zsc_utils.sweep.{room}.memory_available", lambda: 1000)
     narrow = ("--encoders", "raw_pixels", "--datasets", "digits", "--clusterers", "kmeans,hdbscan")
     for option, said in ((("--dry-run",), "would"), ((), "will")):

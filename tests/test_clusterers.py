@@ -8,11 +8,10 @@ from made_up import rows
 from PIL import Image
 
 from zsc_utils.study import clusterers, samples
-from zsc_utils.sweep.cells import plan, results_folder
+from zsc_utils.sweep.cells import Cell, plan, results_folder, write_result
 from zsc_utils.sweep.profile import load_profile
 from zsc_utils.sweep.results import results
 from zsc_utils.sweep.run import embed_jobs
-from zsc_utils.sweep.store import Cell, write_result
 
 KINDS = ("kmeans", "ac_without_c", "hdbscan")
 DISPLAY = dict(zip(KINDS, ("K-means", "AC w/o C", "HDBSCAN"), strict=True))
@@ -364,7 +363,7 @@ def test_best_clustering_is_read(class_folders, tmp_path, monkeypatch):
     chosen = load_profile("smoke", **names, clusterers=["kmeans", "hdbscan"])
     monkeypatch.setenv("ZSC_BUILD", str(tmp_path))
     planned = plan(chosen)
-    embed_jobs(planned, tmp_path, "cpu", False, False)
+    embed_jobs(planned, tmp_path, {"device": "cpu", "progress": False})
     (job,) = planned
     for (cell, _), ami in zip(job.cells, (0.2, 0.3, 0.5, 0.4), strict=True):
         clusters = np.full(12, cell.seed)

@@ -11,6 +11,7 @@ from zsc_utils.encoders import ENCODERS
 from zsc_utils.recipes import Recipe, Reduction
 from zsc_utils.sweep import costs
 from zsc_utils.sweep.costs import Cost, Size
+from zsc_utils.sweep.forecast import seconds_per_image
 
 sys.path.append(str(ROOT / "benchmarks"))
 from fit_costs import SCALING, fit, series, table_of_laws, table_of_speeds
@@ -132,9 +133,9 @@ def test_ward_takes_memory_for_samples_and_other_linkages_for_pairs():
 def test_backbones_that_were_measured():
     backbones = {facts.backbone for facts in ENCODERS.facts().values()}
     for backbone in backbones:
-        assert 0 < costs.seconds_per_image(backbone) < 60
+        assert 0 < seconds_per_image(backbone) < 60
     assert costs.dimensions("ViT-B/16") == 768 and costs.dimensions("none") == 32 * 32 * 3
-    assert costs.seconds_per_image("resnet18") is None
+    assert seconds_per_image("resnet18") is None
     assert costs.dimensions("resnet18") == max(map(costs.dimensions, backbones))
 
 

@@ -10,7 +10,8 @@ from zsc_utils.errors import StorageError
 from zsc_utils.metrics import TRUTH_SCORES
 from zsc_utils.recipes import Recipe, Reduction, recipe_for
 from zsc_utils.registry import Entry
-from zsc_utils.sweep.evaluate import cell_key, evaluate
+from zsc_utils.sweep.cells import cell_key
+from zsc_utils.sweep.evaluate import evaluate
 
 
 @pytest.fixture

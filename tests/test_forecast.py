@@ -4,7 +4,7 @@ import pytest
 
 from zsc_utils.recipes import Reduction
 from zsc_utils.sweep import costs, forecast
-from zsc_utils.sweep.cells import plan
+from zsc_utils.sweep.cells import plan, side_by_side
 from zsc_utils.sweep.profile import load_profile
 
 UMAP = Reduction("umap", n_components=50)
@@ -46,7 +46,8 @@ def test_processes_share_what_embeddings_there_are(jobs, tmp_path):
     start = costs.start_cost(80).seconds
 
     def time(left, n_jobs, memory=1e12):
-        return forecast.clustering_seconds(left, tmp_path, memory, n_jobs) - start
+        parts = side_by_side(left, tmp_path, memory, n_jobs)
+        return forecast.clustering_seconds(left, parts, tmp_path, n_jobs) - start
 
     assert time(more, 1) == pytest.approx(4 * time([job], 1))
     assert time(more, 2) == pytest.approx(time(more, 1) / 2)
@@ -59,7 +60,7 @@ def test_processes_share_what_embeddings_there_are(jobs, tmp_path):
 
 def test_disk(jobs, tmp_path):
     numbers = 80 * 3072 + 80 * 80 + 2 * 80 * 50
-    assert forecast.disk_bytes(jobs, tmp_path) == 4 * numbers
+    assert forecast.disk_bytes(jobs, jobs, tmp_path) == 4 * numbers
 
 
 def with_encoder(job, **changes):

@@ -34,8 +34,8 @@ from zsc_utils.recipes import encoders_with_recipes
 from zsc_utils.study import base
 from zsc_utils.study.figures import METHOD_COLORS
 from zsc_utils.sweep.cells import plan
+from zsc_utils.sweep.forecast import progress_report
 from zsc_utils.sweep.profile import load_profile
-from zsc_utils.sweep.results import progress_report
 from zsc_utils.sweep.run import sweep
 
 ROSTER = official.ROSTER

@@ -11,7 +11,7 @@ from zsc_utils.errors import EmbeddingsError, RecipeError
 from zsc_utils.recipes import Recipe, Reduction
 from zsc_utils.reduction import reduce
 from zsc_utils.study import reductions
-from zsc_utils.sweep.cells import plan
+from zsc_utils.sweep.cells import Cell, plan
 from zsc_utils.sweep.comparison import (
     COLUMNS,
     Setting,
@@ -24,7 +24,6 @@ from zsc_utils.sweep.comparison import (
 )
 from zsc_utils.sweep.profile import load_profile
 from zsc_utils.sweep.run import embed_jobs
-from zsc_utils.sweep.store import Cell
 
 SMALL = {"pca": [2, 70], "pacmap": [2], "tsne": [2]}
 
@@ -48,7 +47,7 @@ def compared(small, tmp_path_factory):
     build = tmp_path_factory.mktemp("compared")
     with pytest.raises(EmbeddingsError, match="sweep first"):
         compare_reductions(small, build=build)
-    embed_jobs(plan(small), build, "cpu", False, False)
+    embed_jobs(plan(small), build, {"device": "cpu", "progress": False})
     return compare_reductions(small, jobs=2, build=build, dimensions=SMALL, progress=False), build
 
 

@@ -20,11 +20,22 @@ from zsc_utils.errors import ProfileError, UnknownNameError
 from zsc_utils.precision import Precision
 from zsc_utils.recipes import SILHOUETTE_SEED, STUDY_TABLE
 from zsc_utils.study import base, encoders
-from zsc_utils.sweep.cells import embeddings_size, plan, side_by_side, taxonomies
+from zsc_utils.sweep.cells import (
+    Cell,
+    embeddings_size,
+    pack_clusters,
+    plan,
+    read_result,
+    side_by_side,
+    taxonomies,
+    unpack_clusters,
+    write_result,
+)
+from zsc_utils.sweep.evaluate import stages
+from zsc_utils.sweep.forecast import progress_report
 from zsc_utils.sweep.profile import PROFILES, load_profile, profile_names
-from zsc_utils.sweep.results import progress_report, read_embeddings
-from zsc_utils.sweep.run import stages, sweep
-from zsc_utils.sweep.store import Cell, pack_clusters, read_result, unpack_clusters, write_result
+from zsc_utils.sweep.results import read_embeddings
+from zsc_utils.sweep.run import sweep
 
 
 def test_profiles_that_come_with_the_project():
@@ -463,10 +474,10 @@ def needs(monkeypatch):
 
     def need(available, **by_clusterer):
         needed = by_clusterer.__getitem__
-        for room in ("cells", "results"):
+        for room in ("cells", "costs"):
             patched = f"zsc_utils.sweep.{room}.peak_bytes"
             monkeypatch.setattr(patched, lambda recipe, size: needed(recipe.clusterer))
-        for room in ("run", "results"):
+        for room in ("run", "results", "forecast"):
             monkeypatch.setattr(f"zsc_utils.sweep.{room}.memory_available", lambda: available)
 
     return need

@@ -40,8 +40,8 @@ OUTPUTS = """() => {
 
 def default_results_are_there(build):
     from zsc_utils.sweep.cells import plan
+    from zsc_utils.sweep.forecast import progress_report
     from zsc_utils.sweep.profile import load_profile
-    from zsc_utils.sweep.results import progress_report
 
     return progress_report(plan(load_profile("mini")), build)["missing"] == 0
 

@@ -18,7 +18,10 @@ import typer
 from zsc_utils.errors import ProfileError, ZscError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from zsc_utils.datasets import ImageDataset
+    from zsc_utils.sweep.profile import Profile
 
 app = typer.Typer(
     help="Cluster embeddings of datasets that the encoder never saw.",
@@ -88,6 +91,26 @@ def end_with(failures: Iterable[ZscError | str]) -> None:
         raise typer.Exit(1)
 
 
+def end_without_results(rows: pd.DataFrame) -> None:
+    """End with status 1 if every cell failed of those that could be computed here.
+
+    Absent and skipped cells are none that failed: what they lack is no fault of what is there.
+
+    Parameters
+    ----------
+    rows
+        Columns clusterer, status and reason.
+    """
+    tried = rows[~rows["status"].isin(["absent", "skipped"])]
+    bad = tried[tried["status"].isin(["degenerate", "failed"])]
+    if tried.empty or len(bad) < len(tried):
+        return
+    counts = ", ".join(f"{n} {what}" for what, n in bad["status"].value_counts().items())
+    first = bad.iloc[0]
+    reason = " ".join(str(first["reason"]).split())
+    end_with([f"no result: {counts} of {len(rows)}; {first['clusterer']}: {reason}"])
+
+
 def split(names: str | None) -> list[str] | None:
     """Split names at commas, each once.
 
@@ -127,17 +150,12 @@ def say_left_out(dataset: ImageDataset) -> None:
         typer.echo(f"left out of {dataset.facts.name}: {dataset.left_out}", err=True)
 
 
-def select_profile(profile, encoders_, datasets_, clusterers, seed):
-    """Read a profile and put the names from the command line in place of its own."""
+def select_profile(profile: str, seed: int | None = None, **names: str | None) -> Profile:
+    """Read a profile and put a seed and names from the command line in place of its own."""
     from zsc_utils.sweep.profile import load_profile
 
-    return load_profile(
-        profile,
-        encoders=split(encoders_),
-        datasets=split(datasets_),
-        clusterers=split(clusterers),
-        seeds=None if seed is None else [seed],
-    )
+    chosen = {field: split(text) for field, text in names.items()}
+    return load_profile(profile, seeds=None if seed is None else [seed], **chosen)
 
 
 def main():

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +13,7 @@ from zsc_utils.cli.base import (
     SkipOption,
     app,
     check_writable,
-    end_with,
+    end_without_results,
     friendly,
     say_left_out,
     split,
@@ -22,6 +21,10 @@ from zsc_utils.cli.base import (
 )
 from zsc_utils.errors import EmbeddingsError, UnknownNameError
 from zsc_utils.precision import Precision
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 RESULT_COLUMNS = [
     "clusterer",
@@ -102,6 +105,26 @@ def recipe_family(encoder: str) -> str | None:
     return encoders.find_encoder(encoder).facts.family
 
 
+def read_file(file: Path, n_classes: int | None) -> tuple[np.ndarray, pd.DataFrame]:
+    """Read embeddings, and their classes where there are any.
+
+    Raises
+    ------
+    EmbeddingsError
+        Besides files that cannot be read: so many clusters make no sense for it.
+    """
+    import pandas as pd
+
+    from zsc_utils.npz import load_npz
+
+    X, y_true = load_npz(file)
+    if n_classes and y_true is not None and pd.notna(y_true).any():
+        raise EmbeddingsError(f"{file} has y_true, which tells the number: no --n-classes")
+    if n_classes and n_classes > len(X):
+        raise EmbeddingsError(f"{file} holds {len(X)} embeddings, too few for {n_classes} clusters")
+    return X, pd.DataFrame({} if y_true is None else {"class": y_true}, index=range(len(X)))
+
+
 @app.command("cluster-embeddings")
 @friendly
 def cluster_embeddings(
@@ -138,48 +161,34 @@ def cluster_embeddings(
     from tqdm.auto import tqdm
 
     from zsc_utils.clustering import CLUSTERERS, study_clusterers
-    from zsc_utils.npz import load_npz
     from zsc_utils.recipes import recipe_for, too_few_samples
-    from zsc_utils.sweep.costs import Size, memory_available, peak_bytes
+    from zsc_utils.sweep.cells import Cell
+    from zsc_utils.sweep.costs import memory_available
+    from zsc_utils.sweep.evaluate import evaluate_side_by_side
     from zsc_utils.sweep.profile import check_names
-    from zsc_utils.sweep.results import lack_of_results, skipped_row
-    from zsc_utils.sweep.run import evaluate_side_by_side
-    from zsc_utils.sweep.store import Cell
 
     check_writable(out)
     names = study_clusterers() if clusterers == "all" else split(clusterers)
     check_names("clusterer", names, list(CLUSTERERS), None)
     family = recipe_family(recipe)
-    X, y_true = load_npz(file)
-    if n_classes and y_true is not None and pd.notna(y_true).any():
-        raise EmbeddingsError(f"{file} has y_true, which tells the number: no --n-classes")
-    if n_classes and n_classes > len(X):
-        raise EmbeddingsError(f"{file} holds {len(X)} embeddings, too few for {n_classes} clusters")
-    labels = pd.DataFrame({} if y_true is None else {"class": y_true}, index=range(len(X)))
-    known = n_classes if y_true is None else labels["class"].nunique()
-    size = Size(*X.shape, known or 1)
+    X, labels = read_file(file, n_classes)
     recipes = [recipe_for(recipe, name, family) for name in names]
     if few := too_few_samples(recipes, len(X)):
         what = "" if nearest_recipe else "; --nearest-recipe takes fewer dimensions"
         typer.echo(few + what, err=True)
-    cells = [(Cell(str(file), recipe, one.clusterer, seed, ""), one) for one in recipes]
-    memory = memory_available()
-    rows = {cell: skipped_row(cell, one, size, memory) for cell, one in cells}
-    fitting = [(cell, one) for cell, one in cells if rows[cell] is None]
-    most = max((peak_bytes(one, size) for _, one in fitting), default=1)
-    with tempfile.TemporaryDirectory(prefix="zsc-") as folder:
-        found = evaluate_side_by_side(
-            *(X, labels, "class", fitting),
-            folder=Path(folder),
-            jobs=max(1, min(jobs or cpu_count(), int(memory // most))),
-            told=n_classes,
-            nearest=nearest_recipe,
-        )
-        for cell, row, _ in tqdm(found, "cluster", len(fitting), unit="clusterer", leave=False):
-            rows[cell] = row
+    cells = {Cell(str(file), recipe, one.clusterer, seed, ""): one for one in recipes}
+    found = evaluate_side_by_side(
+        *(X, labels, cells),
+        jobs=jobs or cpu_count(),
+        memory=memory_available(),
+        n_classes=n_classes,
+        nearest_recipe=nearest_recipe,
+    )
+    bar = tqdm(found, "cluster", len(cells), unit="clusterer", leave=False)
+    rows = dict.fromkeys(cells) | dict(bar)
     table = pd.DataFrame(list(rows.values())).reindex(columns=RESULT_COLUMNS)
     typer.echo(table.to_string(index=False, float_format="%.3f", na_rep="-"))
     if out:
         with atomic_path(out) as draft:
             table.to_csv(draft, index=False)
-    end_with(filter(None, [lack_of_results(table)]))
+    end_without_results(table)

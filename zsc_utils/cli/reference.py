@@ -5,14 +5,7 @@ from __future__ import annotations
 import typer
 
 from zsc_utils.cache import figures_folder
-from zsc_utils.cli.base import (
-    ProfileOption,
-    SeedOption,
-    app,
-    end_with,
-    friendly,
-    select_profile,
-)
+from zsc_utils.cli.base import ProfileOption, SeedOption, app, end_with, friendly, select_profile
 
 
 @app.command()
@@ -40,7 +33,7 @@ def compare(profile: ProfileOption = "mini", seed: SeedOption = None):
     """
     from zsc_utils.study.reference import beside_reference, finished_run
 
-    chosen = select_profile(profile, None, None, None, seed)
+    chosen = select_profile(profile, seed)
     run, _ = finished_run(chosen, figures_folder(chosen.name))
     said, failures = beside_reference(run)
     typer.echo(said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,11 +18,14 @@ from zsc_utils.cli.base import (
     SkipOption,
     app,
     check_writable,
-    end_with,
+    end_without_results,
     friendly,
     say_left_out,
     select_profile,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @app.command()
@@ -67,11 +70,12 @@ def sweep(
     from zsc_utils.sweep.cells import plan
     from zsc_utils.sweep.costs import memory_available
     from zsc_utils.sweep.forecast import forecast
-    from zsc_utils.sweep.results import lack_of_results
     from zsc_utils.sweep.run import sweep as run_sweep
 
     check_writable(out)
-    chosen = select_profile(profile, encoders, datasets, clusterers, seed)
+    chosen = select_profile(
+        profile, seed, encoders=encoders, datasets=datasets, clusterers=clusterers
+    )
 
     def announce(planned, memory):
         text = forecast(planned, build_folder(), memory, jobs, retry_failed)
@@ -95,10 +99,15 @@ def sweep(
     )
     if out:
         # Of nested columns, the recipe is named by encoder and clusterer, AMI by level is long.
+        flat = table.drop(columns=["recipe", "ami_by_level"], errors="ignore")
         with atomic_path(out) as draft:
-            table.drop(columns=["recipe", "ami_by_level"], errors="ignore").to_csv(
-                draft, index=False
-            )
+            flat.to_csv(draft, index=False)
+    say_counts(table)
+    end_without_results(table)
+
+
+def say_counts(table: pd.DataFrame) -> None:
+    """Say how many cells came to what, and what was left out."""
     counts = table["status"].value_counts()
     typer.echo(f"{len(table)} cells: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
     undefined = int((table["status"].eq("ok") & table["ami"].isna()).sum())
@@ -106,10 +115,8 @@ def sweep(
         typer.echo(
             f"AMI is undefined in {undefined} of them, for the reasons that zsc status names"
         )
-    skipped = table.drop_duplicates(["dataset", "encoder"])["n_skipped"].max()
-    if skipped:
+    if skipped := table["n_skipped"].max():
         typer.echo(f"unreadable images left out: {skipped} of a dataset at most")
-    end_with(filter(None, [lack_of_results(table)]))
 
 
 @app.command()
@@ -122,9 +129,9 @@ def status(
 ):
     """Say how far a profile's results are, and what went wrong."""
     from zsc_utils.sweep.cells import plan
-    from zsc_utils.sweep.results import STATUSES, progress_report
+    from zsc_utils.sweep.forecast import STATUSES, progress_report
 
-    chosen = select_profile(profile, None, None, None, seed)
+    chosen = select_profile(profile, seed)
     report = progress_report(plan(chosen, data_root, skip_unreadable=True), build_folder())
     if as_json:
         typer.echo(json.dumps(report, indent=1, ensure_ascii=False))
@@ -164,7 +171,7 @@ def search(
     from zsc_utils.sweep.search import search as run_search
 
     check_writable(out)
-    chosen = select_profile(profile, encoders, None, None, None)
+    chosen = select_profile(profile, encoders=encoders)
     report = run_search(chosen, jobs=jobs, data_root=data_root, device=device)
     trials = trials_file(out)
     # Every column of the study's table, those of clusterers that are not searched empty.

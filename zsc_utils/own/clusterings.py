@@ -13,8 +13,7 @@ from zsc_utils.clustering import CLUSTERERS, Task, clusterer_settings, study_clu
 from zsc_utils.metrics import cluster_counts, partition_agreement, silhouettes
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Recipe, recipe_for
 from zsc_utils.reduction import Memo, ReductionError, reduce, reducer_settings
-from zsc_utils.sweep.evaluate import attempt
-from zsc_utils.sweep.run import one_thread
+from zsc_utils.sweep.evaluate import attempt, one_thread
 
 SEED = 1
 MIN_CLUSTER_SIZE = 5

@@ -35,7 +35,7 @@ from zsc_utils.own.contents import embed_contents
 from zsc_utils.precision import Precision
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Recipe, Reduction
 from zsc_utils.sweep.costs import Size, lack_of_memory, memory_available, peak_bytes
-from zsc_utils.sweep.run import reduce_into
+from zsc_utils.sweep.evaluate import reduce_into
 from zsc_utils.sweep.workers import in_processes
 
 FEWEST_GROUPS = 2

@@ -16,9 +16,8 @@ from zsc_utils.metrics import adjusted_mutual_information
 from zsc_utils.study.base import bullets, on_shared_clusterers, pivoted
 from zsc_utils.study.figures import ami_cells, encoder_look, intervals, name_rows, nothing
 from zsc_utils.study.tables import number_texts
-from zsc_utils.sweep.cells import Job, results_folder
+from zsc_utils.sweep.cells import Job, read_result, results_folder
 from zsc_utils.sweep.results import read_embeddings
-from zsc_utils.sweep.store import read_result
 
 # Datasets that show the same subjects and differ in what stands behind them.
 FAMILIES = (

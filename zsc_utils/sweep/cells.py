@@ -1,20 +1,27 @@
-"""Plans: the cells that a profile asks for, which of them are there, and which fit into memory."""
+"""Cells: those that a profile asks for, the file of each result, which lack one, and which fit."""
 
 from __future__ import annotations
 
+import base64
+import json
+import logging
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from zsc_utils.cache import ArrayFolder, load_array
+from zsc_utils.cache import ArrayFolder, atomic_path, fingerprint, load_array
+from zsc_utils.clustering import clusterer_settings
 from zsc_utils.datasets import DATASETS, DatasetFacts, ImageDataset, load_dataset
 from zsc_utils.embedding import (
     Embeddings,
     embeddings_folder,
     embeddings_key,
+    file_name,
     stored_embeddings,
 )
 from zsc_utils.encoders import ENCODERS, Encoder, EncoderFacts, find_encoder
@@ -24,12 +31,30 @@ from zsc_utils.errors import (
     UnknownNameError,
     WeightsMissingError,
 )
+from zsc_utils.metrics import scores_settings
 from zsc_utils.precision import Precision
-from zsc_utils.recipes import Recipe, recipe_for
-from zsc_utils.sweep.costs import Size, dimensions, peak_bytes
-from zsc_utils.sweep.evaluate import cell_key
+from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Recipe, recipe_for
+from zsc_utils.reduction import reducer_settings
+from zsc_utils.sweep.costs import Size, cell_lacks, dimensions, peak_bytes
 from zsc_utils.sweep.profile import Profile
-from zsc_utils.sweep.store import Cell, read_result
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One result to be had: dataset × encoder × clusterer × seed, and the key of its settings."""
+
+    dataset: str
+    encoder: str
+    clusterer: str
+    seed: int
+    key: str
+
+    def path(self, results: Path) -> Path:
+        """File of the result below the folder of results."""
+        name = f"{self.clusterer}-seed{self.seed}-{self.key}.json"
+        return results / file_name(self.dataset) / file_name(self.encoder) / name
 
 
 @dataclass(frozen=True)
@@ -65,23 +90,26 @@ class Job:
         """Facts of the encoder."""
         return self.source.facts
 
-    def embed(
-        self,
-        build: Path,
-        device: str = "auto",
-        skip_unreadable: bool = False,
-        progress: bool = True,
-    ) -> Embeddings:
-        """Embed the images, or read what is there (see `embedding.stored_embeddings`)."""
-        return stored_embeddings(
-            self.dataset,
-            self.source,
-            cache=build / "cache",
-            device=device,
-            precision=self.precision,
-            skip_unreadable=skip_unreadable,
-            progress=progress,
-        )
+    @property
+    def facts(self) -> dict:
+        """What tables and figures say of dataset and encoder."""
+        dataset, encoder = self.dataset.facts, self.encoder
+        return {
+            "dataset": dataset.name,
+            "encoder": encoder.name,
+            "group": dataset.group,
+            "dataset_name": dataset.display,
+            "encoder_name": encoder.display,
+            "backbone": encoder.backbone,
+            "method": encoder.method,
+            "labels": encoder.labels,
+            "fine_tuned_from": encoder.fine_tuned_from,
+        }
+
+    def embed(self, build: Path, **settings) -> Embeddings:
+        """Embed the images, or read what is there: settings are `stored_embeddings`' others."""
+        place = {"cache": build / "cache", "precision": self.precision}
+        return stored_embeddings(self.dataset, self.source, **place, **settings)
 
     def embeddings_folder(self, build: Path) -> Path:
         """Folder of the embeddings."""
@@ -150,6 +178,12 @@ def open_datasets(
     return opened, absent
 
 
+def without_images(facts: DatasetFacts) -> ImageDataset:
+    """Stand in for a dataset that is absent: its facts, and nothing else."""
+    labels = pd.DataFrame({facts.label: []}, dtype=object)
+    return ImageDataset(facts, (), labels, None, {"dataset": facts.name, "absent": True})
+
+
 def find_encoders(names: Iterable[str]) -> tuple[dict[str, Encoder], dict[str, str]]:
     """Find encoders.
 
@@ -171,10 +205,39 @@ def find_encoders(names: Iterable[str]) -> tuple[dict[str, Encoder], dict[str, s
     return found, lacking
 
 
-def without_images(facts: DatasetFacts) -> ImageDataset:
-    """Stand in for a dataset that is absent: its facts, and nothing else."""
-    labels = pd.DataFrame({facts.label: []}, dtype=object)
-    return ImageDataset(facts, (), labels, None, {"dataset": facts.name, "absent": True})
+def make_job(profile: Profile, dataset: ImageDataset, source: Encoder, absent: str = "") -> Job:
+    """List the cells of one dataset and encoder."""
+    key = embeddings_key(dataset, source.fingerprint, profile.precision)
+    facts, encoder = dataset.facts, source.facts
+    cells = []
+    for seed in profile.seeds:
+        for clusterer in profile.clusterers:
+            recipe = recipe_for(encoder.name, clusterer, encoder.family, profile.recipe_table)
+            name = cell_key(key, recipe, facts.label, facts.min_cluster_size, seed)
+            cells.append((Cell(facts.name, encoder.name, clusterer, seed, name), recipe))
+    return Job(dataset, source, key, tuple(cells), profile.precision, absent)
+
+
+def cell_key(
+    embeddings_key: str, recipe: Recipe, label: str, min_cluster_size: int, seed: int
+) -> str:
+    """Fingerprint of everything one result depends on."""
+    return fingerprint(
+        {
+            "embeddings": embeddings_key,
+            "recipe": recipe.as_dict(),
+            "label": label,
+            "min_cluster_size": min_cluster_size,
+            "seed": seed,
+            "silhouette": [asdict(SILHOUETTE_REDUCTION), SILHOUETTE_SEED],
+            "versions": [
+                reducer_settings(recipe.reduction.method),
+                clusterer_settings(recipe.clusterer),
+                reducer_settings(SILHOUETTE_REDUCTION.method),
+                scores_settings(),
+            ],
+        }
+    )
 
 
 def taxonomies(
@@ -205,19 +268,6 @@ def taxonomies(
     return {name: images for name, images in opened.items() if name not in absent}
 
 
-def make_job(profile: Profile, dataset: ImageDataset, source: Encoder, absent: str = "") -> Job:
-    """List the cells of one dataset and encoder."""
-    key = embeddings_key(dataset, source.fingerprint, profile.precision)
-    facts, encoder = dataset.facts, source.facts
-    cells = []
-    for seed in profile.seeds:
-        for clusterer in profile.clusterers:
-            recipe = recipe_for(encoder.name, clusterer, encoder.family, profile.recipe_table)
-            name = cell_key(key, recipe, facts.label, facts.min_cluster_size, seed)
-            cells.append((Cell(facts.name, encoder.name, clusterer, seed, name), recipe))
-    return Job(dataset, source, key, tuple(cells), profile.precision, absent)
-
-
 def results_folder(build: Path) -> Path:
     """Folder of the results."""
     return build / "results"
@@ -226,33 +276,6 @@ def results_folder(build: Path) -> Path:
 def reductions_memo(build: Path, key: str) -> ArrayFolder:
     """Open the folder of the reductions of one embedding."""
     return ArrayFolder(build / "cache" / "reductions" / key)
-
-
-def finished(cell: Cell, results: Path, retry_failed: bool = False) -> bool:
-    """Tell whether a cell has a result."""
-    found = read_result(cell, results)
-    return found is not None and not (retry_failed and found[0]["status"] == "failed")
-
-
-def embeddings_size(job: Job, build: Path) -> Size:
-    """Size of the embeddings of a job; where there are none yet, the size to be expected."""
-    labels, level = job.dataset.labels, job.dataset.facts.label
-    n_classes = labels[level].nunique() if level in labels else 1
-    try:
-        n, d = load_array(job.embeddings_folder(build) / "embeddings.npy").shape
-    except CacheDamagedError:
-        n, d = len(job.dataset), dimensions(job.encoder.backbone)
-    return Size(n, d, n_classes)
-
-
-def fitting(jobs: list[Job], build: Path, memory: float) -> list[Job]:
-    """Keep of each job the cells that need no more than so many bytes; drop empty jobs."""
-    left = []
-    for job in jobs:
-        size = embeddings_size(job, build)
-        cells = tuple(pair for pair in job.cells if peak_bytes(pair[1], size) <= memory)
-        left += [replace(job, cells=cells)] if cells else []
-    return left
 
 
 def missing(jobs: list[Job], build: Path, memory: float, retry_failed: bool = False) -> list[Job]:
@@ -267,6 +290,91 @@ def missing(jobs: list[Job], build: Path, memory: float, retry_failed: bool = Fa
         if not job.absent
     ]
     return fitting([job for job in left if job.cells], build, memory)
+
+
+def finished(cell: Cell, results: Path, retry_failed: bool = False) -> bool:
+    """Tell whether a cell has a result."""
+    found = read_result(cell, results)
+    return found is not None and not (retry_failed and found[0]["status"] == "failed")
+
+
+def read_result(cell: Cell, results: Path) -> tuple[dict, np.ndarray | None] | None:
+    """Read one result; None where it is not there yet.
+
+    A file that is cut short or not what was written is warned of and counts as not there.
+    """
+    path = cell.path(results)
+    try:
+        content = json.loads(path.read_text())
+        row, text = content["row"], content["clusters"]
+        missing = fields_of(row, text is not None) - row.keys()
+        if missing:
+            raise ValueError(f"no {', '.join(sorted(missing))}")
+        return row, None if text is None else unpack_clusters(text)
+    except FileNotFoundError:
+        return None
+    except (ValueError, LookupError, TypeError, AttributeError, zlib.error, OSError) as error:
+        log.warning("result %s is cut short or damaged (%s): it counts as missing", path, error)
+        return None
+
+
+def fields_of(row: dict, clustered: bool) -> set[str]:
+    """Fields that a row must have; code of another day may have written fewer."""
+    fields = {"dataset", "encoder", "clusterer", "seed", "status", "reason"}
+    fields |= {"n_clusters", "silhouette_original", "silhouette_umap"} if clustered else set()
+    return fields | ({"ami", "ami_by_level"} if clustered and row.get("n_classes") else set())
+
+
+def unpack_clusters(text: str) -> np.ndarray:
+    """Read what `pack_clusters` wrote."""
+    return np.frombuffer(zlib.decompress(base64.b85decode(text)), "<i4")
+
+
+def write_result(cell: Cell, results: Path, row: dict, clusters: np.ndarray | None) -> None:
+    """Write one result: its row, and the clusters where there are any.
+
+    NaN is written as null, so that the file is JSON to any reader.
+    """
+    content = {
+        "row": without_nan(row),
+        "clusters": None if clusters is None else pack_clusters(clusters),
+    }
+    with atomic_path(cell.path(results)) as draft:
+        draft.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def without_nan(row: dict) -> dict:
+    """Put None in place of NaN, also in dicts inside."""
+    return {
+        key: without_nan(value) if isinstance(value, dict) else None if value != value else value
+        for key, value in row.items()
+    }
+
+
+def pack_clusters(clusters: np.ndarray) -> str:
+    """Write int32 clusters as text that a JSON file can hold."""
+    return base64.b85encode(zlib.compress(np.asarray(clusters, "<i4").tobytes())).decode()
+
+
+def fitting(jobs: list[Job], build: Path, memory: float) -> list[Job]:
+    """Keep of each job the cells that need no more than so many bytes; drop empty jobs."""
+    left = []
+    for job in jobs:
+        size = embeddings_size(job, build)
+        cells = tuple(pair for pair in job.cells if not cell_lacks(pair[1], size, memory))
+        left += [replace(job, cells=cells)] if cells else []
+    return left
+
+
+def embeddings_size(job: Job, build: Path) -> Size:
+    """Size of the embeddings of a job; where there are none yet, the size to be expected."""
+    labels, level = job.dataset.labels, job.dataset.facts.label
+    n_classes = labels[level].nunique() if level in labels else 1
+    try:
+        n, d = load_array(job.embeddings_folder(build) / "embeddings.npy").shape
+    except CacheDamagedError:
+        n, d = len(job.dataset), dimensions(job.encoder.backbone)
+    return Size(n, d, n_classes)
 
 
 def not_embedded(jobs: list[Job], build: Path) -> list[Job]:
@@ -289,9 +397,8 @@ def side_by_side(
         size = embeddings_size(job, build)
         cells = defaultdict(list)
         for cell, recipe in job.cells:
-            cells[max(1, min(n_jobs, int(memory // peak_bytes(recipe, size))))].append(
-                (cell, recipe)
-            )
+            n = max(1, min(n_jobs, int(memory // peak_bytes(recipe, size))))
+            cells[n].append((cell, recipe))
         for n, pairs in cells.items():
             parts[n].append(replace(job, cells=tuple(pairs)))
     return sorted(parts.items(), reverse=True)

@@ -12,9 +12,8 @@ import pandas as pd
 from zsc_utils.cache import ArrayFolder, build_folder
 from zsc_utils.datasets.base import ChosenImages
 from zsc_utils.embedding import Embeddings
-from zsc_utils.sweep.cells import Job, results_folder
+from zsc_utils.sweep.cells import Cell, Job, read_result, results_folder
 from zsc_utils.sweep.results import read_embeddings
-from zsc_utils.sweep.store import Cell, read_result
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def read_clusterings(planned: list[Job], build: Path | None = None) -> Iterator[
     Parameters
     ----------
     planned
-        As `plan.plan` gives it.
+        As `cells.plan` gives it.
     build
         Folder of caches and results.
 

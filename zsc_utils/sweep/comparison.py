@@ -18,16 +18,12 @@ from zsc_utils.embedding import file_name, read
 from zsc_utils.errors import CacheDamagedError, RecipeError
 from zsc_utils.metrics import adjusted_mutual_information, scores_settings, why_undefined
 from zsc_utils.recipes import Recipe, Reduction
-from zsc_utils.reduction import (
-    Memo,
-    reducer_settings,
-)
+from zsc_utils.reduction import Memo, reducer_settings
 from zsc_utils.sweep.cells import Job, embeddings_size, plan, reductions_memo
-from zsc_utils.sweep.costs import lack_of_memory, memory_available, peak_bytes
-from zsc_utils.sweep.evaluate import attempt
+from zsc_utils.sweep.costs import cell_lacks, memory_available
+from zsc_utils.sweep.evaluate import attempt, one_thread
 from zsc_utils.sweep.profile import Profile
 from zsc_utils.sweep.results import read_embeddings
-from zsc_utils.sweep.run import one_thread
 from zsc_utils.sweep.search import COMMON
 from zsc_utils.sweep.workers import in_processes
 
@@ -259,10 +255,7 @@ def compare_reductions(
 def fitting(job: Job, asked: Setting, build: Path, memory: float) -> tuple[Setting, pd.DataFrame]:
     """Keep the clusterers that fit into memory; the others have rows that say what is lacking."""
     size = embeddings_size(job, build)
-    lacks = {
-        name: lack_of_memory(peak_bytes(Recipe(name, Reduction()), size), memory)
-        for name in asked.clusterers
-    }
+    lacks = {name: cell_lacks(Recipe(name, Reduction()), size, memory) for name in asked.clusterers}
     rows = [
         (name, one.method, one.n_components, seed, np.nan, "skipped", lacks[name])
         for name in asked.clusterers
@@ -292,21 +285,13 @@ def compute_missing(
         )
         for job, setting, file in left
     ]
-    bar = tqdm(total=len(calls), desc="reduce", unit="embedding", disable=not progress or not calls)
-    with bar:
-        for _ in in_processes(calls, jobs) if calls else ():
-            bar.update()
+    done = in_processes(calls, jobs) if calls else ()
+    for _ in tqdm(done, "reduce", len(calls), unit="embedding", disable=not progress or not calls):
+        pass
 
 
 def with_facts(job: Job, rows: pd.DataFrame) -> pd.DataFrame:
     """Add what figures print of dataset, encoder and clusterer."""
-    clusterers = CLUSTERERS.facts()
-    facts = {
-        "dataset": job.dataset.facts.name,
-        "dataset_name": job.dataset.facts.display,
-        "group": job.dataset.facts.group,
-        "encoder": job.encoder.name,
-        "encoder_name": job.encoder.display,
-        "clusterer_name": rows["clusterer"].map(lambda name: clusterers[name].display),
-    }
-    return rows.assign(**facts)[list(COLUMNS)]
+    displays = {name: facts.display for name, facts in CLUSTERERS.facts().items()}
+    names = rows["clusterer"].map(displays)
+    return rows.assign(**job.facts, clusterer_name=names)[list(COLUMNS)]

@@ -206,12 +206,6 @@ def embedding_step(backbone: str) -> str:
     return f"embed {backbone}"
 
 
-def seconds_per_image(backbone: str) -> float | None:
-    """Seconds of one core that a backbone takes for an image; None where it was not measured."""
-    rows = speeds()[speeds()["step"] == embedding_step(backbone)]
-    return None if rows.empty else float((rows["seconds"] / rows["n"]).iloc[-1])
-
-
 def dimensions(backbone: str) -> int:
     """Dimensions of a backbone's embeddings; the most of any, where it was not measured."""
     rows = speeds()[speeds()["step"] == embedding_step(backbone)]
@@ -276,3 +270,8 @@ def lack_of_memory(needed: float, available: float) -> str:
     if needed <= available:
         return ""
     return f"needs about {in_words(needed)} of memory; {in_words(available)} are there"
+
+
+def cell_lacks(recipe: Recipe, size: Size, available: float) -> str:
+    """Say that memory does not suffice for a cell; empty where it does."""
+    return lack_of_memory(peak_bytes(recipe, size), available)

@@ -1,48 +1,138 @@
-"""One embedding, one recipe: reduce, cluster, score. What fails is a row that says so."""
+"""One embedding: how the work on its cells is parted, and each is reduced, clustered and scored.
+
+What fails is a row that says so.
+"""
 
 from __future__ import annotations
 
+import tempfile
 import traceback
-from dataclasses import asdict, replace
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from zsc_utils.cache import fingerprint
-from zsc_utils.clustering import CLUSTERERS, Task, clusterer_settings, degeneracy, run_clusterer
+from zsc_utils.cache import ArrayFolder
+from zsc_utils.clustering import CLUSTERERS, Task, degeneracy, run_clusterer
+from zsc_utils.datasets import DatasetFacts
+from zsc_utils.embedding import read
 from zsc_utils.errors import StorageError, ZscError
 from zsc_utils.metrics import (
     adjusted_mutual_information,
     cluster_counts,
-    scores_settings,
     silhouette,
     truth_scores,
     why_undefined,
 )
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Recipe, Reduction
-from zsc_utils.reduction import Memo, ReductionError, reduce, reducer_settings
+from zsc_utils.reduction import Memo, ReductionError, reduce
+from zsc_utils.sweep.cells import (
+    Cell,
+    Job,
+    embeddings_size,
+    reductions_memo,
+    results_folder,
+    write_result,
+)
+from zsc_utils.sweep.costs import Size, clusterer_cost, peak_bytes
+from zsc_utils.sweep.results import skipped_row
+from zsc_utils.sweep.workers import in_processes
 
 
-def cell_key(
-    embeddings_key: str, recipe: Recipe, label: str, min_cluster_size: int, seed: int
-) -> str:
-    """Fingerprint of everything one result depends on."""
-    return fingerprint(
-        {
-            "embeddings": embeddings_key,
-            "recipe": recipe.as_dict(),
-            "label": label,
-            "min_cluster_size": min_cluster_size,
-            "seed": seed,
-            "silhouette": [asdict(SILHOUETTE_REDUCTION), SILHOUETTE_SEED],
-            "versions": [
-                reducer_settings(recipe.reduction.method),
-                clusterer_settings(recipe.clusterer),
-                reducer_settings(SILHOUETTE_REDUCTION.method),
-                scores_settings(),
-            ],
-        }
+def stages(jobs: list[Job], build: Path, n: int) -> Iterator[list[tuple]]:
+    """Part jobs into calls for n processes: each list when the one before is done.
+
+    Where jobs are many each is one call. Where they are few their reductions come first, side by
+    side, and then their cells.
+    """
+    if n == 1 or len(jobs) >= 2 * n:
+        yield [cells_call(job, build) for job in jobs]
+        return
+    yield [
+        (compute_reduction, job.embeddings_folder(build), job.dataset.facts, job.key, build, *asked)
+        for job in jobs
+        for asked in slow_reductions(job.cells)
+    ]
+    yield [
+        cells_call(replace(job, cells=cells), build)
+        for job in jobs
+        for cells in parts(job.cells, embeddings_size(job, build))
+    ]
+
+
+def cells_call(job: Job, build: Path) -> tuple:
+    """Call for the cells of a job, without its images, which another process does not need."""
+    place = job.embeddings_folder(build), job.dataset.facts, job.key
+    return compute_cells, *place, job.cells, build
+
+
+def slow_reductions(cells: Iterable[tuple[Cell, Recipe]]) -> list[tuple[Reduction, int]]:
+    """UMAPs that cells share, with their seeds; that of the silhouettes first."""
+    asked = {(SILHOUETTE_REDUCTION, SILHOUETTE_SEED): None}
+    asked |= {(recipe.reduction, cell.seed): None for cell, recipe in cells}
+    return [pair for pair in asked if pair[0].method == "umap"]
+
+
+def parts(
+    cells: Iterable[tuple[Cell, Recipe]], size: Size
+) -> list[tuple[tuple[Cell, Recipe], ...]]:
+    """Part cells so that those that cut the same tree stay together; the longest part first."""
+    found = defaultdict(list)
+    for cell, recipe in cells:
+        kind = "agglomerative" if cell.clusterer.startswith("ac_") else cell.clusterer
+        found[kind, recipe.reduction, cell.seed].append((cell, recipe))
+    longest = {
+        kind: sum(clusterer_cost(recipe, size).seconds for _, recipe in part)
+        for kind, part in found.items()
+    }
+    return [tuple(found[kind]) for kind in sorted(found, key=longest.get, reverse=True)]
+
+
+def compute_reduction(
+    folder: Path, facts: DatasetFacts, key: str, build: Path, reduction: Reduction, seed: int
+) -> int:
+    """Compute a reduction of embeddings on disk and keep it."""
+    reduce_into(read(folder, facts, key).array, reduction, seed, reductions_memo(build, key))
+    return 0
+
+
+def reduce_into(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> None:
+    """Reduce embeddings for cells to come; where it fails, these will say why."""
+    with one_thread(), suppress(Exception):
+        reduce(X, reduction, seed=seed, memo=memo)
+
+
+def compute_cells(folder: Path, facts: DatasetFacts, key: str, cells, build: Path) -> int:
+    """Compute cells from embeddings on disk, one file each; count them."""
+    embeddings = read(folder, facts, key)
+    done = evaluate_each(
+        *(embeddings.array, embeddings.labels, facts.label, cells),
+        min_cluster_size=facts.min_cluster_size,
+        memo=reductions_memo(build, key),
     )
+    for cell, row, clusters in done:
+        row |= {"n_skipped": len(embeddings.skipped)}
+        write_result(cell, results_folder(build), row, clusters)
+    return len(cells)
+
+
+def evaluate_each(
+    X: np.ndarray,
+    labels: pd.DataFrame,
+    label: str,
+    cells: Iterable[tuple[Cell, Recipe]],
+    **settings,
+) -> Iterator[tuple[Cell, dict, np.ndarray | None]]:
+    """Evaluate cells of the same embeddings, one after the other: row and clusters of each."""
+    level = label if label in labels else None
+    with one_thread():
+        for cell, recipe in cells:
+            row, clusters = evaluate(X, labels, level, recipe, seed=cell.seed, **settings)
+            yield cell, {"dataset": cell.dataset, "encoder": cell.encoder} | row, clusters
 
 
 def evaluate(
@@ -175,3 +265,72 @@ def _in_place_of(asked: Reduction, taken: Reduction, what: str) -> str:
         return ""
     less = f"{taken.n_components}" if taken.method == "umap" else "none"
     return f"{what} UMAP to {less} in place of {asked.n_components} dimensions"
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Limit every thread pool to one thread.
+
+    Sums in another order would make numbers depend on how many jobs run.
+    """
+    import hdbscan  # noqa: F401
+    import sklearn.cluster  # noqa: F401
+    import umap  # noqa: F401  (all three load pools, and only loaded ones can be limited)
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
+
+
+def evaluate_side_by_side(
+    X: np.ndarray,
+    labels: pd.DataFrame,
+    cells: Mapping[Cell, Recipe],
+    *,
+    jobs: int,
+    memory: float,
+    n_classes: int | None = None,
+    nearest_recipe: bool = False,
+) -> Iterator[tuple[Cell, dict]]:
+    """Evaluate cells of embeddings at hand, and yield their rows as they come.
+
+    Parameters
+    ----------
+    X, labels
+        float32 (n, d) embeddings, and their `class` where there are classes.
+    cells
+        Each with its recipe. Those that need more memory than there is have rows that say so.
+    jobs
+        Processes at once; fewer where memory has no room for so many.
+    memory
+        Bytes that are available.
+    n_classes, nearest_recipe
+        As for `evaluate`.
+    """
+    known = labels["class"].nunique() if "class" in labels else n_classes
+    size = Size(*X.shape, known or 1)
+    left = []
+    for cell, recipe in cells.items():
+        if row := skipped_row(cell, recipe, size, memory):
+            yield cell, row
+        else:
+            left.append((cell, recipe))
+    # Not even the silhouettes' UMAP is made where nothing fits.
+    if not left:
+        return
+    most = max(peak_bytes(recipe, size) for _, recipe in left)
+    jobs = max(1, min(jobs, int(memory // most)))
+    with tempfile.TemporaryDirectory(prefix="zsc-") as folder:
+        memo = ArrayFolder(folder)
+        first = [(reduce_into, X, *asked, memo) for asked in slow_reductions(left)]
+        for _ in in_processes(first, jobs):
+            pass
+        settings = {"memo": memo, "n_classes": n_classes, "nearest_recipe": nearest_recipe}
+        calls = [(evaluate_all, X, labels, "class", part, settings) for part in parts(left, size)]
+        for done in in_processes(calls, jobs):
+            yield from ((cell, row) for cell, row, _ in done)
+
+
+def evaluate_all(X, labels, label, cells, settings: dict) -> list:
+    """Evaluate cells as `evaluate_each` does, and give them when all are done."""
+    return list(evaluate_each(X, labels, label, cells, **settings))

@@ -20,10 +20,15 @@ from zsc_utils.errors import DatasetAbsentError, ZscError
 from zsc_utils.metrics import KS, NEIGHBOURS_VERSION, accuracy_by_k
 from zsc_utils.sweep.cells import Job, plan
 from zsc_utils.sweep.profile import Profile
+from zsc_utils.sweep.run import by_encoder
 
 log = logging.getLogger(__name__)
 
 MEASURED = ("status", "reason", "n_train", "n_test", "accuracy")
+COLUMNS = (
+    *("dataset", "dataset_name", "group", "encoder", "encoder_name", "method", "backbone"),
+    *("k", "accuracy", "n_train", "n_test", "status", "reason"),
+)
 
 
 def train_parts(
@@ -125,7 +130,7 @@ def measured(
         log.warning("%s is damaged (%s): measuring it again", file, error)
     check_code()
     train, test = (
-        replace(job, dataset=images).embed(build, device, progress=progress)
+        replace(job, dataset=images).embed(build, device=device, progress=progress)
         for images in (gallery, job.dataset)
     )
     arrays = classes_of(train, test)
@@ -187,17 +192,13 @@ def knn_accuracies(
     Raises
     ------
     ZscError
-        As for `plan.plan`.
+        As for `cells.plan`.
     """
     build = build or build_folder()
     planned = plan(profile, data_root)
     galleries, lacking = train_parts(planned, n_train or profile.max_samples, data_root)
-    current = None
     rows = []
-    for job in tqdm(planned, desc="neighbours", unit="embedding", disable=not progress):
-        if current and current is not job.source:
-            current.release()
-        current = job.source
+    for job in by_encoder(tqdm(planned, "neighbours", unit="embedding", disable=not progress)):
         name = job.dataset.facts.name
         if name in lacking or job.absent:
             found = lacking.get(name) or {"status": "absent", "reason": job.absent}
@@ -211,22 +212,11 @@ def knn_accuracies(
             except ZscError as error:
                 found = {"status": "failed", "reason": str(error)}
         rows += rows_of(job, ks, found)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def rows_of(job: Job, ks: Sequence[int], found: dict) -> list[dict]:
     """Make the rows of one dataset and encoder, one for each k, from what `measured` gives."""
-    dataset, encoder = job.dataset.facts, job.encoder
-    facts = {
-        "dataset": dataset.name,
-        "dataset_name": dataset.display,
-        "group": dataset.group,
-        "encoder": encoder.name,
-        "encoder_name": encoder.display,
-        "method": encoder.method,
-        "backbone": encoder.backbone,
-    }
-    counts = {count: found.get(count, 0) for count in ("n_train", "n_test")}
-    state = {field: found[field] for field in ("status", "reason")}
     accuracy = found.get("accuracy", {})
-    return [facts | {"k": k, "accuracy": accuracy.get(str(k), np.nan)} | counts | state for k in ks]
+    rest = job.facts | {"n_train": 0, "n_test": 0} | found
+    return [rest | {"k": k, "accuracy": accuracy.get(str(k), np.nan)} for k in ks]

@@ -1,8 +1,7 @@
-"""Results: what became of the cells of a plan, as a table, as counts, and their embeddings."""
+"""Results: what became of the cells of a plan, as a table, and their embeddings."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,18 +13,17 @@ from zsc_utils.embedding import Embeddings
 from zsc_utils.errors import EmbeddingsError
 from zsc_utils.recipes import Recipe
 from zsc_utils.sweep.cells import (
+    Cell,
     Job,
     embeddings_size,
-    missing,
-    not_embedded,
+    fitting,
+    read_result,
     reductions_memo,
     results_folder,
 )
-from zsc_utils.sweep.costs import Size, lack_of_memory, memory_available, peak_bytes
-from zsc_utils.sweep.store import Cell, read_result
+from zsc_utils.sweep.costs import Size, cell_lacks, memory_available
 
 ROW = ("dataset", "encoder", "clusterer", "seed", "status", "reason", "n_skipped")
-STATUSES = ("ok", "not_converged", "degenerate", "failed", "absent")
 SCORES = ("ami", "ami_by_level", "silhouette_original", "silhouette_umap", "n_clusters")
 
 
@@ -55,38 +53,25 @@ def results(planned: list[Job], build: Path, memory: float | None = None) -> pd.
     clusterers = CLUSTERERS.facts()
     rows = []
     for job in planned:
-        facts = {
-            "group": job.dataset.facts.group,
-            "dataset_name": job.dataset.facts.display,
-            "encoder_name": job.encoder.display,
-            "backbone": job.encoder.backbone,
-            "method": job.encoder.method,
-            "labels": job.encoder.labels,
-            "fine_tuned_from": job.encoder.fine_tuned_from,
-        }
         size = None if job.absent else embeddings_size(job, build)
         for cell, recipe in job.cells:
-            if size is None:
+            if job.absent:
                 row = row_without_scores(cell, "absent", job.absent)
+            elif found := read_result(cell, results_folder(build)):
+                row, _ = found
             else:
-                row = finished_row(cell, build) or skipped_row(cell, recipe, size, memory)
+                row = skipped_row(cell, recipe, size, memory)
             if row:
                 name = {"clusterer_name": clusterers[cell.clusterer].display}
-                rows.append(row | facts | name)
+                rows.append(row | job.facts | name)
     table = pd.DataFrame(rows)
     # Columns are there even if every cell failed.
     return table.reindex(columns=list(dict.fromkeys([*table.columns, *ROW, *SCORES])))
 
 
-def finished_row(cell: Cell, build: Path) -> dict | None:
-    """Read the row of a cell; None where there is none yet."""
-    found = read_result(cell, results_folder(build))
-    return found and found[0]
-
-
 def skipped_row(cell: Cell, recipe: Recipe, size: Size, memory: float) -> dict | None:
     """Make the row of a cell that needs more memory than there is; None where it fits."""
-    reason = lack_of_memory(peak_bytes(recipe, size), memory)
+    reason = cell_lacks(recipe, size, memory)
     return row_without_scores(cell, "skipped", reason) if reason else None
 
 
@@ -114,84 +99,10 @@ def read_embeddings(
         if job.absent:
             continue
         if not job.embeddings_folder(build).is_dir():
-            size = embeddings_size(job, build)
-            if min(peak_bytes(recipe, size) for _, recipe in job.cells) > memory_available():
+            if not fitting([job], build, memory_available()):
                 continue
             raise EmbeddingsError(
                 f"no embeddings of {job.dataset.facts.name} by {job.encoder.name}: sweep first"
             )
         # Which reads what is there, and computes it again where it is damaged.
         yield job, job.embed(build, skip_unreadable=True), reductions_memo(build, job.key)
-
-
-def lack_of_results(rows: pd.DataFrame) -> str:
-    """Say that every cell failed of those that could be computed here; empty where one did not.
-
-    Absent and skipped cells are none that failed: what they lack is no fault of what is there.
-
-    Parameters
-    ----------
-    rows
-        Columns clusterer, status and reason.
-    """
-    tried = rows[~rows["status"].isin(["absent", "skipped"])]
-    bad = tried[tried["status"].isin(["degenerate", "failed"])]
-    if tried.empty or len(bad) < len(tried):
-        return ""
-    counts = ", ".join(f"{n} {what}" for what, n in bad["status"].value_counts().items())
-    first = bad.iloc[0]
-    reason = " ".join(str(first["reason"]).split())
-    return f"no result: {counts} of {len(rows)}; {first['clusterer']}: {reason}"
-
-
-def skipped_cells(rows: pd.DataFrame) -> pd.DataFrame:
-    """Sum up the cells that were skipped: dataset, clusterer, cells, reason (that of the first)."""
-    skipped = rows[rows["status"] == "skipped"].groupby(["dataset", "clusterer"], sort=False)
-    return skipped["reason"].agg(cells="size", reason="first").reset_index()
-
-
-def absent(planned: list[Job]) -> dict[str, dict[str, str]]:
-    """Collect the `datasets` and the `encoders` of a plan that are not there: name to reason."""
-    datasets, encoders = {}, {}
-    for job in planned:
-        if "absent" in job.dataset.fingerprint:
-            datasets[job.dataset.facts.name] = job.absent
-        elif "absent" in job.source.fingerprint:
-            encoders[job.encoder.name] = job.absent
-    return {"datasets": datasets, "encoders": encoders}
-
-
-def progress_report(planned: list[Job], build: Path) -> dict:
-    """Count the cells of a plan by what became of them.
-
-    Returns
-    -------
-    dict
-        `total`, `ok`, `not_converged`, `degenerate`, `failed`, `absent`, `missing`, `skipped`,
-        `embeddings_missing`, `images_missing`; `datasets_absent`, `encoders_absent`: name to
-        reason; `cells_skipped`: dataset, clusterer, cells and reason; and `problems`: dataset,
-        encoder, clusterer, status and reason of each other cell that is not `ok`, or whose AMI is
-        undefined.
-    """
-    memory = memory_available()
-    rows = results(planned, build, memory)
-    left = missing(planned, build, memory)
-    to_embed = not_embedded(left, build)
-    total = sum(len(job.cells) for job in planned)
-    counts = rows["status"].value_counts()
-    columns = ["dataset", "encoder", "clusterer", "seed", "status", "reason"]
-    bad = ~rows["status"].isin(["absent", "skipped"]) & (
-        rows["status"].ne("ok") | rows["ami"].isna()
-    )
-    problems = rows.loc[bad, columns]
-    return {
-        "total": total,
-        **{status: int(counts.get(status, 0)) for status in STATUSES},
-        "missing": sum(len(job.cells) for job in left),
-        "skipped": int(counts.get("skipped", 0)),
-        "embeddings_missing": len(to_embed),
-        "images_missing": sum(len(job.dataset) for job in to_embed),
-        **{f"{kind}_absent": reasons for kind, reasons in absent(planned).items()},
-        "cells_skipped": json.loads(skipped_cells(rows).to_json(orient="records")),
-        "problems": json.loads(problems.to_json(orient="records")),
-    }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +43,9 @@ from zsc_utils.sweep.costs import (
     memory_available,
     reduction_cost,
 )
-from zsc_utils.sweep.evaluate import attempt
+from zsc_utils.sweep.evaluate import attempt, one_thread
 from zsc_utils.sweep.profile import Profile
-from zsc_utils.sweep.run import fetch_what_is_published, one_thread
+from zsc_utils.sweep.run import fetch_what_is_published
 from zsc_utils.sweep.workers import in_processes
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,6 @@ SEARCH_VERSION = 1
 # The study's seed for validation, and its seed for the part of the train images it searched on.
 SEARCH_SEED = 100
 SUBSET_SEED = 0
-
 
 REPORT = ("clusterer", "encoder", *REDUCTION_COLUMNS, *SETTING_COLUMNS, "step", "ami")
 
@@ -146,13 +145,12 @@ def lacks_of_memory(embeddings: Iterable[Embeddings], memory: float) -> dict[str
     for one in embeddings:
         size = Size(*one.array.shape, one.labels[one.facts.label].nunique())
         for clusterer in COMMON:
-            needed = max(
-                held_bytes(step, size)
-                for first in first_recipes(clusterer)
+            steps = [reduction_cost(reduction, size) for reduction in REDUCTIONS] + [
+                clusterer_cost(Recipe(clusterer, reduction, tuple(settings.items())), size)
+                for reduction in REDUCTIONS
                 for settings in SETTINGS[clusterer]
-                for recipe in [replace(first, settings=tuple(settings.items()))]
-                for step in (reduction_cost(recipe.reduction, size), clusterer_cost(recipe, size))
-            )
+            ]
+            needed = max(held_bytes(step, size) for step in steps)
             if reason := lack_of_memory(needed, memory):
                 lacks.setdefault(clusterer, {})[one.facts.name] = reason
     return lacks
