@@ -182,6 +182,12 @@ def load_array(path: Path) -> np.ndarray:
         raise CacheDamagedError(f"cached array {path} is cut short or damaged ({error})") from error
 
 
+def save_table(table: pd.DataFrame, path: Path, float_format: str | None = None) -> None:
+    """Write a table as a CSV file, whole or not at all; its index is left out."""
+    with atomic_path(path) as draft:
+        table.to_csv(draft, index=False, float_format=float_format)
+
+
 def load_table(path: Path, columns: Sequence[str]) -> pd.DataFrame | None:
     """Read a CSV file that was written whole; None where there is none.
 

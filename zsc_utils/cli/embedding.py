@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsc_utils.cache import atomic_path
+from zsc_utils.cache import save_table
 from zsc_utils.cli.base import (
     DeviceOption,
     SkipOption,
@@ -189,6 +189,5 @@ def cluster_embeddings(
     table = pd.DataFrame(list(rows.values())).reindex(columns=RESULT_COLUMNS)
     typer.echo(table.to_string(index=False, float_format="%.3f", na_rep="-"))
     if out:
-        with atomic_path(out) as draft:
-            table.to_csv(draft, index=False)
+        save_table(table, out)
     end_without_results(table)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsc_utils.cache import ROOT, atomic_path, build_folder, figures_folder
+from zsc_utils.cache import ROOT, build_folder, figures_folder, save_table
 from zsc_utils.cli.base import (
     DataOption,
     DeviceOption,
@@ -100,8 +100,7 @@ def sweep(
     if out:
         # Of nested columns, the recipe is named by encoder and clusterer, AMI by level is long.
         flat = table.drop(columns=["recipe", "ami_by_level"], errors="ignore")
-        with atomic_path(out) as draft:
-            flat.to_csv(draft, index=False)
+        save_table(flat, out)
     say_counts(table)
     end_without_results(table)
 
@@ -181,8 +180,7 @@ def search(
             # Rows of encoders that were not searched now stay.
             before = pd.read_csv(path)
             table = pd.concat([before[~before["encoder"].isin(table["encoder"])], table])
-        with atomic_path(path) as draft:
-            table.to_csv(draft, index=False)
+        save_table(table, path)
     typer.echo(f"{out}: recipes for {report['encoder'].nunique()} encoders; {trials}: all trials")
 
 

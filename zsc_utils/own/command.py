@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsc_utils.cache import atomic_path, readable, said_where_it_is_written
+from zsc_utils.cache import readable, said_where_it_is_written, save_table
 from zsc_utils.clustering import CLUSTERERS, study_clusterers
 from zsc_utils.embedding import choose_precision
 from zsc_utils.encoders import ENCODERS, fetch_weights, find_encoder
@@ -194,8 +194,7 @@ def write_results(
     report = write_report(shown, out)
     best = shown.views[0]
     write_clusters(found, best, out / "clusters.csv")
-    with atomic_path(out / "ranking.csv") as draft:
-        ranked.to_csv(draft, index=False, float_format="%.4f")
+    save_table(ranked, out / "ranking.csv", float_format="%.4f")
     paths = [out / "clusters.csv", out / "ranking.csv"]
     paths += [write_tree(found, best.clusters, out)] if link else []
     return Written(ranked, shown, [*paths, report])

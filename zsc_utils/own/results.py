@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from zsc_utils.cache import atomic_path, readable
+from zsc_utils.cache import readable, save_table
 from zsc_utils.errors import ZscError
 from zsc_utils.own.calibration import READ_OFF, Calibration
 from zsc_utils.own.clusterings import Clustering, umap_space
@@ -185,8 +185,7 @@ def write_clusters(found: Sorted, view: View, path: Path) -> None:
             "distance_to_medoid": view.to_medoid,
         }
     )
-    with atomic_path(path) as draft:
-        table.to_csv(draft, index=False, float_format="%.4f")
+    save_table(table, path, float_format="%.4f")
 
 
 def plane(space: Space) -> np.ndarray:

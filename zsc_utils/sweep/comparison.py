@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from zsc_utils.cache import atomic_path, build_folder, fingerprint, load_table
+from zsc_utils.cache import build_folder, fingerprint, load_table, save_table
 from zsc_utils.clustering import CLUSTERERS, Task, clusterer_settings, degeneracy
 from zsc_utils.datasets import DatasetFacts
 from zsc_utils.edits import check_code
@@ -174,8 +174,7 @@ def run_comparison(folder: Path, facts: DatasetFacts, key: str, setting, build, 
             setting,
             reductions_memo(build, key),
         )
-    with atomic_path(file) as draft:
-        rows.to_csv(draft, index=False)
+    save_table(rows, file)
 
 
 def compare_reductions(

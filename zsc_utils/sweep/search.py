@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from zsc_utils.cache import ArrayFolder, atomic_path, build_folder, fingerprint, load_table
+from zsc_utils.cache import ArrayFolder, build_folder, fingerprint, load_table, save_table
 from zsc_utils.clustering import Task, clusterer_settings
 from zsc_utils.datasets import load_dataset
 from zsc_utils.edits import check_code
@@ -258,8 +258,7 @@ def run_search(
         check_code()
         with one_thread():
             trials = search_encoder(encoder, sets, lacks)
-        with atomic_path(file) as draft:
-            table_of_trials(trials).to_csv(draft, index=False)
+        save_table(table_of_trials(trials), file)
         report = load_table(file, REPORT)
     return encoder, report
 
