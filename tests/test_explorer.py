@@ -110,7 +110,7 @@ def test_seventy_classes_look_different_and_have_no_legend():
 def test_thumbnails_are_no_larger_than_predicted():
     noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
     size = len(maps.thumbnail(Image.fromarray(noise)))
-    assert maps.thumbnails_bytes(10) / 10 / 2 < size < maps.thumbnails_bytes(1)
+    assert maps.THUMBNAIL_BYTES / 2 < size < maps.THUMBNAIL_BYTES
 
 
 class Tags(HTMLParser):

@@ -11,13 +11,12 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from zsc_utils.cache import build_folder
 from zsc_utils.metrics import adjusted_mutual_information
 from zsc_utils.study.base import bullets, on_shared_clusterers, pivoted
 from zsc_utils.study.figures import ami_cells, encoder_look, intervals, name_rows, nothing
 from zsc_utils.study.tables import number_texts
-from zsc_utils.sweep.cells import Job, read_result, results_folder
-from zsc_utils.sweep.results import read_embeddings
+from zsc_utils.sweep.cells import Job
+from zsc_utils.sweep.clusterings import read_clusterings
 
 # Datasets that show the same subjects and differ in what stands behind them.
 FAMILIES = (
@@ -86,27 +85,16 @@ def background_scores(
         encoder_name, `left_out`, `ami` in percent, mean over seeds and over the clusterers that
         have a result for every variant and encoder.
     """
-    build = build or build_folder()
     kinds = {dataset: kind for kind, dataset in variants.items()}
     rows = []
     chosen = [job for job in planned if job.dataset.facts.name in kinds]
-    for job, embeddings, _ in read_embeddings(chosen, build):
-        truth = embeddings.labels[embeddings.facts.label].to_numpy()
-        dealt = np.random.default_rng(seed).permutation(len(truth)) % groups
-        for cell, _ in job.cells:
-            found = read_result(cell, results_folder(build))
-            if found is None or found[1] is None:
-                continue
-            facts = {
-                "variant": kinds[cell.dataset],
-                "encoder": cell.encoder,
-                "encoder_name": job.encoder.display,
-                "clusterer": cell.clusterer,
-            }
-            for left_out in range(-1, groups):
-                kept = dealt != left_out
-                ami = adjusted_mutual_information(pd.Series(truth[kept]), found[1][kept])
-                rows.append(facts | {"left_out": left_out, "ami": 100 * ami})
+    for one in read_clusterings(chosen, build):
+        dealt = np.random.default_rng(seed).permutation(len(one.clusters)) % groups
+        place = (kinds[one.cell.dataset], one.cell.encoder, one.job.encoder.display)
+        for left_out in range(-1, groups):
+            kept = dealt != left_out
+            ami = adjusted_mutual_information(one.classes[kept], one.clusters[kept])
+            rows.append((*place, left_out, one.cell.clusterer, 100 * ami))
     columns = ["variant", "encoder", "encoder_name", "left_out"]
     scores = pd.DataFrame(rows, columns=[*columns, "clusterer", "ami"])
     scores = on_shared_clusterers(scores, within="encoder", compared="variant")
@@ -132,8 +120,7 @@ def jackknife(values: pd.DataFrame) -> pd.DataFrame:
 
     parts = values.drop(columns=-1)
     groups = parts.notna().sum(axis=1)
-    spread = ((parts.sub(parts.mean(axis=1), axis=0)) ** 2).sum(axis=1)
-    se = np.sqrt((groups - 1) / groups * spread)
+    se = np.sqrt((groups - 1) * parts.var(axis=1, ddof=0))
     half = t.ppf(0.975, groups - 1) * se
     value = values[-1]
     return pd.DataFrame({"value": value, "se": se, "low": value - half, "high": value + half})
@@ -163,18 +150,12 @@ def background_gaps(scores: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Columns gap, encoder, encoder_name and those of `jackknife`, in points.
     """
-    keys = ["encoder", "encoder_name", "left_out"]
-    ami = scores.pivot(index=keys, columns="variant", values="ami")
-    parts = [
-        (ami[one] - ami[other]).dropna().rename("ami").reset_index().assign(gap=name)
-        for name, (one, other) in GAPS.items()
-        if {one, other} <= set(ami)
-    ]
-    columns = ["gap", *keys, "ami"]
-    rows = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
-    position = {name: place for place, name in enumerate(scores["encoder"].unique())}
-    rows = rows.sort_values("encoder", key=lambda names: names.map(position), kind="stable")
-    return _jackknifed(rows, ["gap", "encoder", "encoder_name"])
+    keys = ["encoder", "encoder_name"]
+    ami = pivoted(scores, [*keys, "left_out"], "variant", "ami")
+    pairs = {name: pair for name, pair in GAPS.items() if set(pair) <= set(ami)}
+    gaps = pd.DataFrame({name: ami[one] - ami[other] for name, (one, other) in pairs.items()})
+    rows = gaps.rename_axis(columns="gap").stack().dropna().rename("ami").reset_index()
+    return _jackknifed(rows, ["gap", *keys])
 
 
 def written_gaps(gaps: pd.DataFrame) -> pd.DataFrame:

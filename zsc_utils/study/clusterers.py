@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import combinations, groupby
+from itertools import combinations, cycle, groupby
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,7 +16,8 @@ from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.metrics import partition_agreement
 from zsc_utils.study.base import bullets, with_score
 from zsc_utils.study.figures import MARKERS, group_colors, legend_outside, nothing
-from zsc_utils.study.stats import mean_interval, percentile_interval, resampled_clusters, spearman
+from zsc_utils.study.silhouettes import sure_spearman
+from zsc_utils.study.stats import mean_interval, resampled_clusters
 from zsc_utils.study.tables import number_texts
 from zsc_utils.sweep.clusterings import Clustering
 
@@ -43,14 +44,12 @@ def pair_agreement(clusterings: Iterable[Clustering]) -> pd.DataFrame:
     for (dataset, encoder), same in groupby(
         clusterings, key=lambda one: (one.cell.dataset, one.cell.encoder)
     ):
-        for one, other in combinations(list(same), 2):
-            if one.cell.seed != other.cell.seed:
-                continue
-            pair = [
-                (name, names[name].display) for name in (one.cell.clusterer, other.cell.clusterer)
-            ]
-            agreement = 100 * partition_agreement(one.clusters, other.clusters)
-            rows.append((dataset, encoder, one.cell.seed, *pair[0], *pair[1], agreement))
+        for one, other in combinations(same, 2):
+            seed, first, second = one.cell.seed, one.cell.clusterer, other.cell.clusterer
+            if seed == other.cell.seed:
+                pair = (first, names[first].display, second, names[second].display)
+                agreement = 100 * partition_agreement(one.clusters, other.clusters)
+                rows.append((dataset, encoder, seed, *pair, agreement))
     return pd.DataFrame(rows, columns=["dataset", "encoder", "seed", *PAIR, "agreement"])
 
 
@@ -107,13 +106,8 @@ def clusterer_correlation(
         within = (both - both.groupby(level="dataset").transform("mean")).round(12)
         # (first or second, as it is or within datasets, points)
         values = np.stack([both.to_numpy().T, within.to_numpy().T], axis=1)
-        resampled = [
-            spearman(*values[..., chosen]) for chosen in resampled_clusters(dataset, resamples, rng)
-        ]
-        intervals = [percentile_interval(found) for found in np.reshape(resampled, (-1, 2)).T]
-        sure = [(rho, *i) for rho, i in zip(spearman(*values), intervals, strict=True)]
-        pair = (first, names[first], second, names[second])
-        rows.append((*pair, *np.ravel(sure).tolist(), len(both)))
+        rho = sure_spearman(*values, resampled_clusters(dataset, resamples, rng))
+        rows.append((first, names[first], second, names[second], *rho.ravel(), len(both)))
     columns = ["rho", "low", "high", "rho_within", "low_within", "high_within", "n"]
     return pd.DataFrame(rows, columns=[*PAIR, *columns])
 
@@ -143,13 +137,9 @@ def written_pairs(agreement: pd.DataFrame, correlation: pd.DataFrame) -> pd.Data
 
 def square(pairs: pd.DataFrame, column: str, diagonal: float, names: list[str]) -> pd.DataFrame:
     """Lay pairs of clusterers out as a symmetric matrix, in the order of `names`."""
-    matrix = pd.DataFrame(np.nan, index=names, columns=names)
-    for row in pairs.itertuples():
-        matrix.loc[row.first_name, row.second_name] = getattr(row, column)
-        matrix.loc[row.second_name, row.first_name] = getattr(row, column)
-    for name in names:
-        matrix.loc[name, name] = diagonal
-    return matrix
+    half = pairs.pivot(index="first_name", columns="second_name", values=column)
+    half = half.reindex(index=names, columns=names).rename_axis(index=None, columns=None)
+    return half.fillna(half.T).astype(float).mask(np.eye(len(names), dtype=bool), diagonal)
 
 
 def clusters_found(table: pd.DataFrame) -> pd.DataFrame:
@@ -161,10 +151,10 @@ def clusters_found(table: pd.DataFrame) -> pd.DataFrame:
         The results of such clusterers, with `factor` = n_clusters / n_classes: above 1 for too
         many. What is left out is no cluster.
     """
-    names = CLUSTERERS.facts()
-    rows = table[table["clusterer"].map(lambda name: not names[name].told_n_classes)]
-    rows = rows.reindex(columns=list(dict.fromkeys([*table.columns, "n_clusters", "n_classes"])))
-    rows = rows[rows["n_clusters"].notna() & rows["n_classes"].notna()]
+    numbers = ["n_clusters", "n_classes"]
+    untold = [name for name, facts in CLUSTERERS.facts().items() if not facts.told_n_classes]
+    rows = table[table["clusterer"].isin(untold)]
+    rows = rows.reindex(columns=rows.columns.union(numbers, sort=False)).dropna(subset=numbers)
     return rows.assign(factor=rows["n_clusters"] / rows["n_classes"])
 
 
@@ -182,22 +172,12 @@ def cluster_factors(found: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for name, part in found.groupby("clusterer_name", sort=False):
-        some = part[part["factor"] > 0]
-        logs = np.log(some["factor"]).groupby(some["dataset"]).mean()
-        low, high = mean_interval(logs)
-        rows.append(
-            {
-                "clusterer_name": name,
-                "factor": np.exp(logs.mean()),
-                "low": np.exp(low),
-                "high": np.exp(high),
-                "too few": 100 * (part["factor"] < 1).mean(),
-                "too many": 100 * (part["factor"] > 1).mean(),
-                "within 2": 100 * part["factor"].between(0.5, 2).mean(),
-                "none": int((part["factor"] == 0).sum()),
-                "n": len(part),
-            }
-        )
+        factors = part["factor"]
+        logs = np.log(factors[factors > 0]).groupby(part["dataset"]).mean()
+        mean = np.exp([logs.mean(), *mean_interval(logs)])
+        kinds = [factors < 1, factors > 1, factors.between(0.5, 2)]
+        percents = [100 * kind.mean() for kind in kinds]
+        rows.append((name, *mean, *percents, (factors == 0).sum(), len(part)))
     columns = ["clusterer_name", "factor", "low", "high", "too few", "too many", "within 2"]
     return pd.DataFrame(rows, columns=[*columns, "none", "n"])
 
@@ -213,8 +193,8 @@ def left_out(table: pd.DataFrame) -> pd.DataFrame:
         leaves anything out.
     """
     columns = ["fraction_clustered", "ami_clustered"]
-    rows = table.reindex(columns=list(dict.fromkeys([*table.columns, *columns])))
-    rows = rows[rows["ami"].notna()]
+    rows = table[table["ami"].notna()]
+    rows = rows.reindex(columns=rows.columns.union(columns, sort=False))
     leaves = rows["fraction_clustered"].lt(1).groupby(rows["clusterer"]).transform("any")
     rows = rows[leaves.astype(bool)]
     facts = ["group", "dataset", "dataset_name", "encoder", "encoder_name", "clusterer_name"]
@@ -227,16 +207,11 @@ def left_out(table: pd.DataFrame) -> pd.DataFrame:
 
 def left_out_by_dataset(rows: pd.DataFrame, unevenness: pd.DataFrame) -> pd.DataFrame:
     """Average `left_out` and `noise_unevenness` over encoders: a row for each dataset."""
-    keys = ["group", "dataset_name"]
-    means = rows.groupby(keys, sort=False)[["left_out", "ami", "ami_clustered"]].mean()
-    uneven = unevenness.groupby("dataset_name")
-    return means.assign(
-        unevenness=uneven["unevenness"].mean().reindex(means.index.get_level_values(1)).to_numpy(),
-        most=uneven["most"]
-        .agg(lambda names: names.mode().iloc[0])
-        .reindex(means.index.get_level_values(1))
-        .to_numpy(),
-    ).reset_index()
+    by_dataset = rows.groupby(["group", "dataset_name"], sort=False)
+    means = by_dataset[["left_out", "ami", "ami_clustered"]].mean().reset_index()
+    by_name = unevenness.groupby("dataset_name")
+    most = by_name["most"].agg(lambda names: names.mode().iloc[0])
+    return means.join(by_name["unevenness"].mean(), on="dataset_name").join(most, on="dataset_name")
 
 
 def noise_unevenness(clusterings: Iterable[Clustering]) -> pd.DataFrame:
@@ -255,15 +230,15 @@ def noise_unevenness(clusterings: Iterable[Clustering]) -> pd.DataFrame:
         matter; `p` of the χ² test; `most` and `least`: the class most and least left out, with
         percent `most_left_out` and `least_left_out`.
     """
-    columns = ["unevenness", "p", "most", "most_left_out", "least", "least_left_out"]
     rows = []
     for one in clusterings:
         scored = unevenness_of(one.classes, one.clusters)
         if scored:
             place = (one.cell.dataset, one.job.dataset.facts.display, one.cell.encoder)
             rows.append((*place, one.cell.clusterer, *scored))
-    place = ["dataset", "dataset_name", "encoder", "clusterer"]
-    return pd.DataFrame(rows, columns=[*place, *columns])
+    columns = ["dataset", "dataset_name", "encoder", "clusterer", "unevenness", "p"]
+    columns += ["most", "most_left_out", "least", "least_left_out"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def unevenness_of(classes: pd.Series, clusters: np.ndarray) -> tuple | None:
@@ -358,13 +333,14 @@ def plot_clusters_found(found: pd.DataFrame) -> Figure:
         for factor, look in ((1, "-"), (2, ":"), (0.5, ":")):
             axes.plot([low, high], [factor * low, factor * high], look, color="0.6", linewidth=0.8)
         here = found[found["clusterer_name"] == panel]
-        for i, (group, rows) in enumerate(here.groupby("group", sort=False)):
+        for (group, color), marker in zip(colors.items(), cycle(MARKERS), strict=False):
             axes.scatter(
-                rows["n_classes"],
-                rows["n_clusters"],
+                "n_classes",
+                "n_clusters",
+                data=here[here["group"] == group],
                 s=9,
-                color=[colors[group]],
-                marker=MARKERS[i % len(MARKERS)],
+                color=[color],
+                marker=marker,
                 alpha=0.7,
                 linewidth=0,
                 label=group,
@@ -395,13 +371,10 @@ def plot_left_out(rows: pd.DataFrame) -> Figure:
     if rows.empty:
         return nothing("no clusterer left anything out")
     figure, axes = plt.subplots(figsize=(4.4, 3.4), layout="constrained")
-    dots = axes.scatter(
-        rows["ami"], rows["ami_clustered"], c=rows["left_out"], s=10, cmap="flare", vmin=0
-    )
-    ends = [
-        min(rows["ami"].min(), rows["ami_clustered"].min()),
-        max(rows["ami"].max(), rows["ami_clustered"].max()),
-    ]
+    look = {"s": 10, "cmap": "flare", "vmin": 0}
+    dots = axes.scatter("ami", "ami_clustered", c="left_out", data=rows, **look)
+    both = rows[["ami", "ami_clustered"]].to_numpy()
+    ends = [both.min(), both.max()]
     axes.plot(ends, ends, color="0.6", linewidth=0.8, zorder=0)
     axes.set_xlabel("AMI (%), left out as one more cluster")
     axes.set_ylabel("AMI (%), clustered samples alone")

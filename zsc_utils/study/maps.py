@@ -33,8 +33,6 @@ from zsc_utils.sweep.clusterings import Clustering, read_clusterings
 from zsc_utils.sweep.costs import Size, held_bytes, lack_of_memory, memory_available, reduction_cost
 
 PLANE = Reduction("umap", n_components=2)
-
-
 NO_CLASS = "no class"
 
 
@@ -118,7 +116,7 @@ def matched_places(points: pd.DataFrame) -> tuple[dict[str, int], dict[str, int]
 
 
 THUMBNAIL = 48
-# Of a thumbnail as text, measured: most photographs take half of it, noise all.
+# Of a thumbnail as text, at most about. Measured: most photographs take half of it, noise all.
 THUMBNAIL_BYTES = 3_000
 MARKERS = ("circle", "triangle", "square", "diamond", "inverted_triangle", "star", "plus")
 GREY = "#9a9a9a"
@@ -134,15 +132,10 @@ TOOLTIP = """
 """
 
 
-def thumbnails_bytes(n: int) -> int:
-    """Predict how many bytes n thumbnails add to a page, at most about."""
-    return n * THUMBNAIL_BYTES
-
-
-def thumbnail(image: Image.Image, side: int = THUMBNAIL) -> str:
-    """Shrink an image to a square of `side` pixels at most and write it as a data URI (JPEG)."""
+def thumbnail(image: Image.Image) -> str:
+    """Shrink an image to a square of 48 pixels at most and write it as a data URI (JPEG)."""
     small = image.convert("RGB")
-    small.thumbnail((side, side))
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
     stream = io.BytesIO()
     small.save(stream, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
@@ -167,23 +160,22 @@ def plot_embedding_map(points: pd.DataFrame, images: Images) -> LayoutDOM:
     images
         The images that its column `row` points at.
     """
+    source = ColumnDataSource(points.drop(columns="row").to_dict("list"))
+    source.data["image"] = [thumbnail(images[i]) for i in points["row"]]
     class_places, cluster_places = matched_places(points)
-    columns = {"image": [thumbnail(images[i]) for i in points["row"]]}
-    panels = (("class", class_places, (GREY, "circle")), ("cluster", cluster_places, (GREY, "x")))
-    looks = {}
-    for column, places, without in panels:
-        looks[column] = {name: look(place) for name, place in places.items()}
-        of_points = [looks[column].get(name, without) for name in points[column]]
-        columns[f"{column}_color"], columns[f"{column}_marker"] = map(
-            list, zip(*of_points, strict=True)
-        )
-    source = ColumnDataSource(points.drop(columns="row").to_dict("list") | columns)
-    shown = [column for column, *_ in panels if column == "cluster" or class_places]
     drawn = []
-    for column in shown:
-        # Panels move together: ranges are shared, and so is the source with its selection.
-        ranges = {"x_range": drawn[0].x_range, "y_range": drawn[0].y_range} if drawn else {}
-        drawn.append(_panel(source, column, looks[column], ranges))
+    for column, places, without in (
+        ("class", class_places, "circle"),
+        ("cluster", cluster_places, "x"),
+    ):
+        looks = {name: look(place) for name, place in places.items()}
+        of_points = [looks.get(name, (GREY, without)) for name in points[column]]
+        source.data[f"{column}_color"] = [color for color, _ in of_points]
+        source.data[f"{column}_marker"] = [marker for _, marker in of_points]
+        if column == "cluster" or class_places:
+            # Panels move together: ranges are shared, and so is the source with its selection.
+            ranges = {"x_range": drawn[0].x_range, "y_range": drawn[0].y_range} if drawn else {}
+            drawn.append(_panel(source, column, looks, ranges))
     return row(*drawn, sizing_mode="stretch_width")
 
 
@@ -299,7 +291,7 @@ def page(
     display = CLUSTERERS[clusterer].facts.display
     title = f"{found.job.dataset.facts.display}, {found.job.encoder.display}, {display}"
     drawn = as_html(plot_embedding_map(points, found.images), title)
-    size = thumbnails_bytes(len(points)) / 1e6
+    size = len(points) * THUMBNAIL_BYTES / 1e6
     return drawn + _sentence(
         f"{title}: {len(points)} of {len(found.clusters)} images, whose thumbnails make this page "
         f"larger by {size:.1f} MB at most."
@@ -327,14 +319,7 @@ def selectors(options: dict[str, Options], start: dict[str, str], show: Callable
     return ipywidgets.HBox(list(menus.values()))
 
 
-def explore(
-    planned: list[Job],
-    dataset: str | None = None,
-    encoder: str | None = None,
-    clusterer: str | None = None,
-    max_points: int = 1000,
-    build: Path | None = None,
-) -> None:
+def explore(planned: list[Job], max_points: int = 1000) -> None:
     """Show menus of datasets, encoders and clusterers, and the map of what they are set to.
 
     The map is part of the saved notebook and needs neither a kernel nor a network; the menus need a
@@ -343,10 +328,8 @@ def explore(
     Parameters
     ----------
     planned
-        As `sweep.cells.plan` gives it.
-    dataset, encoder, clusterer
-        What to show first; the first of the plan by default.
-    max_points, build
+        As `sweep.cells.plan` gives it. The first of all is shown first.
+    max_points
         As for `page`.
     """
     from IPython.display import HTML, display
@@ -355,11 +338,10 @@ def explore(
     if not all(options.values()):
         display(HTML(_sentence("nothing to show: all datasets or all encoders are absent")))
         return
-    asked = {"dataset": dataset, "encoder": encoder, "clusterer": clusterer}
-    start = {what: asked[what] or pairs[0][1] for what, pairs in options.items()}
+    start = {what: pairs[0][1] for what, pairs in options.items()}
 
     def draw(**chosen: str) -> HTML:
-        return HTML(page(planned, **chosen, max_points=max_points, build=build))
+        return HTML(page(planned, **chosen, max_points=max_points))
 
     def show(**chosen: str) -> None:
         shown.update(HTML(_sentence("one moment …")))

@@ -18,13 +18,14 @@ from zsc_utils.study.base import (
 )
 from zsc_utils.study.figures import (
     as_text,
+    dodge,
     encoder_look,
     intervals,
     legend_outside,
     name_rows,
     nothing,
 )
-from zsc_utils.study.stats import mean_interval, sign_flip_p, spearman
+from zsc_utils.study.stats import spearman, sure_mean_by
 
 OTHERS = "other clusterers"
 
@@ -76,17 +77,16 @@ def rank_agreement(pairs: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     keys = ["dataset", "dataset_name"]
-    for (dataset, name), part in pairs.groupby(keys, sort=False):
+    for place, part in pairs.groupby(keys, sort=False):
         ami = part.pivot_table(index="encoder", columns="clusterer_name", values="ami", sort=False)
         accuracy = part.pivot_table(index="encoder", columns="k", values="accuracy", sort=False)
-        accuracy = accuracy.reindex(ami.index)
         for clusterer in ami:
             for k in accuracy:
                 rho = _rho(ami[clusterer], accuracy[k])
-                rows.append((dataset, name, clusterer, neighbour_measure(k), rho))
+                rows.append((*place, clusterer, neighbour_measure(k), rho))
             # One by one: their mean AMI would have less noise than any single measure has.
             others = [_rho(ami[clusterer], ami[other]) for other in ami if other != clusterer]
-            rows.append((dataset, name, clusterer, OTHERS, pd.Series(others, dtype=float).mean()))
+            rows.append((*place, clusterer, OTHERS, pd.Series(others, dtype=float).mean()))
     columns = [*keys, "clusterer_name", "measure", "rho"]
     return pd.DataFrame(rows, columns=columns).dropna(subset="rho")
 
@@ -96,15 +96,8 @@ def _rho(one: pd.Series, other: pd.Series) -> float:
     return float(spearman(*both.to_numpy(float).T))
 
 
-def agreement_by_clusterer(agreement: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+def agreement_by_clusterer(agreement: pd.DataFrame) -> pd.DataFrame:
     """Average `rank_agreement` over datasets.
-
-    Parameters
-    ----------
-    agreement
-        As `rank_agreement` gives it.
-    seed
-        Random state of the bootstrap.
 
     Returns
     -------
@@ -113,22 +106,11 @@ def agreement_by_clusterer(agreement: pd.DataFrame, seed: int = 0) -> pd.DataFra
         datasets; NaN for one), `n` datasets.
     """
     keys = ["clusterer_name", "measure"]
-    rows = [
-        (*key, part.mean(), *mean_interval(part, seed=seed), len(part))
-        for key, part in agreement.groupby(keys, sort=False)["rho"]
-    ]
-    return pd.DataFrame(rows, columns=[*keys, "mean", "low", "high", "n"])
+    return sure_mean_by(agreement, keys, "rho")[[*keys, "mean", "low", "high", "n"]]
 
 
-def ceiling_gap(agreement: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+def ceiling_gap(agreement: pd.DataFrame) -> pd.DataFrame:
     """By how much clusterers agree better with one another than with kNN accuracy.
-
-    Parameters
-    ----------
-    agreement
-        As `rank_agreement` gives it.
-    seed
-        Random state.
 
     Returns
     -------
@@ -138,22 +120,15 @@ def ceiling_gap(agreement: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         `gap` = ceiling − rho, with `low` and `high` (95 % over datasets) and `p` (sign
         flips of whole datasets).
     """
-    wide = agreement.pivot_table(index="dataset", columns="measure", values="rho", sort=False)
-    rows = []
-    for measure in [name for name in wide if name != OTHERS and OTHERS in wide]:
-        both = wide[[measure, OTHERS]].dropna()
-        gap = (both[OTHERS] - both[measure]).to_numpy()
-        if len(gap):
-            found = {
-                "measure": measure,
-                "ceiling": both[OTHERS].mean(),
-                "rho": both[measure].mean(),
-            }
-            low, high = mean_interval(gap, seed=seed)
-            test = {"gap": gap.mean(), "low": low, "high": high, "p": sign_flip_p(gap, seed=seed)}
-            rows.append(found | test | {"n": len(gap)})
+    by_dataset = agreement.groupby(["dataset", "measure"], sort=False)["rho"].mean().reset_index()
+    others = by_dataset["measure"] == OTHERS
+    ceiling = by_dataset.loc[others, ["dataset", "rho"]].rename(columns={"rho": "ceiling"})
+    both = by_dataset[~others].merge(ceiling, on="dataset")
+    both = both.assign(gap=both["ceiling"] - both["rho"])
+    means = both.groupby("measure", sort=False)[["ceiling", "rho"]].mean()
+    gap = sure_mean_by(both, ["measure"], "gap").rename(columns={"mean": "gap"})
     columns = ["measure", "ceiling", "rho", "gap", "low", "high", "p", "n"]
-    return pd.DataFrame(rows, columns=columns)
+    return gap.join(means, on="measure")[columns]
 
 
 def mean_ami_and_accuracy(pairs: pd.DataFrame, k: int) -> pd.DataFrame:
@@ -168,7 +143,7 @@ def mean_ami_and_accuracy(pairs: pd.DataFrame, k: int) -> pd.DataFrame:
     return mean_by(on_shared_clusterers(pairs[pairs["k"] == k]), facts, "ami")
 
 
-def rank_changes(pairs: pd.DataFrame, k: int, seed: int = 0) -> pd.DataFrame:
+def rank_changes(pairs: pd.DataFrame, k: int) -> pd.DataFrame:
     """Which encoders kNN accuracy ranks higher than AMI does, and which lower.
 
     Parameters
@@ -177,8 +152,6 @@ def rank_changes(pairs: pd.DataFrame, k: int, seed: int = 0) -> pd.DataFrame:
         As `ami_and_accuracy` gives it.
     k
         Number of neighbours.
-    seed
-        Random state.
 
     Returns
     -------
@@ -190,18 +163,15 @@ def rank_changes(pairs: pd.DataFrame, k: int, seed: int = 0) -> pd.DataFrame:
     """
     means = mean_ami_and_accuracy(pairs, k)
     ranks = means.groupby("dataset", sort=False)[["mean", "accuracy"]].rank(ascending=False)
-    means = means.assign(by_ami=ranks["mean"], by_knn=ranks["accuracy"])
-    means = means.assign(gain=means["by_ami"] - means["by_knn"])
-    rows = []
-    for (encoder, name), part in means.groupby(["encoder", "encoder_name"], sort=False):
-        low, high = mean_interval(part["gain"], seed=seed)
-        found = part[["by_ami", "by_knn", "gain"]].mean().to_dict()
-        p = sign_flip_p(part["gain"], seed=seed)
-        who = {"encoder": encoder, "encoder_name": name}
-        rows.append(who | found | {"low": low, "high": high, "p": p, "n": len(part)})
-    columns = ["encoder", "encoder_name", "by_ami", "by_knn", "gain", "low", "high", "p", "n"]
-    table = pd.DataFrame(rows, columns=columns)
-    return table.sort_values("gain", ascending=False, kind="stable", ignore_index=True)
+    ranks = ranks.set_axis(["by_ami", "by_knn"], axis=1)
+    ranks = means[["encoder", "encoder_name"]].join(ranks)
+    ranks = ranks.assign(gain=ranks["by_ami"] - ranks["by_knn"])
+    keys = ["encoder", "encoder_name"]
+    by_measure = ranks.groupby(keys, sort=False)[["by_ami", "by_knn"]].mean()
+    gains = sure_mean_by(ranks, keys, "gain").rename(columns={"mean": "gain"})
+    columns = [*keys, "by_ami", "by_knn", "gain", "low", "high", "p", "n"]
+    found = gains.join(by_measure, on=keys)[columns]
+    return found.sort_values("gain", ascending=False, kind="stable", ignore_index=True)
 
 
 def accuracy_matrix(neighbours: pd.DataFrame, k: int) -> pd.DataFrame:
@@ -285,10 +255,9 @@ def plot_rank_agreement(summary: pd.DataFrame, ceiling: str) -> Figure:
     figure, axes = plt.subplots(figsize=(5, 0.8 + 0.55 * len(clusterers)), layout="constrained")
     for i, measure in enumerate(measures):
         rows = summary[summary["measure"] == measure]
-        shift = 0.7 * ((i + 0.5) / len(measures) - 0.5)
+        places = rows["clusterer_name"].map(clusterers.index) + dodge(i, len(measures))
         intervals(
-            *(axes, rows, "mean"),
-            [clusterers.index(name) + shift for name in rows["clusterer_name"]],
+            *(axes, rows, "mean", places),
             color=shades.get(measure, "black"),
             marker="o" if measure in shades else "D",
             markersize=4,
@@ -350,8 +319,8 @@ def say_agreement(summary: pd.DataFrame, gap: pd.DataFrame, changes: pd.DataFram
             f"({worst['clusterer_name']}) to {best['mean']:.2f} ({best['clusterer_name']})."
         )
     for row in gap.itertuples():
-        surely = "" if pd.isna(row.low) else f" (95 % interval {row.low:.2f} to {row.high:.2f}"
-        surely += "" if pd.isna(row.low) else f", p = {row.p:.3f})"
+        surely = f" (95 % interval {row.low:.2f} to {row.high:.2f}, p = {row.p:.3f})"
+        surely = "" if pd.isna(row.low) else surely
         sentences.append(
             f"**Against the ceiling**, {row.measure}: clusterers agree with one another at ρ = "
             f"{row.ceiling:.2f}, with kNN at {row.rho:.2f}: {row.gap:.2f} less{surely}, over "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -15,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from zsc_utils.clustering import CLUSTERERS
-from zsc_utils.recipes import Recipe, Reduction
+from zsc_utils.recipes import Reduction
 from zsc_utils.study.base import bullets, pivoted
 from zsc_utils.study.figures import (
     COLORS,
@@ -26,7 +25,7 @@ from zsc_utils.study.figures import (
     legend_outside,
     nothing,
 )
-from zsc_utils.study.stats import mean_interval, sign_flip_p
+from zsc_utils.study.stats import mean_interval, sure_mean_by
 from zsc_utils.study.tables import number_texts
 from zsc_utils.sweep.cells import Job
 
@@ -40,21 +39,23 @@ REDUCTION_NAMES = {
 # The study's UMAP has 50 dimensions. What is compared with what is fixed here beforehand: the best
 # dimension, picked by AMI, would be picked with the labels that AMI is measured with.
 STUDY_PAIRS = (
-    (("umap", 50), ("none", None)),
-    (("umap", 50), ("pca", 50)),
-    (("pca", 50), ("none", None)),
-    (("pacmap", 50), ("none", None)),
-    (("tsne", 2), ("none", None)),
+    ("UMAP 50", "none"),
+    ("UMAP 50", "PCA 50"),
+    ("PCA 50", "none"),
+    ("PaCMAP 50", "none"),
+    ("t-SNE 2", "none"),
 )
 ALL_CLUSTERERS = "all clusterers"
 
-Reduced = tuple[str, int | None]
 
-
-def reduced_name(reduction: str, n_components: float | None) -> str:
-    """Name that figures print for a reduction to a number of dimensions."""
-    name = REDUCTION_NAMES[reduction]
-    return name if pd.isna(n_components) else f"{name} {int(n_components)}"
+def with_names(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add `reduced`: the name that figures print for a reduction to a number of dimensions."""
+    names = [
+        REDUCTION_NAMES[row.reduction]
+        + ("" if pd.isna(row.n_components) else f" {row.n_components:.0f}")
+        for row in rows.itertuples()
+    ]
+    return rows.assign(reduced=names)
 
 
 def ami_by_dataset(comparison: pd.DataFrame) -> pd.DataFrame:
@@ -106,25 +107,17 @@ def reduction_curves(comparison: pd.DataFrame) -> pd.DataFrame:
 def written_curves(curves: pd.DataFrame) -> pd.DataFrame:
     """Write `reduction_curves` as text: a row for each reduction, a column for each clusterer."""
     texts = number_texts(curves["mean"], None, curves["low"], curves["high"])
-    names = [
-        reduced_name(*how) for how in zip(curves["reduction"], curves["n_components"], strict=True)
-    ]
-    cells = curves.assign(text=texts, how=names)
-    texts = pivoted(cells, "how", "clusterer_name", "text")
+    texts = pivoted(with_names(curves).assign(text=texts), "reduced", "clusterer_name", "text")
     return texts.rename_axis(index="reduction", columns=None)
 
 
-def dataset_differences(
-    comparison: pd.DataFrame, pairs: Sequence[tuple[Reduced, Reduced]] = STUDY_PAIRS
-) -> pd.DataFrame:
-    """AMI with one reduction minus AMI with another, dataset by dataset.
+def dataset_differences(comparison: pd.DataFrame) -> pd.DataFrame:
+    """AMI with one reduction minus AMI with another, dataset by dataset, for the `STUDY_PAIRS`.
 
     Parameters
     ----------
     comparison
         As `sweep.comparison.compare_reductions` gives it.
-    pairs
-        What to compare with what, each a reduction and a number of dimensions (None for none).
 
     Returns
     -------
@@ -132,32 +125,19 @@ def dataset_differences(
         Columns pair, group, dataset, dataset_name, clusterer, clusterer_name, `difference` in
         percentage points, mean over encoders. Only embeddings count that have both.
     """
-    scored = comparison[comparison["ami"].notna()]
-    keys = ["group", "dataset", "dataset_name", "encoder", "clusterer", "clusterer_name", "seed"]
+    facts, names = ["group", "dataset", "dataset_name"], ["clusterer", "clusterer_name"]
+    keys = [*facts, *names]
+    scored = with_names(comparison[comparison["ami"].notna()])
+    scored = scored.set_index([*facts, "encoder", *names, "seed"])
     parts = []
-    for first, second in pairs:
-        sides = [
-            scored.loc[is_reduced(scored, how), [*keys, "ami"]].set_index(keys)["ami"]
-            for how in (first, second)
-        ]
-        difference = 100 * (sides[0] - sides[1]).dropna().rename("difference")
-        keep = [key for key in keys if key not in ("encoder", "seed")]
-        means = difference.groupby(level=keep, sort=False).mean().reset_index()
-        every = means.groupby(keep[:3], sort=False)["difference"].mean().reset_index()
+    for pair in STUDY_PAIRS:
+        one, other = (scored.loc[scored["reduced"] == name, "ami"] for name in pair)
+        difference = 100 * (one - other).dropna().rename("difference")
+        means = difference.groupby(level=keys, sort=False).mean().reset_index()
+        every = means.groupby(facts, sort=False)["difference"].mean().reset_index()
         every = every.assign(clusterer="all", clusterer_name=ALL_CLUSTERERS)
-        name = f"{reduced_name(*first)} − {reduced_name(*second)}"
-        parts.append(pd.concat([means, every], ignore_index=True).assign(pair=name))
-    columns = ["pair", *(k for k in keys if k not in ("encoder", "seed")), "difference"]
-    return pd.concat(parts, ignore_index=True)[columns]
-
-
-def is_reduced(comparison: pd.DataFrame, how: Reduced) -> pd.Series:
-    """Tell the rows of a reduction to a number of dimensions."""
-    reduction, n_components = how
-    same = comparison["n_components"].eq(n_components)
-    if n_components is None:
-        same = comparison["n_components"].isna()
-    return comparison["reduction"].eq(reduction) & same
+        parts.append(pd.concat([means, every], ignore_index=True).assign(pair=" − ".join(pair)))
+    return pd.concat(parts, ignore_index=True)[["pair", *keys, "difference"]]
 
 
 def reduction_differences(differences: pd.DataFrame) -> pd.DataFrame:
@@ -170,14 +150,10 @@ def reduction_differences(differences: pd.DataFrame) -> pd.DataFrame:
         interval over datasets), `p` (sign flips, two-sided), `n` datasets, `above`: on
         how many of them the difference is above zero. Interval and p are NaN for one dataset.
     """
-    rows = []
     keys = ["pair", "clusterer", "clusterer_name"]
-    for place, part in differences.groupby(keys, sort=False):
-        values = part["difference"].to_numpy()
-        interval = mean_interval(values)
-        above = int((values > 0).sum())
-        rows.append((*place, values.mean(), *interval, sign_flip_p(values), len(values), above))
-    return pd.DataFrame(rows, columns=[*keys, "mean", "low", "high", "p", "n", "above"])
+    found = sure_mean_by(differences, keys, "difference")
+    above = differences.assign(above=differences["difference"] > 0).groupby(keys)["above"].sum()
+    return found.join(above, on=keys)[[*keys, "mean", "low", "high", "p", "n", "above"]]
 
 
 def recipe_choices(planned: list[Job]) -> pd.DataFrame:
@@ -189,21 +165,17 @@ def recipe_choices(planned: list[Job]) -> pd.DataFrame:
         One row for each encoder and clusterer: encoder, encoder_name, clusterer, clusterer_name,
         `kind` (`none`, `z-score`, `PCA` or `UMAP`), `reduction` and `settings` in words.
     """
-    names = CLUSTERERS.facts()
     rows = {}
     for job in planned:
         for cell, recipe in job.cells:
-            kind, reduction = reduction_in_words(recipe.reduction)
-            rows[cell.encoder, cell.clusterer] = {
-                "encoder": cell.encoder,
-                "encoder_name": job.encoder.display,
-                "clusterer": cell.clusterer,
-                "clusterer_name": names[cell.clusterer].display,
-                "kind": kind,
-                "reduction": reduction,
-                "settings": settings_in_words(recipe),
-            }
-    return pd.DataFrame(rows.values())
+            settings = [f"{name.replace('_', ' ')} {value}" for name, value in recipe.settings]
+            rows[cell.encoder, cell.clusterer] = (
+                *(cell.encoder, job.encoder.display),
+                *(cell.clusterer, CLUSTERERS[cell.clusterer].facts.display),
+                *(*reduction_in_words(recipe.reduction), ", ".join(settings)),
+            )
+    columns = ["encoder", "encoder_name", "clusterer", "clusterer_name"]
+    return pd.DataFrame(rows.values(), columns=[*columns, "kind", "reduction", "settings"])
 
 
 def reduction_in_words(reduction: Reduction) -> tuple[str, str]:
@@ -216,15 +188,10 @@ def reduction_in_words(reduction: Reduction) -> tuple[str, str]:
     return kind, f"{kind} {much}"
 
 
-def settings_in_words(recipe: Recipe) -> str:
-    """Write a clusterer's own settings."""
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in recipe.settings)
-
-
 def count_choices(choices: pd.DataFrame) -> pd.DataFrame:
     """Count recipes by kind of reduction (columns) and clusterer (rows, and all of them)."""
     counts = pd.crosstab(choices["clusterer_name"], choices["kind"])
-    kinds = [kind for kind in ("none", "z-score", "PCA", "UMAP") if kind in counts]
+    kinds = [kind for kind in KIND_COLORS if kind in counts]
     counts = counts.reindex(choices["clusterer_name"].unique())[kinds]
     counts.loc[ALL_CLUSTERERS] = counts.sum()
     return counts.rename_axis(columns=None)
@@ -250,24 +217,21 @@ def search_curves(trials: pd.DataFrame) -> pd.DataFrame:
         AMI in percent on the training images of the search, mean over encoders: a row for each
         reduction, a column for each clusterer.
     """
-    names = CLUSTERERS.facts()
     first = trials[trials["step"] == "reduction"]
-    words = [
-        reduction_in_words(
-            Reduction(
-                row.reducer,
-                None if pd.isna(row.n_components) else int(row.n_components),
-                None if pd.isna(row.pca_variance) else row.pca_variance,
-                bool(row.zscore),
-            )
-        )[1]
+    tried = [
+        Reduction(
+            row.reducer,
+            None if pd.isna(row.n_components) else int(row.n_components),
+            None if pd.isna(row.pca_variance) else row.pca_variance,
+            bool(row.zscore),
+        )
         for row in first.itertuples()
     ]
-    first = first.assign(
-        tried=words, clusterer_name=[names[name].display for name in first["clusterer"]]
-    )
-    means = first.pivot_table(index="tried", columns="clusterer_name", values="ami", sort=False)
-    return 100 * means.rename_axis(index="reduction", columns=None)
+    means = first.assign(
+        reduction=[reduction_in_words(one)[1] for one in tried],
+        clusterer_name=first["clusterer"].map(lambda name: CLUSTERERS[name].facts.display),
+    ).pivot_table(index="reduction", columns="clusterer_name", values="ami", sort=False)
+    return 100 * means.rename_axis(columns=None)
 
 
 # Not those of encoders' markers and lines: a reduction is no encoder.
@@ -287,9 +251,10 @@ def plot_reduction_curves(curves: pd.DataFrame) -> Figure:
     if curves.empty:
         return nothing("no embedding was reduced")
     panels = list(dict.fromkeys(curves["clusterer_name"]))
+    n_rows = -(-len(panels) // 2)
     figure, all_axes = plt.subplots(
-        *(-(-len(panels) // 2), min(2, len(panels))),
-        figsize=(7, 0.6 + 2.3 * -(-len(panels) // 2)),
+        *(n_rows, min(2, len(panels))),
+        figsize=(7, 0.6 + 2.3 * n_rows),
         sharex=True,
         sharey=True,
         squeeze=False,
@@ -301,8 +266,8 @@ def plot_reduction_curves(curves: pd.DataFrame) -> Figure:
         here = curves[curves["clusterer_name"] == panel]
         draw_not_reduced(axes, here[here["n_components"].isna()])
         reduced = here[here["n_components"].notna()]
-        for i, (name, rows) in enumerate(reduced.groupby("reduction", sort=False)):
-            draw_reduction(axes, name, rows.sort_values("n_components"), i)
+        for name, rows in reduced.groupby("reduction", sort=False):
+            draw_reduction(axes, name, rows.sort_values("n_components"))
         axes.set_title(panel)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(sorted(reduced["n_components"].unique())))
@@ -319,15 +284,16 @@ def plot_reduction_curves(curves: pd.DataFrame) -> Figure:
 
 def draw_not_reduced(axes, rows: pd.DataFrame) -> None:
     """Draw the mean as a horizontal line, and its interval as a band."""
+    color = REDUCTION_COLORS["none"]
     for row in rows.itertuples():
-        color = REDUCTION_COLORS["none"]
         axes.axhline(row.mean, color=color, linewidth=1.2, label="none", zorder=0)
         if np.isfinite(row.low):
             axes.axhspan(row.low, row.high, color=color, alpha=0.08, linewidth=0)
 
 
-def draw_reduction(axes, name: str, rows: pd.DataFrame, place: int) -> None:
+def draw_reduction(axes, name: str, rows: pd.DataFrame) -> None:
     """Draw one reduction as a line with bars, shifted a little so that bars stand side by side."""
+    place = list(REDUCTION_NAMES).index(name) - 1
     bars = np.stack([rows["mean"] - rows["low"], rows["high"] - rows["mean"]])
     axes.errorbar(
         rows["n_components"] * 1.06 ** (place - 1),
@@ -479,29 +445,30 @@ def say_reductions(curves: pd.DataFrame, means: pd.DataFrame, counts: pd.DataFra
     counts
         As `count_choices` gives it.
     """
-    sentences = [say_difference(row) for _, row in means[means["clusterer"] == "all"].iterrows()]
-    for _, row in means[means["clusterer"] != "all"].iterrows():
-        if row["pair"] == means["pair"].iloc[0]:
-            sentences.append(f"{row['clusterer_name']} alone: {say_difference(row)}")
     if means.empty:
-        sentences.append("**Undecided**: no dataset has two reductions to compare.")
+        sentences = ["**Undecided**: no dataset has two reductions to compare."]
+    else:
+        every = means["clusterer"] == "all"
+        alone = means[~every & (means["pair"] == means["pair"].iloc[0])]
+        sentences = [say_difference(row) for _, row in means[every].iterrows()]
+        sentences += [
+            f"{row['clusterer_name']} alone: {say_difference(row)}" for _, row in alone.iterrows()
+        ]
     sentences += [*say_flatness(curves), say_recipes(counts)]
     return bullets(sentences)
 
 
 def say_difference(row: pd.Series) -> str:
     """Say one paired difference, and whether its interval leaves its sign open."""
-    text = f"**{row['pair']}**: {row['mean']:+.1f} points on average over {row['n']} dataset"
-    text += "s" if row["n"] != 1 else ""
+    s = "s" if row["n"] != 1 else ""
+    text = f"**{row['pair']}**: {row['mean']:+.1f} points on average over {row['n']} dataset{s}"
     if pd.isna(row["low"]):
         why = "one dataset tells nothing about others" if row["n"] == 1 else "the same on each"
         return f"{text}; {why}."
-    verdict = "the interval holds zero"
-    if row["low"] > 0 or row["high"] < 0:
-        verdict = f"the interval lies {'above' if row['low'] > 0 else 'below'} zero"
+    where = "lies above" if row["low"] > 0 else "lies below" if row["high"] < 0 else "holds"
     return (
         f"{text}, 95 % interval [{row['low']:.1f}, {row['high']:.1f}], p = {row['p']:.3g}; above "
-        f"zero on {row['above']} of them; {verdict}."
+        f"zero on {row['above']} of them; the interval {where} zero."
     )
 
 
@@ -523,5 +490,5 @@ def say_flatness(curves: pd.DataFrame) -> list[str]:
 def say_recipes(counts: pd.DataFrame) -> str:
     """Say how many of the recipes use each kind of reduction."""
     total = counts.loc[ALL_CLUSTERERS]
-    parts = [f"{n} {kind}" for kind, n in total.items()]
-    return f"Of {total.sum()} recipes of this profile, by reduction: {', '.join(parts)}."
+    parts = ", ".join(f"{n} {kind}" for kind, n in total.items())
+    return f"Of {total.sum()} recipes of this profile, by reduction: {parts}."

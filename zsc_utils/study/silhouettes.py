@@ -5,7 +5,8 @@ That is figure 4 of the study; what is lost is the regret, in points of AMI.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -41,22 +42,41 @@ def silhouette_correlation(
         have a silhouette.
     """
     rng = np.random.default_rng(seed)
-    columns = ["space", "space_name", "clusterer", "clusterer_name", "rho", "low", "high", "n"]
+    by_clusterer = pretrained_only(with_score(table)).groupby(
+        ["clusterer", "clusterer_name"], sort=False
+    )
     rows = []
-    for space, space_name in SPACES.items():
-        for (clusterer, name), part in pretrained_only(with_score(table)).groupby(
-            ["clusterer", "clusterer_name"], sort=False
-        ):
-            known = part[part[space].notna()]
-            ami, silhouette = known[["ami", space]].to_numpy(float).T
-            resampled = [
-                spearman(ami[chosen], silhouette[chosen])
-                for chosen in resampled_clusters(known["dataset"], resamples, rng)
-            ]
-            low, high = percentile_interval(resampled)
-            facts = (space, space_name, clusterer, name)
-            rows.append((*facts, float(spearman(ami, silhouette)), low, high, len(ami)))
+    for (space, space_name), (names, part) in product(SPACES.items(), by_clusterer):
+        known = part[part[space].notna()]
+        ami, silhouette = known[["ami", space]].to_numpy(float).T
+        resampled = resampled_clusters(known["dataset"], resamples, rng)
+        rho = sure_spearman(ami, silhouette, resampled)
+        rows.append((space, space_name, *names, *rho, len(ami)))
+    columns = ["space", "space_name", "clusterer", "clusterer_name", "rho", "low", "high", "n"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def sure_spearman(
+    one: np.ndarray, other: np.ndarray, resampled: Iterable[np.ndarray]
+) -> np.ndarray:
+    """Give Spearman's ρ along the last axis, and the middle 95 % of it over resampled points.
+
+    Parameters
+    ----------
+    one, other
+        float (..., n).
+    resampled
+        As `stats.resampled_clusters` gives them.
+
+    Returns
+    -------
+    ndarray
+        float (..., 3): ρ, low and high.
+    """
+    found = [spearman(one[..., chosen], other[..., chosen]) for chosen in resampled]
+    rho = spearman(one, other)
+    intervals = [percentile_interval(values) for values in np.reshape(found, (-1, rho.size)).T]
+    return np.column_stack([rho.ravel(), intervals]).reshape(*rho.shape, 3)
 
 
 def written_correlation(correlation: pd.DataFrame) -> pd.DataFrame:
@@ -70,13 +90,9 @@ def written_correlation(correlation: pd.DataFrame) -> pd.DataFrame:
     """
     texts = number_texts(correlation["rho"], None, correlation["low"], correlation["high"], 2)
     columns = [name for name in ("trained", "space_name") if name in correlation]
-    order = correlation["clusterer_name"].unique()
-    wide = correlation.assign(text=texts).pivot(
-        index="clusterer_name", columns=columns, values="text"
-    )
-    names = correlation.drop_duplicates(columns)[columns]
-    wanted = pd.MultiIndex.from_frame(names) if len(columns) > 1 else names["space_name"]
-    return wide.reindex(index=order, columns=wanted).rename_axis(index="clusterer")
+    rows = [correlation["clusterer_name"].rename("clusterer")]
+    texts.index = pd.MultiIndex.from_frame(correlation[columns].join(rows))
+    return texts.unstack(columns, sort=False)
 
 
 def correlation_by_supervision(table: pd.DataFrame) -> pd.DataFrame:
@@ -89,17 +105,13 @@ def correlation_by_supervision(table: pd.DataFrame) -> pd.DataFrame:
         (supervised or fine-tuned) and `without labels` (self-supervised; raw pixels too). A half
         that has no encoders is left out, and so are encoders of which it is not known.
     """
-    halves = {
-        "with labels": table[table["labels"].eq(True)],
-        "without labels": table[table["labels"].eq(False)],
-    }
+    rows = pretrained_only(table)
+    trained = rows["labels"].map({True: "with labels", False: "without labels"})
     parts = [
-        silhouette_correlation(half).assign(trained=name)
-        for name, half in halves.items()
-        if len(pretrained_only(half))
+        silhouette_correlation(half).assign(trained=how) for how, half in rows.groupby(trained)
     ]
-    columns = silhouette_correlation(table.iloc[:0]).assign(trained="")
-    return pd.concat(parts or [columns], ignore_index=True)
+    nothing = silhouette_correlation(rows.iloc[:0]).assign(trained="")
+    return pd.concat(parts or [nothing], ignore_index=True)
 
 
 def silhouette_ranks(table: pd.DataFrame) -> pd.DataFrame:
@@ -259,7 +271,7 @@ def plot_silhouette_ranks(
     """
     if correlation.empty:
         return nothing("no cell has an AMI and a silhouette")
-    clusterers = list(dict.fromkeys(correlation["clusterer"]))
+    clusterers = list(dict.fromkeys(correlation["clusterer_name"]))
     figure, all_axes = plt.subplots(
         len(SPACES),
         len(clusterers),
@@ -269,31 +281,27 @@ def plot_silhouette_ranks(
         sharey="col",
         layout="constrained",
     )
-    for row, space in zip(all_axes, SPACES, strict=True):
-        for axes, clusterer in zip(row, clusterers, strict=True):
-            here = ranks[(ranks["space"] == space) & (ranks["clusterer"] == clusterer)]
-            for name in dict.fromkeys(here["encoder"]):
-                part = here[here["encoder"] == name]
-                style = styles[name]
-                axes.scatter(
-                    part["ami_rank"],
-                    part["silhouette_rank"],
-                    s=8,
-                    linewidth=0.8,
-                    alpha=0.7,
-                    edgecolor=style["color"],
-                    facecolor=style["face"],
-                    marker=style["marker"],
-                    label=style["label"],
-                )
-            chosen = (correlation["space"] == space) & (correlation["clusterer"] == clusterer)
-            rho, low, high = correlation.loc[chosen, ["rho", "low", "high"]].iloc[0]
-            known = f"ρ = {rho:.2f}\n[{low:.2f}, {high:.2f}]"
-            axes.set_title("no ρ:\ntoo few ranks" if np.isnan(rho) else known, fontsize=8)
-            axes.set_box_aspect(1)
-        row[0].set_ylabel(f"rank of S,\n{SPACES[space]}")
-    for axes, clusterer in zip(all_axes[-1], clusterers, strict=True):
-        name = correlation.loc[correlation["clusterer"] == clusterer, "clusterer_name"].iloc[0]
+    for axes, row in zip(all_axes.flat, correlation.itertuples(), strict=True):
+        here = ranks[(ranks["space"] == row.space) & (ranks["clusterer"] == row.clusterer)]
+        for name, part in here.groupby("encoder", sort=False):
+            style = styles[name]
+            axes.scatter(
+                part["ami_rank"],
+                part["silhouette_rank"],
+                s=8,
+                linewidth=0.8,
+                alpha=0.7,
+                edgecolor=style["color"],
+                facecolor=style["face"],
+                marker=style["marker"],
+                label=style["label"],
+            )
+        known = f"ρ = {row.rho:.2f}\n[{row.low:.2f}, {row.high:.2f}]"
+        axes.set_title("no ρ:\ntoo few ranks" if np.isnan(row.rho) else known, fontsize=8)
+        axes.set_box_aspect(1)
+    for axes, space in zip(all_axes[:, 0], SPACES.values(), strict=True):
+        axes.set_ylabel(f"rank of S,\n{space}")
+    for axes, name in zip(all_axes[-1], clusterers, strict=True):
         axes.set_xlabel(f"rank of AMI\n{name}")
     legend_outside(figure, *all_axes.flat)
     sns.despine(figure)
