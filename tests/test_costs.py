@@ -76,9 +76,10 @@ def test_known_shapes_of_costs():
     # Silhouettes: of few rows at a time.
     silhouette = fit(table([(n, 8, 2, n, 10 * n * 40) for n in (1000, 2000)]), "silhouette")
     assert silhouette.predict(Size(100_000, 18)).bytes == pytest.approx(10 * 100_000 * 50)
-    # Spectral: eigenvectors for each class.
-    spectral = fit(table([(n, 50, 25, n, 8 * 1000 * n) for n in (1000, 2000)]), "spectral")
-    assert spectral.predict(Size(1000, 50, 1025)).bytes == pytest.approx(8 * 11_000 * 1000)
+    # Spectral: eigenvectors for each class, and factors of pairs.
+    rows = [(n, 50, 25, n, 8 * (1000 + n) * n) for n in (1000, 2000)]
+    spectral = fit(table(rows), "spectral")
+    assert spectral.predict(Size(1000, 50, 1025)).bytes == pytest.approx(8 * 12_000 * 1000)
 
 
 @pytest.mark.parametrize("step", STEPS)

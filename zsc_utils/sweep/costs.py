@@ -75,8 +75,9 @@ MEMORY_TERMS: dict[str, Term] = {
     "pca": lambda n, d, k: (n + np.minimum(n, d)) * d,
     # Copies of the data; assignments.
     "kmeans": lambda n, d, k: n * (d + 16),
-    # A copy of the data; for each class several vectors of the iteration; the graph of neighbours.
-    "spectral": lambda n, d, k: n * (d + 10 * k + 700),
+    # A copy of the data; for each class several vectors of the iteration; the graph of neighbours,
+    # and the factors of its Laplacian, which fill up where classes overlap.
+    "spectral": lambda n, d, k: n * (d + 10 * k + 700 + n),
     # The centres; the chain and the tree.
     "ward": lambda n, d, k: n * (d + 16),
     # Distances of all pairs.
