@@ -230,6 +230,24 @@ def test_clusters_found_are_drawn(table):
     assert "told" in clusterers.plot_clusters_found(told).axes[0].texts[0].get_text()
 
 
+def test_a_group_has_one_marker_in_all_panels(table):
+    """Near has no result of HDBSCAN: Far is drawn there as it is for the other clusterer."""
+    lost = table["clusterer"].eq("hdbscan") & table["group"].eq("Near")
+    panels = clusterers.plot_clusters_found(clusterers.clusters_found(table[~lost])).axes
+    far = [dots for axes in panels for dots in axes.collections if dots.get_label() == "Far"]
+    assert len(far) == 2
+    vertices = [dots.get_paths()[0].vertices for dots in far]
+    np.testing.assert_array_equal(*vertices)
+
+
+def test_clusterers_that_part_nothing_are_undecided(clusterings):
+    pairs = clusterers.pair_agreement(clusterings).assign(agreement=np.nan)
+    means = clusterers.mean_agreement(pairs)
+    assert means["mean"].isna().all() and len(means)
+    (sentence,) = clusterers.say_agreement(means, means.iloc[:0])
+    assert "undecided" in sentence
+
+
 def test_left_out_is_drawn(table):
     axes, bar = clusterers.plot_left_out(clusterers.left_out(table)).axes
     dots = axes.collections[0]

@@ -253,6 +253,15 @@ def test_curves_are_drawn(comparison):
     assert (low, high) == pytest.approx((45 - 63.53102, 45 + 63.53102))
 
 
+def test_a_reduction_has_one_marker_in_all_panels(comparison):
+    """PCA is lacking after H: UMAP is drawn there as it is after K."""
+    lost = comparison["clusterer"].eq("h") & comparison["reduction"].eq("pca")
+    figure = reductions.plot_reduction_curves(reductions.reduction_curves(comparison[~lost]))
+    umap = [c.lines[0] for axes in figure.axes for c in axes.containers if c.get_label() == "UMAP"]
+    assert len(umap) == 3
+    assert {(line.get_marker(), line.get_linestyle()) for line in umap} == {("s", "--")}
+
+
 def test_differences_are_drawn(comparison):
     differences = reductions.dataset_differences(comparison)
     means = reductions.reduction_differences(differences)

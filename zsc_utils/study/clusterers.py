@@ -416,6 +416,7 @@ def say_clusterers(
 
 def say_agreement(agreement: pd.DataFrame, correlation: pd.DataFrame) -> list[str]:
     """Say which pairs of clusterers agree most and least, and whether their AMIs go together."""
+    agreement = agreement.dropna(subset="mean")
     if agreement.empty:
         return ["**Agreement** is undecided: no embedding has clusters of two clusterers."]
     sentences = []
