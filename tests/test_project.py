@@ -192,6 +192,15 @@ def test_readme_tables_are_those_of_the_reference_run(name):
     assert table in readme, f"README has not the table of docs/reference/mini/{name}: paste it"
 
 
+def test_growth_in_the_benchmarks_readme_is_what_was_measured():
+    table = pd.read_csv(ROOT / "benchmarks" / "growth.csv").sort_values("n")
+    readme = (ROOT / "benchmarks" / "README.md").read_text()
+    for step, rows in table.groupby("step"):
+        for values in (rows["seconds"], rows["bytes"] / 1e9):
+            row = " | ".join([step.replace("_", " "), *(f"{value:.3g}" for value in values)])
+            assert f"| {row} |" in readme, f"benchmarks/README.md has not the row {row}: paste it"
+
+
 def test_coverage_in_readme_is_that_of_the_calibration():
     table = calibration.measured()
     proposals = expected_ami.expected(table, expected_ami.learnt_elsewhere(table))
