@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from zsc_utils.cli import RESULT_COLUMNS, app
 from zsc_utils.cli.base import friendly
-from zsc_utils.errors import CheckpointError
+from zsc_utils.errors import CheckpointError, ZscError
+from zsc_utils.sweep import evaluate
 from zsc_utils.sweep.profile import PROFILES
 
 COLUMNS = "clusterer ami ari n_clusters fraction_clustered silhouette_original silhouette_umap"
@@ -142,6 +143,23 @@ def test_a_reader_that_has_seen_enough_is_no_error():
 
     with pytest.raises(BrokenPipeError):
         printing()
+
+
+def test_clusterings_of_embeddings_that_are_stopped_leave_the_rows_that_are_finished(
+    zsc, blobs, tmp_path, monkeypatch
+):
+    path, csv = tmp_path / "mine.npz", tmp_path / "results.csv"
+    np.savez(path, embeddings=blobs[0], y_true=blobs[1])
+    whole = evaluate.evaluate_side_by_side
+
+    def stopped(*arguments, **settings):
+        yield next(iter(whole(*arguments, **settings)))
+        raise ZscError("stopped")
+
+    monkeypatch.setattr(evaluate, "evaluate_side_by_side", stopped)
+    code, _, err = zsc("cluster-embeddings", path, "--recipe", "raw_pixels", "--out", csv)
+    assert code == 2 and "stopped" in err
+    assert pd.read_csv(csv)["ami"].notna().sum() == 1
 
 
 def test_cluster_embeddings_without_labels(zsc, blobs, tmp_path):

@@ -145,7 +145,7 @@ def cluster_embeddings(
             help="Where a recipe's UMAP needs more samples than there are, take fewer dimensions.",
         ),
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="CSV file to write.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write, row by row.")] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes at once; as many as processors by default.")
     ] = None,
@@ -184,10 +184,12 @@ def cluster_embeddings(
         n_classes=n_classes,
         nearest_recipe=nearest_recipe,
     )
-    bar = tqdm(found, "cluster", len(cells), unit="clusterer", leave=False)
-    rows = dict.fromkeys(cells) | dict(bar)
-    table = pd.DataFrame(list(rows.values())).reindex(columns=RESULT_COLUMNS)
+    rows = dict.fromkeys(cells)
+    for cell, row in tqdm(found, "cluster", len(cells), unit="clusterer", leave=False):
+        rows[cell] = row
+        table = pd.DataFrame(list(filter(None, rows.values()))).reindex(columns=RESULT_COLUMNS)
+        # Written anew with each, so that whoever stops it has what is finished.
+        if out:
+            save_table(table, out)
     typer.echo(table.to_string(index=False, float_format="%.3f", na_rep="-"))
-    if out:
-        save_table(table, out)
     end_without_results(table)
