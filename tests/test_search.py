@@ -134,7 +134,7 @@ def test_what_does_not_fit_into_memory_has_no_part_and_says_so(
 ):
     X, y = blobs
     small, large = digits_embeddings("small", X, y), digits_embeddings("large", X, y)
-    n_large = 60_000
+    n_large = 50_000
     sizes = {"small": (len(X), 2048), "large": (n_large, 2048)}
     # Needs of sizes that no test has memory for: predicted, as for real ones.
     lying = [
