@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from zsc_utils.metrics import adjusted_mutual_information
 from zsc_utils.study.base import bullets, on_shared_clusterers, pivoted
-from zsc_utils.study.figures import ami_cells, encoder_look, intervals, name_rows, nothing
+from zsc_utils.study.figures import ami_cells, encoder_look, intervals, name_rows, nothing, panels
 from zsc_utils.study.tables import number_texts
 from zsc_utils.sweep.cells import Job
 from zsc_utils.sweep.clusterings import read_clusterings
@@ -208,13 +208,8 @@ def plot_background_gaps(gaps: pd.DataFrame, styles: dict[str, dict]) -> Figure:
         return nothing(NO_FAMILY)
     names = list(gaps["gap"].unique())
     encoders = list(gaps["encoder"].unique())
-    figure, all_axes = plt.subplots(
-        *(1, len(names)),
-        figsize=(1.6 + 1.9 * len(names), 0.9 + 0.22 * len(encoders)),
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
+    size = (1.6 + 1.9 * len(names), 0.9 + 0.22 * len(encoders))
+    figure, all_axes = panels(1, len(names), size, sharey=True)
     for axes, name in zip(all_axes[0], names, strict=True):
         for encoder, row in gaps[gaps["gap"] == name].groupby("encoder", sort=False):
             look = encoder_look(styles[encoder])

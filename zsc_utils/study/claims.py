@@ -12,7 +12,6 @@ from itertools import combinations
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -28,7 +27,7 @@ from zsc_utils.study.base import (
     with_score,
     without_baselines,
 )
-from zsc_utils.study.figures import COLORS, intervals
+from zsc_utils.study.figures import COLORS, intervals, panels
 from zsc_utils.study.ledger import (
     CLAIMS,
     CONTRADICTED,
@@ -475,14 +474,8 @@ def plot_claims_ledger(ledger: pd.DataFrame) -> Figure:
     """
     parts = [part for _, part in ledger.groupby("unit", sort=False)]
     heights = [len(part) for part in parts]
-    figure, all_axes = plt.subplots(
-        len(parts),
-        1,
-        figsize=(7, 0.42 * sum(heights) + 0.7 * len(parts)),
-        height_ratios=heights,
-        squeeze=False,
-        layout="constrained",
-    )
+    size = (7, 0.42 * sum(heights) + 0.7 * len(parts))
+    figure, all_axes = panels(len(parts), 1, size, height_ratios=heights)
     for axes, part in zip(all_axes[:, 0], parts, strict=True):
         _forest(axes, part.reset_index(drop=True))
         axes.set_xlabel(AXIS_LABELS[part["unit"].iloc[0]], fontsize=8)

@@ -15,7 +15,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.metrics import partition_agreement
 from zsc_utils.study.base import bullets, with_score
-from zsc_utils.study.figures import MARKERS, group_colors, legend_outside, nothing
+from zsc_utils.study.figures import MARKERS, group_colors, legend_outside, nothing, panels
 from zsc_utils.study.silhouettes import sure_spearman
 from zsc_utils.study.stats import mean_interval, resampled_clusters
 from zsc_utils.study.tables import number_texts
@@ -275,12 +275,8 @@ def plot_clusterer_matrices(matrices: dict[str, pd.DataFrame]) -> Figure:
     size = len(next(iter(matrices.values())))
     if size < 2:
         return nothing("there are no two clusterers to compare")
-    figure, all_axes = plt.subplots(
-        *(1, len(matrices)),
-        figsize=(1 + (0.5 + 0.42 * size) * len(matrices), 1.5 + 0.4 * size),
-        squeeze=False,
-        layout="constrained",
-    )
+    width = 1 + (0.5 + 0.42 * size) * len(matrices)
+    figure, all_axes = panels(1, len(matrices), (width, 1.5 + 0.4 * size))
     for axes, (title, matrix) in zip(all_axes[0], matrices.items(), strict=True):
         percent = matrix.abs().max().max() > 1
         sns.heatmap(
@@ -317,19 +313,13 @@ def plot_clusters_found(found: pd.DataFrame) -> Figure:
     found = found[found["n_clusters"] > 0]
     if found.empty:
         return nothing("every clusterer was told the number of classes")
-    panels = list(dict.fromkeys(found["clusterer_name"]))
+    clusterers = list(dict.fromkeys(found["clusterer_name"]))
     colors = group_colors(found["group"])
-    figure, all_axes = plt.subplots(
-        *(1, len(panels)),
-        figsize=(1.2 + 2.1 * len(panels), 2.7),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
+    size = (1.2 + 2.1 * len(clusterers), 2.7)
+    figure, all_axes = panels(1, len(clusterers), size, sharex=True, sharey=True)
     low = 0.8 * min(found["n_classes"].min(), found["n_clusters"].min())
     high = 1.25 * max(found["n_classes"].max(), found["n_clusters"].max())
-    for axes, panel in zip(all_axes[0], panels, strict=True):
+    for axes, panel in zip(all_axes[0], clusterers, strict=True):
         for factor, look in ((1, "-"), (2, ":"), (0.5, ":")):
             axes.plot([low, high], [factor * low, factor * high], look, color="0.6", linewidth=0.8)
         here = found[found["clusterer_name"] == panel]

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from zsc_utils.own import calibration
 from zsc_utils.own.calibration import CRITERIA, READ_OFF
 from zsc_utils.study.base import bullets
-from zsc_utils.study.figures import COLORS
+from zsc_utils.study.figures import COLORS, panels
 from zsc_utils.study.sums_of_criteria import (
     estimate_texts,
     listed_estimates,
@@ -204,16 +204,8 @@ def plot_sets(
     """
     columns = 4
     lines = ceil(len(covered) / columns)
-    figure, all_axes = plt.subplots(
-        *(lines, columns),
-        figsize=(9.5, 2.1 * lines),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
-    for axes in all_axes.flat[len(covered) :]:
-        axes.set_axis_off()
+    shared = {"sharex": True, "sharey": True}
+    figure, all_axes = panels(lines, columns, (9.5, 2.1 * lines), used=len(covered), **shared)
     for axes, (name, row) in zip(all_axes.flat, covered.iterrows(), strict=False):
         rows = proposals[proposals["set"] == name]
         _draw_curve(axes, elsewhere[name], proposals, linewidth=1.2)

@@ -104,9 +104,18 @@ def dashes_in_row(style: dict, backbone: str) -> str:
     return "--" if style["face"] == "white" else "-"
 
 
-def panels(rows: int, columns: int, size: tuple[float, float], **how) -> tuple[Figure, np.ndarray]:
-    """Make a figure of that size in inches; gives its axes, (rows, columns)."""
-    return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **how)
+def panels(
+    rows: int, columns: int, size: tuple[float, float], used: int | None = None, **how
+) -> tuple[Figure, np.ndarray]:
+    """Make a figure of that size in inches; gives its axes, (rows, columns).
+
+    Of them the first `used` are seen; all by default.
+    """
+    look = {"figsize": size, "squeeze": False, "layout": "constrained"}
+    figure, all_axes = plt.subplots(rows, columns, **look, **how)
+    for axes in all_axes.flat[used:] if used else ():
+        axes.set_axis_off()
+    return figure, all_axes
 
 
 def points(axes, x, rows: pd.DataFrame, style: dict, linestyle: str = "none") -> None:

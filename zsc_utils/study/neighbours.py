@@ -24,6 +24,7 @@ from zsc_utils.study.figures import (
     legend_outside,
     name_rows,
     nothing,
+    panels,
 )
 from zsc_utils.study.stats import spearman, sure_mean_by
 
@@ -206,14 +207,8 @@ def plot_ami_against_accuracy(means: pd.DataFrame, styles: dict[str, dict]) -> F
     datasets = means["dataset_name"].unique()
     n_columns = min(COLUMNS, len(datasets))
     n_rows = -(-len(datasets) // n_columns)
-    figure, all_axes = plt.subplots(
-        *(n_rows, n_columns),
-        figsize=(max(3.0, 1.8 * n_columns), 0.4 + 1.75 * n_rows),
-        squeeze=False,
-        layout="constrained",
-    )
-    for axes in all_axes.flat[len(datasets) :]:
-        axes.set_axis_off()
+    size = (max(3.0, 1.8 * n_columns), 0.4 + 1.75 * n_rows)
+    figure, all_axes = panels(n_rows, n_columns, size, used=len(datasets))
     for axes, dataset in zip(all_axes.flat, datasets, strict=False):
         here = means[means["dataset_name"] == dataset]
         for row in here.itertuples():

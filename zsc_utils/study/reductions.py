@@ -24,6 +24,7 @@ from zsc_utils.study.figures import (
     intervals,
     legend_outside,
     nothing,
+    panels,
 )
 from zsc_utils.study.stats import mean_interval, sure_mean_by
 from zsc_utils.study.tables import number_texts
@@ -250,19 +251,11 @@ def plot_reduction_curves(curves: pd.DataFrame) -> Figure:
     """
     if curves.empty:
         return nothing("no embedding was reduced")
-    panels = list(dict.fromkeys(curves["clusterer_name"]))
-    n_rows = -(-len(panels) // 2)
-    figure, all_axes = plt.subplots(
-        *(n_rows, min(2, len(panels))),
-        figsize=(7, 0.6 + 2.3 * n_rows),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
-    for axes in all_axes.flat[len(panels) :]:
-        axes.set_axis_off()
-    for axes, panel in zip(all_axes.flat, panels, strict=False):
+    clusterers = list(dict.fromkeys(curves["clusterer_name"]))
+    n_rows, n_columns = -(-len(clusterers) // 2), min(2, len(clusterers))
+    shared = {"sharex": True, "sharey": True, "used": len(clusterers)}
+    figure, all_axes = panels(n_rows, n_columns, (7, 0.6 + 2.3 * n_rows), **shared)
+    for axes, panel in zip(all_axes.flat, clusterers, strict=False):
         here = curves[curves["clusterer_name"] == panel]
         draw_not_reduced(axes, here[here["n_components"].isna()])
         reduced = here[here["n_components"].notna()]
@@ -322,17 +315,11 @@ def plot_reduction_differences(differences: pd.DataFrame, means: pd.DataFrame) -
     if means.empty:
         return nothing("no dataset has two reductions to compare")
     pairs = list(dict.fromkeys(means["pair"]))[::-1]
-    panels = list(dict.fromkeys(means["clusterer_name"]))
+    clusterers = list(dict.fromkeys(means["clusterer_name"]))
     colors = group_colors(differences["group"])
-    figure, all_axes = plt.subplots(
-        *(1, len(panels)),
-        figsize=(1.6 + 1.7 * len(panels), 0.9 + 0.5 * len(pairs)),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
-    for axes, panel in zip(all_axes[0], panels, strict=True):
+    size = (1.6 + 1.7 * len(clusterers), 0.9 + 0.5 * len(pairs))
+    figure, all_axes = panels(1, len(clusterers), size, sharex=True, sharey=True)
+    for axes, panel in zip(all_axes[0], clusterers, strict=True):
         axes.axvline(0, color="0.4", linewidth=0.8, zorder=0)
         dots = differences[differences["clusterer_name"] == panel]
         for group, rows in dots.groupby("group", sort=False):

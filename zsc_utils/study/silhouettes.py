@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import product
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
 from zsc_utils.study.base import SPACES, bullets, mean_by, pretrained_only, with_score
-from zsc_utils.study.figures import COLORS, legend_outside, nothing
+from zsc_utils.study.figures import COLORS, legend_outside, nothing, panels
 from zsc_utils.study.stats import percentile_interval, resampled_clusters, spearman, sure_mean_by
 from zsc_utils.study.tables import interval_texts, number_texts
 
@@ -272,15 +271,8 @@ def plot_silhouette_ranks(
     if correlation.empty:
         return nothing("no cell has an AMI and a silhouette")
     clusterers = list(dict.fromkeys(correlation["clusterer_name"]))
-    figure, all_axes = plt.subplots(
-        len(SPACES),
-        len(clusterers),
-        figsize=(max(3.0, 1.5 * len(clusterers)), 3.6),
-        squeeze=False,
-        sharex="col",
-        sharey="col",
-        layout="constrained",
-    )
+    size = (max(3.0, 1.5 * len(clusterers)), 3.6)
+    figure, all_axes = panels(len(SPACES), len(clusterers), size, sharex="col", sharey="col")
     for axes, row in zip(all_axes.flat, correlation.itertuples(), strict=True):
         here = ranks[(ranks["space"] == row.space) & (ranks["clusterer"] == row.clusterer)]
         for name, part in here.groupby("encoder", sort=False):
@@ -308,26 +300,21 @@ def plot_silhouette_ranks(
     return figure
 
 
-def plot_regrets(panels: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -> Figure:
+def plot_regrets(titled: dict[str, tuple[pd.DataFrame, pd.DataFrame]]) -> Figure:
     """Draw the regret of each way to choose: one point a dataset, the mean ± 1 SE and its interval.
 
     Parameters
     ----------
-    panels
+    titled
         By what is chosen: `regrets_by_dataset` and `regrets_by_way` of it. What
         has no rows has no panel. Ways by the silhouette are blue, the others grey.
     """
-    panels = {title: both for title, both in panels.items() if len(both[1])}
-    if not panels:
+    titled = {title: both for title, both in titled.items() if len(both[1])}
+    if not titled:
         return nothing("no dataset has two results to choose between")
-    figure, all_axes = plt.subplots(
-        1,
-        len(panels),
-        figsize=(4.2 * len(panels), 0.9 + 0.3 * max(len(ways) for _, ways in panels.values())),
-        squeeze=False,
-        layout="constrained",
-    )
-    for axes, (title, (by_dataset, ways)) in zip(all_axes[0], panels.items(), strict=True):
+    most = max(len(ways) for _, ways in titled.values())
+    figure, all_axes = panels(1, len(titled), (4.2 * len(titled), 0.9 + 0.3 * most))
+    for axes, (title, (by_dataset, ways)) in zip(all_axes[0], titled.items(), strict=True):
         for y, row in ways.iterrows():
             color = COLORS[0] if row["way"].startswith("highest S") else "0.35"
             one_each = by_dataset.loc[by_dataset["way"] == row["way"], "regret"]
