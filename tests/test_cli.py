@@ -10,6 +10,7 @@ from PIL import Image
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from zsc_utils import embedding
 from zsc_utils.cli import RESULT_COLUMNS, app
 from zsc_utils.cli.base import friendly
 from zsc_utils.errors import CheckpointError, ZscError
@@ -86,6 +87,27 @@ def test_embed_and_cluster(zsc, class_folders, tmp_path):
     assert RESULT_COLUMNS[:9] == [*COLUMNS.split(), "seconds", "status"]
     assert table["clusterer"].tolist() == ["kmeans", "ac_with_c"]
     assert (table["ami"] == 1).all() and (table["status"] == "ok").all()
+
+
+def test_embedding_that_was_killed_goes_on(zsc, class_folders, tmp_path, monkeypatch):
+    words = ("embed", "--encoder", "raw_pixels", "--images", class_folders, "--out")
+    assert zsc(*words, tmp_path / "whole.npz")[0] == 0
+    monkeypatch.setattr(embedding, "SHARD", 5)
+    forward, begun = embedding._forward, []
+
+    def failing(module, images, here, *arguments):
+        begun.append(here.start)
+        if len(begun) == 2:
+            raise ZscError("killed")
+        return forward(module, images, here, *arguments)
+
+    monkeypatch.setattr(embedding, "_forward", failing)
+    assert zsc(*words, tmp_path / "again.npz")[0] == 2
+    assert not (tmp_path / "again.npz").exists()
+    assert zsc(*words, tmp_path / "again.npz")[0] == 0 and begun == [0, 5, 5, 10]
+    whole, again = (np.load(tmp_path / name)["embeddings"] for name in ("whole.npz", "again.npz"))
+    assert np.array_equal(whole, again)
+    assert not list((tmp_path / "build").rglob("*.npy"))
 
 
 def test_cluster_embeddings_of_any_origin(zsc, blobs, tmp_path):

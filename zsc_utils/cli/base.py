@@ -11,11 +11,12 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from zsc_utils.errors import ProfileError, ZscError
+from zsc_utils.precision import Precision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +37,10 @@ NamesOption = Annotated[
 ]
 SeedOption = Annotated[int | None, typer.Option(help="Seed in place of the profile's.")]
 DeviceOption = Annotated[str, typer.Option(help="Torch device, or auto.")]
+PrecisionOption = Annotated[
+    Literal["auto", *Precision],
+    typer.Option(help="Of the forward pass; auto takes bf16 where the hardware has it."),
+]
 SkipOption = Annotated[
     bool,
     typer.Option(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsc_utils.cache import save_table
+from zsc_utils.cache import ArrayFolder, build_folder, save_table
 from zsc_utils.cli.base import (
     DeviceOption,
+    PrecisionOption,
     SkipOption,
     app,
     check_writable,
@@ -20,7 +21,6 @@ from zsc_utils.cli.base import (
     typed_path,
 )
 from zsc_utils.errors import EmbeddingsError, UnknownNameError
-from zsc_utils.precision import Precision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,28 +53,37 @@ def embed(
     out: Annotated[Path, typer.Option(help="The .npz file to write.")],
     checkpoint: Annotated[Path | None, typer.Option(help="Weights file for the encoder.")] = None,
     device: DeviceOption = "auto",
-    precision: Annotated[
-        Precision, typer.Option(help="Of the forward pass; bf16 is faster on newer hardware.")
-    ] = Precision.fp32,
+    precision: PrecisionOption = "fp32",
     skip_unreadable: SkipOption = False,
 ):
     """Embed a folder of images.
 
     Their formats are told by content; other files are counted and left out.
-    What is transparent is composed over white; of several frames the first counts.
+    What is transparent is composed over white; of several frames the first counts. A run that was
+    killed goes on with the 4096 images that it was at.
     """
+    import shutil
+
     from zsc_utils.datasets import open_folder
-    from zsc_utils.embedding import compute
+    from zsc_utils.embedding import choose_precision, compute, embeddings_key
     from zsc_utils.encoders import load_encoder
     from zsc_utils.npz import save_npz
 
     check_writable(out)
     dataset = open_folder(images, need_classes=False, skip_unreadable=skip_unreadable)
     loaded = load_encoder(encoder, checkpoint)
+    precision = choose_precision(precision, device)
+    key = embeddings_key(dataset, loaded.fingerprint, precision)
+    parts = build_folder() / "cache" / "unfinished" / key
     array, kept, errors = compute(
-        dataset, loaded, device=device, precision=precision, skip_unreadable=skip_unreadable
+        *(dataset, loaded),
+        device=device,
+        precision=precision,
+        skip_unreadable=skip_unreadable,
+        shards=ArrayFolder(parts),
     )
     save_npz(out, array, dataset, kept)
+    shutil.rmtree(parts, ignore_errors=True)
     say_left_out(dataset)
     for error in errors:
         typer.echo(f"left out: {error}", err=True)

@@ -8,12 +8,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from zsc_utils.cli.base import DeviceOption, app, friendly, split, typed_path
-from zsc_utils.precision import Precision
+from zsc_utils.cli.base import DeviceOption, PrecisionOption, app, friendly, split, typed_path
 
 # Processes that look after semaphores say of those which were stopped that they left some.
 TRACKERS = ("multiprocessing.resource_tracker", "joblib.externals.loky.backend.resource_tracker")
@@ -95,10 +94,7 @@ def cluster(
         ),
     ] = None,
     device: DeviceOption = "auto",
-    precision: Annotated[
-        Literal["auto", *Precision],
-        typer.Option(help="Of the forward pass; auto takes bf16 where the hardware has it."),
-    ] = "fp32",
+    precision: PrecisionOption = "fp32",
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes at once; all processors by default.")
     ] = None,
