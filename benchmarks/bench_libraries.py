@@ -28,7 +28,7 @@ from zsc_utils.recipes import Reduction
 from zsc_utils.reduction import reduce
 
 SMALLEST, NEIGHBORS, ROUNDS = 5, 20, 3
-# Clusters or neighbours of the library that the others are compared with, the first of each.
+# Gives clusters (n,) or positions of neighbours (n, k) of embeddings (n, d).
 Labels = Callable[[np.ndarray], np.ndarray]
 
 
@@ -94,11 +94,6 @@ def searches(k: int) -> dict[str, Labels]:
     }
 
 
-def same_clusters(one: np.ndarray, other: np.ndarray) -> float:
-    """AMI of two clusterings; 1 where they are the same."""
-    return adjusted_mutual_information(one, other)
-
-
 def same_neighbours(one: np.ndarray, other: np.ndarray) -> float:
     """Fraction of neighbours that both name."""
     both = [len(np.intersect1d(a, b)) for a, b in zip(one, other, strict=True)]
@@ -136,8 +131,8 @@ def main(
         X, n_classes = arrays["embeddings"], len(np.unique(arrays["y_true"]))
     with one_thread():
         reduced = reduce(X, Reduction("umap", n_components=50), seed=1)
-        rows = race("HDBSCAN", reduced, hdbscans(len(X)), same_clusters)
-        rows += race("spectral", reduced, spectrals(len(X), n_classes), same_clusters)
+        rows = race("HDBSCAN", reduced, hdbscans(len(X)), adjusted_mutual_information)
+        rows += race("spectral", reduced, spectrals(len(X), n_classes), adjusted_mutual_information)
         rows += race(f"{NEIGHBORS} nearest", X, searches(NEIGHBORS), same_neighbours)
     print(pd.DataFrame(rows).round(3).to_string(index=False))
 

@@ -20,7 +20,7 @@ import typer
 from criteria import density_validity, stability
 from tqdm.auto import tqdm
 
-from zsc_utils.cache import atomic_path
+from zsc_utils.cache import atomic_path, save_table
 from zsc_utils.clustering import study_clusterers
 from zsc_utils.datasets import ImageDataset, load_dataset
 from zsc_utils.embedding import stored_embeddings
@@ -141,8 +141,7 @@ def one_cut(name: str, cut: str, spaces: dict, classes: np.ndarray, file: Path) 
         tables.append(criteria({BASELINE: spaces[BASELINE]}, classes))
     table = pd.concat(tables, ignore_index=True)
     facts = {"set": name, "cut": cut, "n": len(classes), "n_classes": len(np.unique(classes))}
-    with atomic_path(file) as draft:
-        pd.DataFrame(facts, table.index).join(table).to_csv(draft, index=False)
+    save_table(pd.DataFrame(facts, table.index).join(table), file)
 
 
 def main(
@@ -166,8 +165,7 @@ def main(
     for _ in tqdm(in_processes(calls, jobs), total=len(calls), unit="cut"):
         pass
     table = pd.concat([pd.read_csv(file) for file in files])
-    with atomic_path(out) as draft:
-        table.to_csv(draft, index=False, float_format="%.3g")
+    save_table(table, out, float_format="%.3g")
 
 
 if __name__ == "__main__":

@@ -352,7 +352,7 @@ def test_atomic_path_leaves_the_old_content_when_writing_fails(tmp_path):
     [
         (OSError(errno.ENOSPC, "No space left on device"), "no space is left"),
         (OSError("11520 requested and 10208 written"), "no space is left"),
-        (OSError(errno.EROFS, "Read-only file system"), "another one .--out"),
+        (OSError(errno.EROFS, "Read-only file system"), "name another one; "),
         (OSError(errno.EIO, "Input/output error"), None),
     ],
 )

@@ -504,7 +504,7 @@ def test_a_folder_that_may_not_be_written_to(mine, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(np, "savez", refuse)
     found = cluster(mine / "in", mine / "new")
-    refused(found, "may not be written to: change that, or name another one (--out)")
+    refused(found, "may not be written to: change that, or name another one;")
 
 
 def test_an_image_that_may_not_be_read_any_more_is_no_error_of_writing(mine, monkeypatch):

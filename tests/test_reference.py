@@ -213,7 +213,7 @@ def test_the_kept_reference_has_every_cell_of_its_profile(kept):
     asked = pd.MultiIndex.from_product(
         [profile.datasets, profile.encoders, profile.clusterers, profile.seeds]
     )
-    assert set(kept.cells[reference.CELL].itertuples(index=False, name=None)) == set(asked)
+    assert set(kept.cells[reference.KEYS].itertuples(index=False, name=None)) == set(asked)
     assert kept.cells["ami"].notna().all()
     assert kept.ledger["verdict"].isin(["supported", "contradicted", "undecided"]).all()
     assert kept.machine["settings"]["max_samples"] == profile.max_samples

@@ -44,7 +44,7 @@ STUDY_FIGURES = (
     StudyFigure(4, "05", "05_silhouette_ranks", "Can it be told without labels?"),
     StudyFigure(5, "04", "04_pca_variance", "How many dimensions are used?"),
 )
-CLAIMS = "11_claims.csv"
+LEDGER_FILE = "11_claims.csv"
 # What the front page has of the ledger; chapter 11 has the rest.
 LEDGER = ("id", "claim", "estimate [95 % interval]", "verdict")
 
@@ -122,7 +122,7 @@ def front_page(profile: Profile, figures: Path, names: list[str]) -> str:
         f"`{profile.name}`: {len(profile.datasets)} datasets, {len(profile.encoders)} encoders, "
         f"{len(profile.clusterers)} clusterers. {profile.description}",
         "## The claims",
-        ledger(figures / CLAIMS),
+        ledger(figures / LEDGER_FILE),
         "## The figures",
         figure_table(figures, by_number),
     ]
@@ -143,12 +143,12 @@ def ledger(file: Path) -> str:
     file
         What notebook 11 wrote.
     """
+    from zsc_utils.study.claims import CLAIMS
+
     if not file.exists():
         return f"*{file.name} is not there: notebook 11, which computes it, was not executed.*"
     table = pd.read_csv(file, dtype=str, keep_default_na=False)
     of_ranks = ", ".join(table.loc[table["statistic"].str.contains("(ρ,", regex=False), "id"])
-    from zsc_utils.study.claims import CLAIMS
-
     # Numbers of real images are of no profile.
     beside = table.loc[~table["id"].isin(list(CLAIMS)), "id"]
     of_others = "".join(

@@ -85,8 +85,9 @@ def advice(error: OSError, path: Path) -> str:
         return "no space is left (or none that you may use): free some and run again"
     if error.errno in FORBIDDEN and is_of(error, path):
         known = {"ZSC_BUILD": build_folder(), "DATA_ROOT": data_folder()}
-        named_by = next((name for name in known if path.is_relative_to(known[name])), "--out")
-        return f"the folder may not be written to: change that, or name another one ({named_by})"
+        named_by = [f" ({name})" for name in known if path.is_relative_to(known[name])]
+        another = "".join(named_by[:1])
+        return f"the folder may not be written to: change that, or name another one{another}"
     return ""
 
 

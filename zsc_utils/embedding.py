@@ -100,7 +100,8 @@ def bfloat16_is_fast(device: str) -> bool:
 
     if device == "cpu":
         return torch.cpu._is_avx512_bf16_supported()
-    return device.startswith("cuda") and torch.cuda.is_bf16_supported()
+    cuda = device.startswith("cuda")
+    return cuda and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def choose_precision(name: str, device: str = "auto") -> Precision:

@@ -40,10 +40,9 @@ def choose_precision(precision: TuningPrecision, device: str) -> TuningPrecision
     """Return the precision, where it is `auto` that in which the device computes fast."""
     if precision != TuningPrecision.auto:
         return precision
-    if device.startswith("cuda"):
-        emulated = not torch.cuda.is_bf16_supported(including_emulation=False)
-        return TuningPrecision.fp16 if emulated else TuningPrecision.bf16
-    return TuningPrecision.bf16 if bfloat16_is_fast(device) else TuningPrecision.fp32
+    if bfloat16_is_fast(device):
+        return TuningPrecision.bf16
+    return TuningPrecision.fp16 if device.startswith("cuda") else TuningPrecision.fp32
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,10 @@ BACKBONES = {"resnet": "ResNet-10", "vit": "ViT-4/8"}
 FAMILIES = {"resnet": "ResNet", "vit": "ViT"}
 # MAE, which is read in two ways, is for the ViT alone; VICReg is for the ResNet alone.
 METHODS = {
-    **{"random": "random", "xent": "X-Ent", "mocov3": "MoCo-v3", "dino": "DINO"},
+    "random": "random",
+    "xent": "X-Ent",
+    "mocov3": "MoCo-v3",
+    "dino": "DINO",
     "vicreg": "VICReg",
 }
 

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 
 STUDY_DIMENSIONS = 50  # of the study's UMAP
 
-CELL = ["dataset", "clusterer"]
-ON_A_BACKBONE = [*CELL, "backbone"]
+ON_A_DATASET = ["dataset", "clusterer"]
+ON_A_BACKBONE = [*ON_A_DATASET, "backbone"]
 FACTS = ["dataset_name", "encoder", "encoder_name", "backbone", "method"]
 # What claims read of reductions and of kNN accuracies.
 NO_ROWS = pd.DataFrame(
@@ -134,7 +134,7 @@ def _gains(cells: pd.DataFrame) -> pd.DataFrame:
     before = cells.assign(fine_tuned_from=cells["encoder"])
     return paired(
         *(frame.astype({"fine_tuned_from": str}) for frame in (tuned, before)),
-        [*CELL, "fine_tuned_from"],
+        [*ON_A_DATASET, "fine_tuned_from"],
     )
 
 
@@ -164,7 +164,7 @@ def _mae_minus_others(cells: pd.DataFrame) -> Estimate:
     """Pair MAE with the others on its backbone, or with all where it is alone on it."""
     mae = cells["method"].astype(str).str.startswith("MAE")
     pairs = paired(cells[mae], cells[~mae], ON_A_BACKBONE)
-    return over_pairs(pairs if len(pairs) else paired(cells[mae], cells[~mae], CELL))
+    return over_pairs(pairs if len(pairs) else paired(cells[mae], cells[~mae], ON_A_DATASET))
 
 
 C6 = claim("C6", "UMAP improves clustering, over the raw embedding and over PCA.")
@@ -191,12 +191,12 @@ def _umap_minus(evidence: Evidence, other: str) -> Estimate:
     facts = evidence.table[["encoder", "backbone", "method"]].drop_duplicates("encoder")
     cells = evidence.reductions.merge(facts, on="encoder")
     cells = without_baselines(cells[cells["ami"].notna()])
-    keys = [*CELL, *FACTS, "reduction", "n_components"]
+    keys = [*ON_A_DATASET, *FACTS, "reduction", "n_components"]
     cells = cells.groupby(keys, sort=False, dropna=False)["ami"].mean().reset_index()
     cells = cells.assign(value=100 * cells["ami"].astype(float))
     compared = cells[cells["n_components"].eq(_dimensions(cells)) | cells["reduction"].eq("none")]
     sides = (compared[compared["reduction"] == name] for name in ("umap", other))
-    return over_pairs(paired(*sides, [*CELL, "encoder"]))
+    return over_pairs(paired(*sides, [*ON_A_DATASET, "encoder"]))
 
 
 def _dimensions(cells: pd.DataFrame) -> float:

@@ -19,7 +19,7 @@ from zsc_utils.cache import ROOT, atomic_path, build_folder, versions
 from zsc_utils.clustering import CLUSTERERS, study_clusterers
 from zsc_utils.errors import ZscError
 from zsc_utils.reduction import REDUCERS
-from zsc_utils.study.base import bullets
+from zsc_utils.study.base import CELL, bullets
 from zsc_utils.study.encoders import ami_by_group, mean_ranks
 from zsc_utils.study.stats import spearman
 from zsc_utils.sweep.cells import missing, plan
@@ -27,7 +27,7 @@ from zsc_utils.sweep.costs import memory_available
 from zsc_utils.sweep.profile import Profile
 from zsc_utils.sweep.results import results
 
-CELL = ["dataset", "encoder", "clusterer", "seed"]
+KEYS = [*CELL, "seed"]
 FACTS = ["group", "dataset_name", "encoder_name"]
 SCORES = ["ami", "silhouette_original", "silhouette_umap"]
 # Of a score: a thousandth of a point of AMI.
@@ -186,7 +186,7 @@ def this_run(profile: Profile, table: pd.DataFrame, ledger: pd.DataFrame) -> Run
     ledger
         Numbers of the ledger, as `claims.claim_numbers` gives them.
     """
-    columns = [*CELL, *FACTS, "settings", "status", "n_clusters", *SCORES]
+    columns = [*KEYS, *FACTS, "settings", "status", "n_clusters", *SCORES]
     # Where all cells are absent, none has a recipe.
     recipes = table["recipe"] if "recipe" in table else [None] * len(table)
     cells = table.assign(settings=[_settings(recipe) for recipe in recipes])[columns]
@@ -265,7 +265,7 @@ def compare(run: Run, reference: Run) -> Comparison:
     lacks moves none; such cells are counted and named.
     """
     sides = run.cells.merge(
-        reference.cells, on=CELL, how="outer", suffixes=("", "_reference"), indicator=True
+        reference.cells, on=KEYS, how="outer", suffixes=("", "_reference"), indicator=True
     )
     both = sides[sides["_merge"] == "both"]
     scored = both[both["ami"].notna() & both["ami_reference"].notna()]
@@ -273,7 +273,7 @@ def compare(run: Run, reference: Run) -> Comparison:
     scored = scored.assign(difference=difference.round(DIGITS - 2))
     ledgers = [side.ledger["verdict"] for side in (run, reference)]
     return Comparison(
-        scored[[*CELL, *FACTS, "ami", "ami_reference", "difference"]],
+        scored[[*KEYS, *FACTS, "ami", "ami_reference", "difference"]],
         *_means_and_ranks(scored),
         pd.concat(ledgers, axis=1, join="inner", keys=["verdict", "reference"]),
         [
@@ -312,7 +312,7 @@ def _cells_alone(sides: pd.DataFrame) -> list[str]:
     for which, where in (("left_only", "here"), ("right_only", "in the reference")):
         cells, rest = sides[sides["_merge"] == which], sides[sides["_merge"] != which]
         # Names that the other side has nowhere say more than cell by cell.
-        new = {name: sorted(set(cells[name]) - set(rest[name])) for name in CELL}
+        new = {name: sorted(set(cells[name]) - set(rest[name])) for name in KEYS}
         parts = [f"{kind} {_listed(names)}" for kind, names in new.items() if names]
         what = "; ".join(parts) or _listed(_name(cell) for cell in cells.itertuples())
         said += [f"{_cells(len(cells))} only {where}: {what}."] if len(cells) else []

@@ -20,8 +20,9 @@ from zsc_utils.encoders import ENCODERS
 from zsc_utils.own import calibration
 from zsc_utils.own.calibration import BASELINE, CRITERIA, CUT
 from zsc_utils.study.base import bullets
+from zsc_utils.study.claims import CLAIMS
 from zsc_utils.study.figures import COLORS, intervals, name_rows
-from zsc_utils.study.ledger import CLAIMS, Evidence
+from zsc_utils.study.ledger import Evidence
 from zsc_utils.study.silhouettes import regrets_by_way
 from zsc_utils.study.stats import percentile_interval, resampled_clusters, sign_flip_p, spearman
 from zsc_utils.study.sums_of_criteria import (

@@ -284,7 +284,7 @@ def compute_missing(
         )
         for job, setting, file in left
     ]
-    done = in_processes(calls, jobs) if calls else ()
+    done = in_processes(calls, jobs)
     for _ in tqdm(done, "reduce", len(calls), unit="embedding", disable=not progress or not calls):
         pass
 

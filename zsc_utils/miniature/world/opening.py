@@ -24,8 +24,8 @@ def world() -> dict:
     return {"world": WORLD_VERSION, **versions("numpy")}
 
 
-# Most target sets have train images too, neighbours to classify test images by. As in the study
-# the counterparts of ImageNetV2, ImageNet-R, ImageNet-Sketch and ImageNet-O have none.
+# Partitions: most target sets have train images too, neighbours to classify test images by. As in
+# the study the counterparts of ImageNetV2, ImageNet-R, ImageNet-Sketch and ImageNet-O have none.
 _FACTS = pd.read_csv(TABLES / "mini_datasets.csv", index_col="dataset").to_dict("index")
 
 

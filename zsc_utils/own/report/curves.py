@@ -43,7 +43,7 @@ def chart(lines: list[tuple[View, str]], place: int, title: str) -> Iterator[str
     """Draw one chart; a dot marks the number that is proposed."""
     points = [row for view, _ in lines for row in view.numbers if math.isfinite(row[place])]
     most = max((row[0] for row in points), default=2)
-    low = min(0, *(row[place] for row in points), 0)
+    low = min([0, *(row[place] for row in points)])
     high = max((row[place] for row in points), default=1) or 1
 
     def at(number: int, value: float) -> tuple[float, float]:
