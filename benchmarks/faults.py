@@ -1,12 +1,14 @@
-"""Kill a sweep at random moments, run two at once, take its disk: `python benchmarks/faults.py`.
+"""Kill sweeps and embeddings, run two at once, take their disk: `python benchmarks/faults.py`.
 
 A small sweep is begun again and again in one build folder and killed (SIGKILL, all its processes)
-at a random moment. After each kill every result that is there must be whole and that of a run that
-nobody disturbed; then some are removed, so that there is work again. The run that is at last let
-end must give the whole table. Then two sweeps of one profile start at once in an empty folder.
-Where this user may mount a tmpfs, the disk then fills up and is made read-only; rows lose a field,
-as those of older code would lack it; and all files get a time to come, as if the clock had been set
-back. `--storage` does that alone. Prints tables for benchmarks/README.md.
+at a random moment; one that had ended by then does not count. After each kill every result that is
+there must be whole and that of a run that nobody disturbed; then some are removed, so that there is
+work again. The run that is at last let end must give the whole table. Then two sweeps of one
+profile start at once in an empty folder. An embedding is killed likewise (`--embedding` does that
+alone, `--sweep` the sweeps). Where this user may mount a tmpfs, the disk of a sweep then fills up
+and is made read-only; rows lose a field, as those of older code would lack it; and all files get a
+time to come, as if the clock had been set back (`--storage`). Prints tables for
+benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -20,11 +22,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from PIL import Image
+
+from zsc_utils.embedding import SHARD
 
 KILLS = 20
+IMAGES = 5 * SHARD + 500
 PROFILE = """
 description: A sweep to be killed.
 datasets: [digits, mini-inat, textures]
@@ -47,17 +55,21 @@ reference: mini_dino_vit
 """
 
 
-def begin(profile: Path, build: Path, out: Path) -> subprocess.Popen:
-    """Begin a sweep in a group of processes of its own."""
-    words = ["sweep", "--profile", str(profile), "--jobs", "2", "--out", str(out)]
+def command(words: list, build: Path) -> subprocess.Popen:
+    """Begin a command in a group of processes of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", "from zsc_utils.cli import main; main()", *words],
+        [sys.executable, "-c", "from zsc_utils.cli import main; main()", *map(str, words)],
         env=os.environ | {"ZSC_BUILD": str(build)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+
+
+def begin(profile: Path, build: Path, out: Path) -> subprocess.Popen:
+    """Begin a sweep."""
+    return command(["sweep", "--profile", profile, "--jobs", "2", "--out", out], build)
 
 
 def results(build: Path) -> dict[str, dict]:
@@ -157,50 +169,106 @@ def storage_faults(folder: Path) -> None:
         subprocess.run(["umount", str(place)], check=True)
 
 
+def kill_some(begin_one: Callable, whole: float) -> Iterator[tuple[int, float]]:
+    """Begin runs and kill each at a random moment; one that had ended by then does not count."""
+    kill = 0
+    while kill < KILLS:
+        run, moment = begin_one(), random.uniform(0.1, 1.0) * whole
+        try:
+            run.communicate(timeout=moment)
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.communicate()
+            kill += 1
+            yield kill, moment
+        else:
+            yield 0, moment
+
+
+def kill_sweeps(folder: Path) -> None:
+    """Print what was there after each kill of a sweep, and how two at once ended."""
+    profile, out, build = folder / "faults.yaml", folder / "out.csv", folder / "killed"
+    profile.write_text(PROFILE)
+    start = time.perf_counter()
+    begin(profile, folder / "alone", out).communicate()
+    whole = time.perf_counter() - start
+    expected, wanted = table(out), scores(folder / "alone")
+    print(f"undisturbed: {len(expected)} cells in {whole:.0f} s\n")
+    print("| kill | after, s | there before | there after | lost | other than undisturbed |")
+    print("|---|---|---|---|---|---|")
+    ended, before = 0, {}
+    for kill, moment in kill_some(lambda: begin(profile, build, out), whole):
+        now = scores(build)
+        lost = len(before.keys() - now.keys())
+        other = sum(row != wanted[file] for file, row in now.items())
+        row = (kill, f"{moment:.1f}", len(before), len(now), lost, other)
+        ended += not kill
+        if kill:
+            print("| " + " | ".join(map(str, row)) + " |", flush=True)
+        elif lost or other:
+            print(f"ended by itself: {lost} lost, {other} other")
+        forget_some(build)
+        before = scores(build)
+    _, said = begin(profile, build, out).communicate()
+    warned = sum("damaged" in line for line in said.splitlines())
+    same = table(out).equals(expected)
+    print(f"\n{ended} ended before their moment and are not in the table")
+    print(f"let end: the same table: {same}; damaged files met: {warned}")
+    pair = [begin(profile, folder / "two", folder / f"{i}.csv") for i in (1, 2)]
+    for run in pair:
+        run.communicate()
+    ends = [run.returncode for run in pair]
+    equal = [table(folder / f"{i}.csv").equals(expected) for i in (1, 2)]
+    print(f"two at once: ended with {ends}; the same table: {equal}\n")
+
+
+def kill_embeddings(folder: Path) -> None:
+    """Print which parts of an embedding were there after each kill, and what the end was."""
+    images, build = folder / "images", folder / "embedding"
+    images.mkdir()
+    noise = np.random.default_rng(0)
+    for i in range(IMAGES):
+        pixels = noise.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(images / f"{i:05}.png")
+
+    def embed(out: str, build: Path) -> subprocess.Popen:
+        words = ["embed", "--encoder", "mini_dino_vit", "--images", images, "--out", folder / out]
+        return command([*words, "--device", "cpu"], build)
+
+    start = time.perf_counter()
+    embed("whole.npz", folder / "alone").communicate()
+    whole = time.perf_counter() - start
+    print(f"undisturbed: {IMAGES} images in {whole:.0f} s\n")
+    print("| kill | after, s | parts there before | parts there after | lost |")
+    print("|---|---|---|---|---|")
+    before: set[str] = set()
+    for kill, moment in kill_some(lambda: embed("again.npz", build), whole):
+        now = {file.name for file in build.rglob("unfinished/*/*.npy")}
+        if kill:
+            row = (kill, f"{moment:.1f}", len(before), len(now), len(before - now))
+            print("| " + " | ".join(map(str, row)) + " |", flush=True)
+        # All are there: from the beginning again.
+        if len(now) * SHARD >= IMAGES - SHARD:
+            shutil.rmtree(build / "cache" / "unfinished", ignore_errors=True)
+            now = set()
+        before = now
+    embed("again.npz", build).communicate()
+    arrays = [np.load(folder / name)["embeddings"] for name in ("whole.npz", "again.npz")]
+    print(f"\nlet end: the same embeddings: {np.array_equal(*arrays)}\n")
+
+
 def main() -> None:
     """Print what was there after each fault, and how the runs ended."""
     random.seed(0)
     with tempfile.TemporaryDirectory(prefix="zsc-faults-") as name:
         folder = Path(name)
-        profile, out = folder / "faults.yaml", folder / "out.csv"
-        profile.write_text(PROFILE)
-        if "--storage" in sys.argv:
-            storage_faults(folder)
-            return
-        start = time.perf_counter()
-        begin(profile, folder / "alone", out).communicate()
-        whole = time.perf_counter() - start
-        expected = table(out)
-        print(f"undisturbed: {len(expected)} cells in {whole:.0f} s\n")
-        wanted = scores(folder / "alone")
-        print("| kill | after, s | there before | there after | lost | other than undisturbed |")
-        print("|---|---|---|---|---|---|")
-        for kill in range(1, KILLS + 1):
-            before = scores(folder / "killed")
-            run = begin(profile, folder / "killed", out)
-            moment = random.uniform(0.2, 0.95) * whole
-            try:
-                run.wait(moment)
-            except subprocess.TimeoutExpired:
-                os.killpg(run.pid, signal.SIGKILL)
-            run.communicate()
-            now = scores(folder / "killed")
-            lost = len(before.keys() - now.keys())
-            other = sum(row != wanted[file] for file, row in now.items())
-            row = (kill, f"{moment:.1f}", len(before), len(now), lost, other)
-            print("| " + " | ".join(map(str, row)) + " |", flush=True)
-            forget_some(folder / "killed")
-        _, said = begin(profile, folder / "killed", out).communicate()
-        warned = sum("damaged" in line for line in said.splitlines())
-        same = table(out).equals(expected)
-        print(f"\nlet end: the same table: {same}; damaged files met: {warned}")
-        pair = [begin(profile, folder / "two", folder / f"{i}.csv") for i in (1, 2)]
-        for run in pair:
-            run.communicate()
-        ends = [run.returncode for run in pair]
-        equal = [table(folder / f"{i}.csv").equals(expected) for i in (1, 2)]
-        print(f"two at once: ended with {ends}; the same table: {equal}\n")
-        storage_faults(folder)
+        faults = {
+            "--sweep": kill_sweeps,
+            "--embedding": kill_embeddings,
+            "--storage": storage_faults,
+        }
+        for fault in [faults[word] for word in sys.argv[1:]] or faults.values():
+            fault(folder)
 
 
 if __name__ == "__main__":
