@@ -215,6 +215,21 @@ def test_few_embeddings_are_clustered_by_the_nearest_recipes(zsc, blobs, tmp_pat
     assert table["reason"][0].startswith("recipe with UMAP to 28 in place of 50 dimensions")
 
 
+def test_what_the_nearest_recipes_share_is_reduced_once(zsc, blobs, tmp_path, monkeypatch):
+    path, made, reduce = tmp_path / "mine.npz", [], evaluate.reduce_into
+    np.savez(path, embeddings=blobs[0][::3], y_true=blobs[1][::3])
+
+    def noted(X, reduction, seed, memo):
+        before = len(memo)
+        reduce(X, reduction, seed, memo)
+        made.append((reduction.n_components, len(memo) > before))
+
+    monkeypatch.setattr(evaluate, "reduce_into", noted)
+    command = ("cluster-embeddings", path, "--recipe", "dino_vitb16", "--jobs", 1)
+    assert zsc(*command, "--clusterers", "kmeans,ac_with_c", "--nearest-recipe")[0] == 0
+    assert made and all(one == (28, True) for one in made)
+
+
 @pytest.mark.parametrize(
     ("content", "summary"),
     [

@@ -322,15 +322,17 @@ def evaluate_side_by_side(
     jobs = max(1, min(jobs, int(memory // most)))
     with tempfile.TemporaryDirectory(prefix="zsc-") as folder:
         memo = ArrayFolder(folder)
-        first = [(reduce_into, X, *asked, memo) for asked in slow_reductions(left)]
-        for _ in in_processes(first, jobs):
+        asked = slow_reductions(left)
+        if nearest_recipe:
+            asked = [(reduction.nearest(len(X)), seed) for reduction, seed in asked]
+        for _ in in_processes([(reduce_into, X, *one, memo) for one in asked], jobs):
             pass
         settings = {"memo": memo, "n_classes": n_classes, "nearest_recipe": nearest_recipe}
         calls = [(evaluate_all, X, labels, "class", part, settings) for part in parts(left, size)]
         for done in in_processes(calls, jobs):
-            yield from ((cell, row) for cell, row, _ in done)
+            yield from done
 
 
 def evaluate_all(X, labels, label, cells, settings: dict) -> list:
-    """Evaluate cells as `evaluate_each` does, and give them when all are done."""
-    return list(evaluate_each(X, labels, label, cells, **settings))
+    """Evaluate cells as `evaluate_each` does, and give each with its row when all are done."""
+    return [(cell, row) for cell, row, _ in evaluate_each(X, labels, label, cells, **settings)]
