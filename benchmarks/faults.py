@@ -2,13 +2,13 @@
 
 A small sweep is begun again and again in one build folder and killed (SIGKILL, all its processes)
 at a random moment; one that had ended by then does not count. After each kill every result that is
-there must be whole and that of a run that nobody disturbed; then some are removed, so that there is
-work again. The run that is at last let end must give the whole table. Then two sweeps of one
-profile start at once in an empty folder. An embedding is killed likewise (`--embedding` does that
-alone, `--sweep` the sweeps). Where this user may mount a tmpfs, the disk of a sweep then fills up
-and is made read-only; rows lose a field, as those of older code would lack it; and all files get a
-time to come, as if the clock had been set back (`--storage`). Prints tables for
-benchmarks/README.md.
+there must be whole and that of a run that nobody disturbed, and what had clusters must have them
+still; then some results are removed, so that there is work again. The run that is at last let end
+must give the whole table. Then two sweeps of one profile start at once in an empty folder. An
+embedding is killed likewise (`--embedding` does that alone, `--sweep` the sweeps). Where this user
+may mount a tmpfs, the disk of a sweep then fills up and is made read-only; rows lose a field, as
+those of older code would lack it; and all files get a time to come, as if the clock had been set
+back (`--storage`). Prints tables for benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -86,6 +86,12 @@ def scores(build: Path) -> dict[str, dict]:
     for content in found.values():
         del content["row"]["seconds"]
     return found
+
+
+def unscored(build: Path) -> set[str]:
+    """List what has clusters and still lacks silhouettes, by the files that will be its results."""
+    drafts = (build / "results").rglob("*.clustered")
+    return {str(file.with_suffix(".json").relative_to(build)) for file in drafts}
 
 
 def forget_some(build: Path) -> None:
@@ -194,21 +200,22 @@ def kill_sweeps(folder: Path) -> None:
     whole = time.perf_counter() - start
     expected, wanted = table(out), scores(folder / "alone")
     print(f"undisturbed: {len(expected)} cells in {whole:.0f} s\n")
-    print("| kill | after, s | there before | there after | lost | other than undisturbed |")
-    print("|---|---|---|---|---|---|")
-    ended, before = 0, {}
+    columns = ("kill", "after, s", "there before", "there after", "and unscored")
+    print("| " + " | ".join((*columns, "lost", "other than undisturbed")) + " |")
+    print("|---|---|---|---|---|---|---|")
+    ended, before = 0, set()
     for kill, moment in kill_some(lambda: begin(profile, build, out), whole):
-        now = scores(build)
-        lost = len(before.keys() - now.keys())
+        now, drafts = scores(build), unscored(build)
+        lost = len(before - now.keys() - drafts)
         other = sum(row != wanted[file] for file, row in now.items())
-        row = (kill, f"{moment:.1f}", len(before), len(now), lost, other)
+        row = (kill, f"{moment:.1f}", len(before), len(now), len(drafts - now.keys()), lost, other)
         ended += not kill
         if kill:
             print("| " + " | ".join(map(str, row)) + " |", flush=True)
         elif lost or other:
             print(f"ended by itself: {lost} lost, {other} other")
         forget_some(build)
-        before = scores(build)
+        before = scores(build).keys() | unscored(build)
     _, said = begin(profile, build, out).communicate()
     warned = sum("damaged" in line for line in said.splitlines())
     same = table(out).equals(expected)

@@ -71,6 +71,29 @@ def test_batches_do_not_change_embeddings():
             assert np.allclose(array[i], alone, atol=1e-4)
 
 
+@pytest.mark.parametrize("room", [3, 0])
+def test_batches_are_as_large_as_the_memory_of_a_gpu_allows(room):
+    """Of one that has room for so many images."""
+    dataset, asked = load_dataset("digits").subset(40), []
+    encoder = load_encoder("raw_pixels")
+
+    class OnGpu(torch.nn.Module):
+        def forward(self, pixels):
+            asked.append(len(pixels))
+            if len(pixels) > room:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return encoder.module(pixels)
+
+    small = replace(encoder, builder=lambda: (OnGpu(), encoder.transform))
+    if room:
+        array, kept, _ = compute(dataset, small, progress=False)
+        assert np.array_equal(array, compute(dataset, encoder, progress=False)[0])
+        assert asked == [16, 8, 4, *[2] * 20] and kept.tolist() == list(range(40))
+    else:
+        with pytest.raises(DeviceError, match="no memory for a single image of this network"):
+            compute(dataset, small, progress=False)
+
+
 @pytest.mark.parametrize("libc", ["own", "without mallopt"])
 def test_memory_that_is_kept_changes_no_bit(libc, monkeypatch):
     images, encoder = load_dataset("digits").subset(20), find_encoder("efficientnet_lite0")

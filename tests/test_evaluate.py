@@ -11,7 +11,7 @@ from zsc_utils.metrics import TRUTH_SCORES
 from zsc_utils.recipes import Recipe, Reduction, recipe_for
 from zsc_utils.registry import Entry
 from zsc_utils.sweep.cells import cell_key
-from zsc_utils.sweep.evaluate import evaluate
+from zsc_utils.sweep.evaluate import evaluate, with_silhouettes
 
 
 @pytest.fixture
@@ -24,9 +24,17 @@ KMEANS = Recipe("kmeans", Reduction("pca", n_components=3))
 UMAP = Recipe("kmeans", Reduction("umap", n_components=3))
 
 
+def scored(X, labels, recipe, **settings):
+    """A row with its silhouettes, and its clusters."""
+    memo = {}
+    row, clusters = evaluate(X, labels, "class", recipe, memo=memo, **settings)
+    (row,) = with_silhouettes(X, [(row, clusters)], memo, **settings)
+    return row, clusters
+
+
 def test_a_row_has_sizes_scores_and_levels(blobs, labels):
     X, _ = blobs
-    row, clusters = evaluate(X, labels, "class", KMEANS)
+    row, clusters = scored(X, labels, KMEANS)
     assert row["status"] == "ok" and row["reason"] == ""
     assert (row["n_samples"], row["n_classes"], row["n_dims"]) == (90, 3, 3)
     assert row["ami"] == row["ami_by_level"]["class"] == 1
@@ -67,7 +75,7 @@ def test_too_few_samples_for_umap(blobs, labels):
     row, _ = evaluate(X, some, "class", Recipe("kmeans", Reduction("umap", n_components=50)))
     assert row["status"] == "failed" and "needs 52 samples or more, not 30" in row["reason"]
     # A clusterer that does without UMAP has a result; its silhouette there is missing, and why.
-    row, _ = evaluate(X, some, "class", KMEANS)
+    row, _ = scored(X, some, KMEANS)
     assert row["status"] == "ok" and row["ami"] == 1 and np.isnan(row["silhouette_umap"])
     assert "no silhouette in UMAP" in row["reason"]
 
@@ -206,11 +214,23 @@ def test_the_nearest_recipe_names_what_it_took(blobs, labels):
     X, some = blobs[0][::3], labels.iloc[::3]
     recipe = recipe_for("dino_vitb16", "kmeans")
     assert recipe.reduction == Reduction("umap", n_components=50)
-    row, _ = evaluate(X, some, "class", recipe, nearest_recipe=True)
+    row, _ = scored(X, some, recipe, nearest_recipe=True)
     assert row["ami"] == 1 and row["recipe"]["reduction"]["n_components"] == row["n_dims"] == 28
     assert row["silhouette_umap"] > 0.5 and row["reason"] == (
         "recipe with UMAP to 28 in place of 50 dimensions; "
         "silhouette in UMAP to 28 in place of 50 dimensions"
     )
-    enough, _ = evaluate(blobs[0], labels, "class", recipe, nearest_recipe=True)
+    enough, _ = scored(blobs[0], labels, recipe, nearest_recipe=True)
     assert enough["recipe"] == recipe.as_dict() and enough["reason"] == ""
+
+
+def test_clusterings_that_are_scored_together_have_the_silhouettes_of_each_alone(blobs, labels):
+    recipes = [recipe_for("dino_vitb16", name) for name in ("kmeans", "ac_with_c", "hdbscan")]
+    memo = {}
+    found = [evaluate(blobs[0], labels, "class", one, memo=memo) for one in recipes]
+    found[1][1][:] = 0  # one cluster has no silhouette
+    together = with_silhouettes(blobs[0], found, memo)
+    alone = [with_silhouettes(blobs[0], [pair], memo)[0] for pair in found]
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_equal(one, other)
+    assert np.isnan(together[1]["silhouette_umap"]) and together[1]["reason"] == ""

@@ -13,7 +13,7 @@ from zsc_utils.errors import EmbeddingsError
 from zsc_utils.narrow import check_embeddings
 from zsc_utils.npz import load_npz
 from zsc_utils.recipes import Recipe, Reduction
-from zsc_utils.sweep.evaluate import evaluate
+from zsc_utils.sweep.evaluate import evaluate, with_silhouettes
 
 NONE = Reduction()
 
@@ -32,7 +32,9 @@ def through_file(tmp_path, X):
 
 def ami(X, y, clusterer, reduction=NONE, **settings):
     recipe = Recipe(clusterer, reduction, tuple(settings.items()))
-    row, _ = evaluate(X, pd.DataFrame({"class": y.astype(str)}), "class", recipe)
+    memo = {}
+    found = evaluate(X, pd.DataFrame({"class": y.astype(str)}), "class", recipe, memo=memo)
+    (row,) = with_silhouettes(X, [found], memo)
     assert row["status"] == "ok" and np.isfinite(row["silhouette_original"])
     return row["ami"]
 

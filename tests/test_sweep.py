@@ -20,6 +20,7 @@ from zsc_utils.errors import ProfileError, UnknownNameError
 from zsc_utils.precision import Precision
 from zsc_utils.recipes import SILHOUETTE_SEED, STUDY_TABLE
 from zsc_utils.study import base, encoders
+from zsc_utils.sweep import evaluate
 from zsc_utils.sweep.cells import (
     Cell,
     embeddings_size,
@@ -29,7 +30,7 @@ from zsc_utils.sweep.cells import (
     side_by_side,
     taxonomies,
     unpack_clusters,
-    write_result,
+    write_row,
 )
 from zsc_utils.sweep.evaluate import stages
 from zsc_utils.sweep.forecast import progress_report
@@ -156,7 +157,7 @@ def test_store(tmp_path, caplog):
     names = ("dataset", "encoder", "clusterer", "seed", "status", "reason")
     facts = dict.fromkeys(names, "here") | {"n_classes": 2, "ami_by_level": {}, "n_clusters": 2}
     facts |= {"silhouette_original": 0.5, "silhouette_umap": 0.5}
-    write_result(cell, tmp_path, facts | {"ami": float("nan"), "ari": 0.5}, np.array([0, 1]))
+    write_row(cell.path(tmp_path), facts | {"ami": float("nan"), "ari": 0.5}, np.array([0, 1]))
     row, clusters = read_result(cell, tmp_path)
     assert row == facts | {"ami": None, "ari": 0.5} and clusters.tolist() == [0, 1]
     path = cell.path(tmp_path)
@@ -542,8 +543,8 @@ def test_no_more_cells_run_at_once_than_fit(tmp_path, needs, monkeypatch):
 
     monkeypatch.setattr(room, "Parallel", alone)
     together = sweep(profile, jobs=4, build=tmp_path / "parts", progress=False)
-    # Of few jobs the reductions come first.
-    assert asked == [4, 4, 2, 2, 1]
+    # Of few jobs the reductions come first, and the silhouettes last.
+    assert asked == [4, 4, 4, 2, 2, 2, 1]
     order = ["dataset", "clusterer"]
     wanted = [(job.dataset.facts.name, cell.clusterer) for job in jobs for cell, _ in job.cells]
     assert list(together[order].itertuples(index=False, name=None)) == wanted
@@ -555,7 +556,7 @@ def test_few_jobs_are_parted_and_many_are_not(tmp_path):
     jobs = plan(
         load_profile("smoke", datasets=["digits"], encoders=["efficientnet_lite0"], **names)
     )
-    first, then = stages(jobs, tmp_path, 2)
+    first, then, last = stages(jobs, tmp_path, 2)
     # The silhouettes' UMAP and that of each seed, once for all that share it.
     assert [call[-1] for call in first] == [SILHOUETTE_SEED, 1, 2]
     assert {call[-2].method for call in first} == {"umap"}
@@ -564,6 +565,7 @@ def test_few_jobs_are_parted_and_many_are_not(tmp_path):
     trees = [[("ac_with_c", seed), ("ac_without_c", seed)] for seed in (1, 2)]
     longest = [[("affinity_propagation", seed)] for seed in (1, 2)]
     assert sorted(parted[:2]) == longest and sorted(parted[2:]) == trees
+    assert [call[4] for call in last] == [jobs[0].cells]
     (whole,) = stages(jobs * 4, tmp_path, 2)
     assert [call[4] for call in whole] == [jobs[0].cells] * 4
     assert len(list(stages(jobs, tmp_path, 1))) == 1
@@ -573,6 +575,63 @@ def test_parted_jobs_give_the_same_results(tmp_path):
     profile = quick(datasets=["digits"], encoders=["efficientnet_lite0"])
     one, two = (sweep(profile, jobs=n, build=tmp_path / str(n), progress=False) for n in (1, 2))
     pd.testing.assert_frame_equal(one.drop(columns="seconds"), two.drop(columns="seconds"))
+
+
+def test_a_sweep_that_is_stopped_before_the_silhouettes_clusters_nothing_again(
+    tmp_path, monkeypatch
+):
+    undisturbed = sweep(quick(), build=tmp_path / "other", progress=False)
+    whole = evaluate.with_silhouettes
+
+    def stopped(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "with_silhouettes", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(quick(), build=tmp_path, progress=False)
+    # Nobody reads what is not scored.
+    assert progress_report(plan(quick()), tmp_path)["missing"] == 2
+    monkeypatch.setattr(evaluate, "with_silhouettes", whole)
+    monkeypatch.setattr(evaluate, "evaluate", stopped)
+    found = sweep(quick(), build=tmp_path, progress=False)
+    pd.testing.assert_frame_equal(*(t.drop(columns="seconds") for t in (found, undisturbed)))
+    assert not list(tmp_path.rglob("*.clustered"))
+
+
+def test_what_one_sweep_computes_the_other_waits_for(tmp_path):
+    """Of two that begin at once, in an empty folder."""
+    log = tmp_path / "evaluated"
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from zsc_utils import embedding; from zsc_utils.sweep import evaluate as room, run\n"
+        "from zsc_utils.sweep.profile import load_profile\n"
+        "def noted(what, whole):\n"
+        "    def called(*arguments, **settings):\n"
+        "        with open(sys.argv[2], 'a') as file: file.write(what + chr(10))\n"
+        "        return whole(*arguments, **settings)\n"
+        "    return called\n"
+        "room.evaluate = noted('cell', room.evaluate)\n"
+        "embedding.compute = noted('embedding', embedding.compute)\n"
+        "room.with_silhouettes = noted('silhouettes', room.with_silhouettes)\n"
+        "profile = load_profile('smoke', datasets=['digits', 'mini-inat'], encoders=['raw_pixels'])\n"
+        "table = run.sweep(profile, build=Path(sys.argv[1]), progress=False)\n"
+        "table.drop(columns='seconds').to_json(sys.argv[3])\n"
+    )
+    tables = [tmp_path / f"{i}.json" for i in range(2)]
+    both = [
+        subprocess.Popen([sys.executable, "-c", script, tmp_path / "build", log, table])
+        for table in tables
+    ]
+    assert [process.wait() for process in both] == [0, 0]
+    cells = sum(
+        len(job.cells)
+        for job in plan(
+            load_profile("smoke", datasets=["digits", "mini-inat"], encoders=["raw_pixels"])
+        )
+    )
+    done = log.read_text().split()
+    assert done.count("cell") == cells and done.count("embedding") == 2
+    assert tables[0].read_text() == tables[1].read_text()
 
 
 def test_sizes_are_guessed_before_embeddings_are_there_and_known_after(tmp_path):

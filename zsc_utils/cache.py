@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,6 +136,25 @@ def _draft_of(path: Path) -> Iterator[Path]:
             os.replace(draft, path)
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
+
+
+@contextmanager
+def held(folder: Path, name: str) -> Iterator[None]:
+    """Have a name to oneself among all processes that use a folder: wait for who has it.
+
+    However a process ends, the system frees what it held. Where there are no such locks (Windows,
+    some network disks) nobody waits, and two may compute the same. A process holds one at a time:
+    to free a second would free the first.
+    """
+    with ExitStack() as stack:
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            folder.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(open(folder / ".held", "ab"))
+            # Of one file each name has its own byte, which need not be there.
+            fcntl.lockf(file, fcntl.LOCK_EX, 1, int(fingerprint({"name": name})[:15], 16))
+        yield
 
 
 def fingerprint(settings: Mapping) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from zsc_utils.cache import ArrayFolder, atomic_path, fingerprint, load_array
+from zsc_utils.cache import ArrayFolder, atomic_path, fingerprint, held, load_array
 from zsc_utils.datasets import DatasetFacts, ImageDataset
 from zsc_utils.edits import check_code
 from zsc_utils.encoders import Encoder
@@ -251,10 +251,11 @@ def _forward(
     from torch.utils.data import DataLoader
 
     kind = torch.device(device).type
+    size = BATCH_SIZE.get(kind, 64)
     loader = DataLoader(
         images,
         sampler=here,
-        batch_size=BATCH_SIZE.get(kind, 64),
+        batch_size=size,
         collate_fn=list,
         num_workers=0 if kind == "cpu" else min(8, os.cpu_count() or 1),
     )
@@ -266,12 +267,43 @@ def _forward(
         errors += bad
         good = [(i, item) for i, item in batch if not isinstance(item, UnreadableImageError)]
         if good:
-            pixels = torch.stack([item for _, item in good]).to(device)
-            arrays.append(module(pixels).float().cpu().numpy())
+            pixels = torch.stack([item for _, item in good])
+            embedded, size = _in_parts(module, pixels, device, size)
+            arrays += embedded
             kept += [i for i, _ in good]
         bar.update(len(batch))
     array = np.concatenate(arrays) if arrays else np.empty((0, 0), np.float32)
     return array, kept, errors
+
+
+def _in_parts(module, pixels, device: str, size: int) -> tuple[list[np.ndarray], int]:
+    """Embed a batch in parts of a size, or of half of it, and so on, until a GPU has room for one.
+
+    Returns
+    -------
+    embedded
+        float32 arrays, one a part.
+    size
+        What there was room for.
+
+    Raises
+    ------
+    DeviceError
+        There is no room for a single image.
+    """
+    import torch
+
+    while True:
+        try:
+            parts = [module(part.to(device)).float().cpu().numpy() for part in pixels.split(size)]
+            return parts, size
+        except torch.OutOfMemoryError as error:
+            if size == 1:
+                raise DeviceError(
+                    f"device {device!r} has no memory for a single image of this network; "
+                    "device cpu may have"
+                ) from error
+            size //= 2
 
 
 def embed(
@@ -398,6 +430,31 @@ def write(folder: Path, array: np.ndarray, labels: pd.DataFrame, meta: dict, err
         (draft / "meta.json").write_text(json.dumps(meta | {"skipped": skipped}, indent=1))
 
 
+def compute_into(
+    folder: Path,
+    dataset: ImageDataset,
+    encoder: Encoder,
+    *,
+    device: str,
+    precision: Precision,
+    **settings,
+) -> None:
+    """Compute embeddings and write them as one folder; what is computed survives a kill."""
+    parts = folder.with_name(f"{folder.name}.parts")
+    settings |= {"device": device, "precision": precision, "shards": ArrayFolder(parts)}
+    array, kept, errors = compute(dataset, encoder, **settings)
+    meta = {
+        "dataset": dataset.fingerprint,
+        "encoder": encoder.fingerprint,
+        "device": choose_device(device),
+        "precision": precision,
+        "machine": platform.platform(),
+    }
+    # Their index says which images the rows are of.
+    write(folder, array, dataset.labels.iloc[kept].set_axis(kept), meta, errors)
+    shutil.rmtree(parts, ignore_errors=True)
+
+
 def stored_embeddings(
     dataset: ImageDataset,
     encoder: Encoder,
@@ -441,26 +498,11 @@ def stored_embeddings(
         found = None
     if found is None:
         check_code()
-        parts = folder.with_name(f"{folder.name}.parts")
-        array, kept, errors = compute(
-            dataset,
-            encoder,
-            device=device,
-            precision=precision,
-            skip_unreadable=skip_unreadable,
-            progress=progress,
-            shards=ArrayFolder(parts),
-        )
-        meta = {
-            "dataset": dataset.fingerprint,
-            "encoder": encoder.fingerprint,
-            "device": choose_device(device),
-            "precision": precision,
-            "machine": platform.platform(),
-        }
-        # Their index says which images the rows are of.
-        write(folder, array, dataset.labels.iloc[kept].set_axis(kept), meta, errors)
-        shutil.rmtree(parts, ignore_errors=True)
+        with held(cache, key):
+            # Another process may have been faster.
+            if not folder.is_dir():
+                settings = {"device": device, "precision": precision, "progress": progress}
+                compute_into(folder, dataset, encoder, skip_unreadable=skip_unreadable, **settings)
         found = read(folder, dataset.facts, key)
     if found.skipped and not skip_unreadable:
         raise UnreadableImageError(*found.skipped[0])

@@ -194,7 +194,8 @@ def cluster_embeddings(
         nearest_recipe=nearest_recipe,
     )
     rows = dict.fromkeys(cells)
-    for cell, row in tqdm(found, "cluster", len(cells), unit="clusterer", leave=False):
+    # Each is clustered, and scored when all are.
+    for cell, row in tqdm(found, "cluster", 2 * len(cells), unit="step", leave=False):
         rows[cell] = row
         table = pd.DataFrame(list(filter(None, rows.values()))).reindex(columns=RESULT_COLUMNS)
         # Written anew with each, so that whoever stops it has what is finished.

@@ -40,6 +40,8 @@ from zsc_utils.sweep.profile import Profile
 
 log = logging.getLogger(__name__)
 
+SILHOUETTES = ("silhouette_original", "silhouette_umap")
+
 
 @dataclass(frozen=True, order=True)
 class Cell:
@@ -55,6 +57,10 @@ class Cell:
         """File of the result below the folder of results."""
         name = f"{self.clusterer}-seed{self.seed}-{self.key}.json"
         return results / file_name(self.dataset) / file_name(self.encoder) / name
+
+    def draft(self, results: Path) -> Path:
+        """File of the result as long as it lacks the silhouettes."""
+        return self.path(results).with_suffix(".clustered")
 
 
 @dataclass(frozen=True)
@@ -299,15 +305,20 @@ def finished(cell: Cell, results: Path, retry_failed: bool = False) -> bool:
 
 
 def read_result(cell: Cell, results: Path) -> tuple[dict, np.ndarray | None] | None:
-    """Read one result; None where it is not there yet.
+    """Read one result; None where it is not there yet."""
+    return read_row(cell.path(results), SILHOUETTES)
 
-    A file that is cut short or not what was written is warned of and counts as not there.
+
+def read_row(path: Path, scores: tuple[str, ...] = ()) -> tuple[dict, np.ndarray | None] | None:
+    """Read a row and its clusters; None where there are none.
+
+    A file that is cut short or not what was written is warned of and counts as not there. Where
+    there are clusters the row must have `scores`, besides others.
     """
-    path = cell.path(results)
     try:
         content = json.loads(path.read_text())
         row, text = content["row"], content["clusters"]
-        missing = fields_of(row, text is not None) - row.keys()
+        missing = fields_of(row, text is not None, scores) - row.keys()
         if missing:
             raise ValueError(f"no {', '.join(sorted(missing))}")
         return row, None if text is None else unpack_clusters(text)
@@ -318,10 +329,10 @@ def read_result(cell: Cell, results: Path) -> tuple[dict, np.ndarray | None] | N
         return None
 
 
-def fields_of(row: dict, clustered: bool) -> set[str]:
+def fields_of(row: dict, clustered: bool, scores: tuple[str, ...]) -> set[str]:
     """Fields that a row must have; code of another day may have written fewer."""
     fields = {"dataset", "encoder", "clusterer", "seed", "status", "reason"}
-    fields |= {"n_clusters", "silhouette_original", "silhouette_umap"} if clustered else set()
+    fields |= {"n_clusters", *scores} if clustered else set()
     return fields | ({"ami", "ami_by_level"} if clustered and row.get("n_classes") else set())
 
 
@@ -330,8 +341,8 @@ def unpack_clusters(text: str) -> np.ndarray:
     return np.frombuffer(zlib.decompress(base64.b85decode(text)), "<i4")
 
 
-def write_result(cell: Cell, results: Path, row: dict, clusters: np.ndarray | None) -> None:
-    """Write one result: its row, and the clusters where there are any.
+def write_row(path: Path, row: dict, clusters: np.ndarray | None) -> None:
+    """Write a row, and the clusters where there are any.
 
     NaN is written as null, so that the file is JSON to any reader.
     """
@@ -339,7 +350,7 @@ def write_result(cell: Cell, results: Path, row: dict, clusters: np.ndarray | No
         "row": without_nan(row),
         "clusters": None if clusters is None else pack_clusters(clusters),
     }
-    with atomic_path(cell.path(results)) as draft:
+    with atomic_path(path) as draft:
         draft.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
 
 

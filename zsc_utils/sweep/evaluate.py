@@ -1,6 +1,7 @@
 """One embedding: how the work on its cells is parted, and each is reduced, clustered and scored.
 
-What fails is a row that says so.
+What fails is a row that says so. Silhouettes come last: one pass over the distances serves all
+clusterings of an embedding, which are kept until then.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import traceback
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsc_utils.cache import ArrayFolder
+from zsc_utils.cache import ArrayFolder, held
 from zsc_utils.clustering import CLUSTERERS, Task, degeneracy, run_clusterer
 from zsc_utils.datasets import DatasetFacts
 from zsc_utils.embedding import read
@@ -24,19 +25,22 @@ from zsc_utils.errors import StorageError, ZscError
 from zsc_utils.metrics import (
     adjusted_mutual_information,
     cluster_counts,
-    silhouette,
+    silhouettes,
     truth_scores,
     why_undefined,
 )
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Recipe, Reduction
 from zsc_utils.reduction import Memo, ReductionError, reduce
 from zsc_utils.sweep.cells import (
+    SILHOUETTES,
     Cell,
     Job,
     embeddings_size,
+    read_result,
+    read_row,
     reductions_memo,
     results_folder,
-    write_result,
+    write_row,
 )
 from zsc_utils.sweep.costs import Size, clusterer_cost, peak_bytes
 from zsc_utils.sweep.results import skipped_row
@@ -47,10 +51,10 @@ def stages(jobs: list[Job], build: Path, n: int) -> Iterator[list[tuple]]:
     """Part jobs into calls for n processes: each list when the one before is done.
 
     Where jobs are many each is one call. Where they are few their reductions come first, side by
-    side, and then their cells.
+    side, then their cells, and then the silhouettes.
     """
     if n == 1 or len(jobs) >= 2 * n:
-        yield [cells_call(job, build) for job in jobs]
+        yield [call(compute_cells, job, build) for job in jobs]
         return
     yield [
         (compute_reduction, job.embeddings_folder(build), job.dataset.facts, job.key, build, *asked)
@@ -58,16 +62,16 @@ def stages(jobs: list[Job], build: Path, n: int) -> Iterator[list[tuple]]:
         for asked in slow_reductions(job.cells)
     ]
     yield [
-        cells_call(replace(job, cells=cells), build)
+        call(cluster_cells, replace(job, cells=cells), build)
         for job in jobs
         for cells in parts(job.cells, embeddings_size(job, build))
     ]
+    yield [call(score_cells, job, build) for job in jobs]
 
 
-def cells_call(job: Job, build: Path) -> tuple:
+def call(function: Callable, job: Job, build: Path) -> tuple:
     """Call for the cells of a job, without its images, which another process does not need."""
-    place = job.embeddings_folder(build), job.dataset.facts, job.key
-    return compute_cells, *place, job.cells, build
+    return function, job.embeddings_folder(build), job.dataset.facts, job.key, job.cells, build
 
 
 def slow_reductions(cells: Iterable[tuple[Cell, Recipe]]) -> list[tuple[Reduction, int]]:
@@ -108,31 +112,49 @@ def reduce_into(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> N
 
 def compute_cells(folder: Path, facts: DatasetFacts, key: str, cells, build: Path) -> int:
     """Compute cells from embeddings on disk, one file each; count them."""
-    embeddings = read(folder, facts, key)
-    done = evaluate_each(
-        *(embeddings.array, embeddings.labels, facts.label, cells),
-        min_cluster_size=facts.min_cluster_size,
-        memo=reductions_memo(build, key),
-    )
-    for cell, row, clusters in done:
-        row |= {"n_skipped": len(embeddings.skipped)}
-        write_result(cell, results_folder(build), row, clusters)
+    cluster_cells(folder, facts, key, cells, build)
+    return score_cells(folder, facts, key, cells, build)
+
+
+def cluster_cells(folder: Path, facts: DatasetFacts, key: str, cells, build: Path) -> int:
+    """Cluster embeddings on disk as cells say; what lacks nothing but silhouettes is kept."""
+    embeddings, results = read(folder, facts, key), results_folder(build)
+    at_hand = embeddings.array, embeddings.labels, facts.label
+    settings = {"min_cluster_size": facts.min_cluster_size, "memo": reductions_memo(build, key)}
+    with one_thread():
+        for cell, recipe in cells:
+            with held(build, cell.key):
+                known = read_result(cell, results)
+                # Another sweep may have been faster; what failed is asked for to be tried again.
+                if (known and known[0]["status"] != "failed") or read_row(cell.draft(results)):
+                    continue
+                row, clusters = evaluate_cell(cell, recipe, *at_hand, **settings)
+                row |= {"n_skipped": len(embeddings.skipped)}
+                path = cell.path(results) if clusters is None else cell.draft(results)
+                write_row(path, row, clusters)
+    return 0
+
+
+def score_cells(folder: Path, facts: DatasetFacts, key: str, cells, build: Path) -> int:
+    """Add the silhouettes to what `cluster_cells` kept; count the cells."""
+    results = results_folder(build)
+    with held(build, key), one_thread():
+        kept = {cell: pair for cell, _ in cells if (pair := read_row(cell.draft(results)))}
+        X, memo = read(folder, facts, key).array, reductions_memo(build, key)
+        rows = with_silhouettes(X, list(kept.values()), memo)
+        for (cell, (_, clusters)), row in zip(kept.items(), rows, strict=True):
+            write_row(cell.path(results), row, clusters)
+            cell.draft(results).unlink()
     return len(cells)
 
 
-def evaluate_each(
-    X: np.ndarray,
-    labels: pd.DataFrame,
-    label: str,
-    cells: Iterable[tuple[Cell, Recipe]],
-    **settings,
-) -> Iterator[tuple[Cell, dict, np.ndarray | None]]:
-    """Evaluate cells of the same embeddings, one after the other: row and clusters of each."""
+def evaluate_cell(
+    cell: Cell, recipe: Recipe, X: np.ndarray, labels: pd.DataFrame, label: str, **settings
+) -> tuple[dict, np.ndarray | None]:
+    """Evaluate a cell: its whole row but for silhouettes, and its clusters."""
     level = label if label in labels else None
-    with one_thread():
-        for cell, recipe in cells:
-            row, clusters = evaluate(X, labels, level, recipe, seed=cell.seed, **settings)
-            yield cell, {"dataset": cell.dataset, "encoder": cell.encoder} | row, clusters
+    row, clusters = evaluate(X, labels, level, recipe, seed=cell.seed, **settings)
+    return {"dataset": cell.dataset, "encoder": cell.encoder} | row, clusters
 
 
 def evaluate(
@@ -147,7 +169,7 @@ def evaluate(
     memo: Memo | None = None,
     nearest_recipe: bool = False,
 ) -> tuple[dict, np.ndarray | None]:
-    """Reduce and cluster embeddings as a recipe says, and score the clusters.
+    """Reduce and cluster embeddings as a recipe says, and compare the clusters with classes.
 
     Parameters
     ----------
@@ -168,8 +190,7 @@ def evaluate(
     memo
         Where reductions of these embeddings are kept and looked up.
     nearest_recipe
-        Where there are too few samples for the recipe's UMAP, or that of the silhouettes, take one
-        of fewer dimensions instead of failing.
+        Where there are too few samples for a UMAP take one of fewer dimensions.
 
     Returns
     -------
@@ -184,10 +205,9 @@ def evaluate(
     memo = {} if memo is None else memo
     known_classes = 0 if label is None else labels[label].nunique()
     n_classes = n_classes or known_classes
-    asked, space = recipe.reduction, SILHOUETTE_REDUCTION
+    asked = recipe.reduction
     if nearest_recipe:
         recipe = replace(recipe, reduction=asked.nearest(len(X)))
-        space = space.nearest(len(X))
     row = {
         "clusterer": recipe.clusterer,
         "seed": seed,
@@ -212,16 +232,45 @@ def evaluate(
         row["ami_by_level"] = {level: by_level.get(level, row["ami"]) for level in labels.columns}
         if why := why_undefined(labels[label]):
             reasons.append(f"AMI is undefined: {why}")
-    row["silhouette_original"] = silhouette(X, clusters)
-    try:
-        umap_space = reduce(X, space, seed=SILHOUETTE_SEED, memo=memo)
-        row["silhouette_umap"] = silhouette(umap_space, clusters)
-        if row["silhouette_umap"] == row["silhouette_umap"]:
-            reasons.append(_in_place_of(SILHOUETTE_REDUCTION, space, "silhouette in"))
-    except ReductionError as error:
-        row["silhouette_umap"] = float("nan")
-        reasons.append(f"no silhouette in UMAP: {error}")
     return row | {"reason": "; ".join(filter(None, reasons))}, clusters
+
+
+def with_silhouettes(
+    X: np.ndarray,
+    clustered: list[tuple[dict, np.ndarray]],
+    memo: Memo,
+    nearest_recipe: bool = False,
+) -> list[dict]:
+    """Complete the rows of clusterings of the same embeddings by their silhouettes.
+
+    Parameters
+    ----------
+    X
+        float32 (n, d) embeddings.
+    clustered
+        Rows and clusters, as `evaluate` gives them.
+    memo, nearest_recipe
+        As for `evaluate`.
+    """
+    if not clustered:
+        return []
+    labelings = [clusters for _, clusters in clustered]
+    space = SILHOUETTE_REDUCTION.nearest(len(X)) if nearest_recipe else SILHOUETTE_REDUCTION
+    why = _in_place_of(SILHOUETTE_REDUCTION, space, "silhouette in")
+    found = [silhouettes(X, labelings)]
+    try:
+        found.append(silhouettes(reduce(X, space, seed=SILHOUETTE_SEED, memo=memo), labelings))
+    except ReductionError as error:
+        found.append([None] * len(labelings))
+        why = f"no silhouette in UMAP: {error}"
+    rows = []
+    for (row, _), *scores in zip(clustered, *found, strict=True):
+        # Of a silhouette that is undefined anyhow there is nothing to say.
+        said = "" if scores[1] != scores[1] else why
+        reason = "; ".join(filter(None, [row["reason"], said]))
+        scores = (float("nan") if score is None else score for score in scores)
+        rows.append(row | dict(zip(SILHOUETTES, scores, strict=True)) | {"reason": reason})
+    return rows
 
 
 def attempt(
@@ -294,6 +343,8 @@ def evaluate_side_by_side(
 ) -> Iterator[tuple[Cell, dict]]:
     """Evaluate cells of embeddings at hand, and yield their rows as they come.
 
+    What was clustered comes once more at the end, with its silhouettes.
+
     Parameters
     ----------
     X, labels
@@ -328,11 +379,20 @@ def evaluate_side_by_side(
         for _ in in_processes([(reduce_into, X, *one, memo) for one in asked], jobs):
             pass
         settings = {"memo": memo, "n_classes": n_classes, "nearest_recipe": nearest_recipe}
-        calls = [(evaluate_all, X, labels, "class", part, settings) for part in parts(left, size)]
+        clustered = {}
+        calls = [(evaluate_part, X, labels, part, settings) for part in parts(left, size)]
         for done in in_processes(calls, jobs):
-            yield from done
+            for cell, row, clusters in done:
+                yield cell, row
+                clustered |= {} if clusters is None else {cell: (row, clusters)}
+        rows = with_silhouettes(X, list(clustered.values()), memo, nearest_recipe)
+        yield from zip(clustered, rows, strict=True)
 
 
-def evaluate_all(X, labels, label, cells, settings: dict) -> list:
-    """Evaluate cells as `evaluate_each` does, and give each with its row when all are done."""
-    return [(cell, row) for cell, row, _ in evaluate_each(X, labels, label, cells, **settings)]
+def evaluate_part(X: np.ndarray, labels: pd.DataFrame, cells, settings: dict) -> list[tuple]:
+    """Evaluate cells of the same embeddings: each with its row and its clusters."""
+    with one_thread():
+        return [
+            (cell, *evaluate_cell(cell, recipe, X, labels, "class", **settings))
+            for cell, recipe in cells
+        ]

@@ -117,11 +117,12 @@ def cell_steps(left: list[Job], build: Path) -> Iterator[tuple[str, Cost]]:
     clusterers = CLUSTERERS.facts()
     for job in left:
         size = embeddings_size(job, build)
-        silhouettes = silhouettes_cost(size)
         for cell, recipe in job.cells:
             seconds = clusterer_cost(recipe, size).seconds
             yield clusterers[cell.clusterer].display, Cost(seconds, peak_bytes(recipe, size))
-            yield "silhouettes", Cost(silhouettes.seconds, held_bytes(silhouettes, size))
+        # Once for all cells of an embedding.
+        silhouettes = silhouettes_cost(size)
+        yield "silhouettes", Cost(silhouettes.seconds, held_bytes(silhouettes, size))
 
 
 def reduction_steps(left: list[Job], build: Path) -> Iterator[tuple[str, Cost]]:

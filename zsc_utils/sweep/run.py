@@ -39,7 +39,7 @@ from zsc_utils.sweep.cells import (
     side_by_side,
 )
 from zsc_utils.sweep.costs import memory_available
-from zsc_utils.sweep.evaluate import cells_call, stages
+from zsc_utils.sweep.evaluate import call, compute_cells, stages
 from zsc_utils.sweep.profile import Profile
 from zsc_utils.sweep.results import results
 from zsc_utils.sweep.workers import Workers, dask, local
@@ -173,7 +173,8 @@ def forget(planned: list[Job], build: Path) -> None:
             shutil.rmtree(job.embeddings_folder(build), ignore_errors=True)
             shutil.rmtree(reductions_memo(build, job.key).folder, ignore_errors=True)
             for cell, _ in job.cells:
-                cell.path(results_folder(build)).unlink(missing_ok=True)
+                for path in (cell.path(results_folder(build)), cell.draft(results_folder(build))):
+                    path.unlink(missing_ok=True)
 
 
 def warn_of_older(planned: list[Job], build: Path) -> None:
@@ -308,7 +309,7 @@ def cluster_all(jobs: list[Job], build: Path, workers: Workers, progress: bool) 
     with tqdm(total=total, desc="cluster", unit="cell", disable=not progress) as bar:
         for n, part in side_by_side(left, build, workers.memory, workers.n):
             # Workers of other machines get a whole job each: its embeddings are read once.
-            whole = [[cells_call(job, build) for job in part]]
+            whole = [[call(compute_cells, job, build) for job in part]]
             for calls in whole if workers.remote else stages(part, build, n):
                 for done in workers.call(calls, n):
                     bar.update(done)
