@@ -46,9 +46,9 @@ help: ## say what can be made
 
 env: $(ENV) ## make .venv with the locked versions
 
-# Threads that wait for others sleep: spinning, they would keep these from the processor.
+# Two notebooks at once have half of the threads each: together more would wait for each other.
 all: $(BUILD)/.sweep ## compute what is missing and execute every notebook
-	@OMP_WAIT_POLICY=passive $(MAKE) --silent --no-print-directory --jobs=$(JOBS) \
+	@OMP_NUM_THREADS=$(HALF) $(MAKE) --silent --no-print-directory --jobs=$(JOBS) \
 		BAR=--no-progress-bar PROCESSES=$(HALF) \
 		$(COMPUTING) $(filter-out $(COMPUTING) $(LAST),$(EXECUTED))
 	@$(MAKE) --silent --no-print-directory --jobs=1 $(EXECUTED)

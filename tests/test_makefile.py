@@ -145,7 +145,7 @@ def test_notebooks_that_compute_begin_first_and_the_last_reads_what_they_compute
     order = list(dict.fromkeys(executed(side_by_side)))
     assert order[:3] == ["06", "10", "09"] and len(order) == 12
     assert "11" in executed(last) and "11" not in order
-    assert "OMP_WAIT_POLICY=passive" in side_by_side and "--jobs=3" in side_by_side
+    assert "OMP_NUM_THREADS=2" in side_by_side and "--jobs=3" in side_by_side
     assert set(re.findall(r"-p jobs (\d)", side_by_side)) == {"2"}
     assert set(re.findall(r"-p jobs (\d)", last)) == {"3"}
 

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,11 +17,11 @@ from made_up import quick, result_files
 from zsc_utils.clustering import study_clusterers
 from zsc_utils.embedding import embeddings_key
 from zsc_utils.encoders import find_encoder
-from zsc_utils.errors import ProfileError, UnknownNameError
+from zsc_utils.errors import ProfileError, UnknownNameError, WeightsMissingError
 from zsc_utils.precision import Precision
 from zsc_utils.recipes import SILHOUETTE_SEED, STUDY_TABLE
 from zsc_utils.study import base, encoders
-from zsc_utils.sweep import evaluate
+from zsc_utils.sweep import evaluate, run
 from zsc_utils.sweep.cells import (
     Cell,
     embeddings_size,
@@ -37,6 +38,7 @@ from zsc_utils.sweep.forecast import progress_report
 from zsc_utils.sweep.profile import PROFILES, load_profile, profile_names
 from zsc_utils.sweep.results import read_embeddings
 from zsc_utils.sweep.run import sweep
+from zsc_utils.sweep.workers import local
 
 
 def test_profiles_that_come_with_the_project():
@@ -543,8 +545,8 @@ def test_no_more_cells_run_at_once_than_fit(tmp_path, needs, monkeypatch):
 
     monkeypatch.setattr(room, "Parallel", alone)
     together = sweep(profile, jobs=4, build=tmp_path / "parts", progress=False)
-    # Of few jobs the reductions come first, and the silhouettes last.
-    assert asked == [4, 4, 4, 2, 2, 2, 1]
+    # Embeddings; then of few jobs reductions, cells and silhouettes.
+    assert asked == [4, 4, 4, 4, 2, 2, 2, 1]
     order = ["dataset", "clusterer"]
     wanted = [(job.dataset.facts.name, cell.clusterer) for job in jobs for cell, _ in job.cells]
     assert list(together[order].itertuples(index=False, name=None)) == wanted
@@ -575,6 +577,48 @@ def test_parted_jobs_give_the_same_results(tmp_path):
     profile = quick(datasets=["digits"], encoders=["efficientnet_lite0"])
     one, two = (sweep(profile, jobs=n, build=tmp_path / str(n), progress=False) for n in (1, 2))
     pd.testing.assert_frame_equal(one.drop(columns="seconds"), two.drop(columns="seconds"))
+
+
+def test_embeddings_are_parted_by_dataset_and_those_of_few_further(tmp_path):
+    names = ["raw_pixels", "mini_random_vit", "mini_dino_vit", "efficientnet_lite0"]
+    jobs = plan(load_profile("smoke", encoders=names, datasets=["digits", "mini-inat"]))
+
+    def parted(n):
+        return [
+            sorted((job.dataset.facts.name, names.index(job.encoder.name)) for job in part)
+            for part in run.parted_by_dataset(jobs, n)
+        ]
+
+    whole = [[(name, i) for i in range(4)] for name in ("digits", "mini-inat")]
+    assert sorted(parted(1)) == whole
+    assert sorted(parted(2)) == [[pair] for part in whole for pair in part]
+    # In processes of their own they are what they are here.
+    profile = load_profile("smoke", datasets=["digits", "mini-inat"], clusterers=["kmeans"])
+    for n in (1, 2):
+        sweep(profile, build=tmp_path / str(n), jobs=n, progress=False)
+    for job in plan(profile):
+        folders = [job.embeddings_folder(tmp_path / str(n)) for n in (1, 2)]
+        np.testing.assert_array_equal(*(np.load(folder / "embeddings.npy") for folder in folders))
+
+
+def test_weights_that_cannot_be_had_are_asked_for_once_before_processes_embed(
+    tmp_path, monkeypatch, caplog
+):
+    asked = []
+
+    def unknown():
+        asked.append(1)
+        raise WeightsMissingError("no weights of this one")
+
+    jobs = plan(load_profile("smoke", datasets=["digits", "mini-inat"], encoders=["raw_pixels"]))
+    facts = replace(jobs[0].encoder, name="unpublished")
+    source = replace(jobs[0].source, builder=unknown, facts=facts)
+    lacking = [replace(job, source=source, key=f"{i}") for i, job in enumerate(jobs)]
+    with local(2, 1e12) as workers:
+        how = {"device": "cpu", "skip_unreadable": False, "progress": False}
+        found = run.embed_all([*jobs, *lacking], tmp_path, workers, None, how)
+    assert found == dict.fromkeys("01", "no weights of this one") and len(caplog.records) == 1
+    assert len(list(tmp_path.rglob("embeddings.npy"))) == 2 and len(asked) == 1
 
 
 def test_a_sweep_that_is_stopped_before_the_silhouettes_clusters_nothing_again(
@@ -613,7 +657,8 @@ def test_what_one_sweep_computes_the_other_waits_for(tmp_path):
         "room.evaluate = noted('cell', room.evaluate)\n"
         "embedding.compute = noted('embedding', embedding.compute)\n"
         "room.with_silhouettes = noted('silhouettes', room.with_silhouettes)\n"
-        "profile = load_profile('smoke', datasets=['digits', 'mini-inat'], encoders=['raw_pixels'])\n"
+        "names = {'datasets': ['digits', 'mini-inat'], 'encoders': ['raw_pixels']}\n"
+        "profile = load_profile('smoke', **names)\n"
         "table = run.sweep(profile, build=Path(sys.argv[1]), progress=False)\n"
         "table.drop(columns='seconds').to_json(sys.argv[3])\n"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from zsc_utils.embedding import Embeddings, choose_device, embeddings_key, file_
 from zsc_utils.errors import DatasetAbsentError, ZscError
 from zsc_utils.metrics import KS, NEIGHBOURS_VERSION, accuracy_by_k
 from zsc_utils.sweep.cells import Job, plan
+from zsc_utils.sweep.costs import memory_available
 from zsc_utils.sweep.profile import Profile
-from zsc_utils.sweep.run import by_encoder
+from zsc_utils.sweep.run import by_encoder, embed_all
+from zsc_utils.sweep.workers import local
 
 log = logging.getLogger(__name__)
 
@@ -96,9 +99,29 @@ def why_no_accuracy(train: pd.Series, test: pd.Series) -> str:
     return "" if train & test else "no test image has a class of the train images"
 
 
+def with_gallery(job: Job, gallery: ImageDataset) -> Job:
+    """Job of the train images in place of the test images."""
+    key = embeddings_key(gallery, job.source.fingerprint, job.precision)
+    return replace(job, dataset=gallery, key=key)
+
+
+def measured_file(job: Job, train: Job, ks: Sequence[int], build: Path) -> Path:
+    """File of what is measured of one dataset and encoder."""
+    settings = {
+        "test": job.key,
+        "train": train.key,
+        "label": job.dataset.facts.label,
+        "ks": list(ks),
+        "version": NEIGHBOURS_VERSION,
+        "versions": versions("torch", "numpy"),
+    }
+    name = f"{file_name(job.encoder.name)}-{fingerprint(settings)}.json"
+    return build / "knn" / file_name(job.dataset.facts.name) / name
+
+
 def measured(
     job: Job,
-    gallery: ImageDataset,
+    gallery: Job,
     ks: Sequence[int],
     build: Path,
     device: str = "auto",
@@ -111,16 +134,7 @@ def measured(
     dict
         `status`, `reason`, `n_train`, `n_test` and `accuracy`: fractions by k, as text.
     """
-    settings = {
-        "test": job.key,
-        "train": embeddings_key(gallery, job.source.fingerprint, job.precision),
-        "label": job.dataset.facts.label,
-        "ks": list(ks),
-        "version": NEIGHBOURS_VERSION,
-        "versions": versions("torch", "numpy"),
-    }
-    name = f"{file_name(job.encoder.name)}-{fingerprint(settings)}.json"
-    file = build / "knn" / file_name(job.dataset.facts.name) / name
+    file = measured_file(job, gallery, ks, build)
     try:
         found = json.loads(file.read_text())
         return {field: found[field] for field in MEASURED}
@@ -129,10 +143,7 @@ def measured(
     except (ValueError, LookupError, TypeError) as error:
         log.warning("%s is damaged (%s): measuring it again", file, error)
     check_code()
-    train, test = (
-        replace(job, dataset=images).embed(build, device=device, progress=progress)
-        for images in (gallery, job.dataset)
-    )
+    train, test = (each.embed(build, device=device, progress=progress) for each in (gallery, job))
     arrays = classes_of(train, test)
     accuracy = accuracy_by_k(*arrays, ks, choose_device(device))
     found = {
@@ -152,6 +163,7 @@ def knn_accuracies(
     *,
     ks: Sequence[int] = KS,
     n_train: int | None = None,
+    jobs: int = 1,
     build: Path | None = None,
     data_root: Path | None = None,
     device: str = "auto",
@@ -171,6 +183,8 @@ def knn_accuracies(
     n_train
         Train images to take of each dataset at most, by a seeded random choice; as many as the
         profile takes of the test images by default.
+    jobs
+        Processes that embed at the same time, at most.
     build
         Folder of caches and results.
     data_root
@@ -197,22 +211,43 @@ def knn_accuracies(
     build = build or build_folder()
     planned = plan(profile, data_root)
     galleries, lacking = train_parts(planned, n_train or profile.max_samples, data_root)
+    known = {job.key: why_unmeasured(job, galleries, lacking) for job in planned}
+    left = [
+        (job, with_gallery(job, galleries[job.dataset.facts.name]))
+        for job in planned
+        if not known[job.key]
+    ]
+    how = {"device": device, "skip_unreadable": False, "progress": progress}
+    # Side by side; whatever fails there fails again below, in a row of its own.
+    with suppress(ZscError), local(jobs, memory_available()) as workers:
+        new = [train for job, train in left if not measured_file(job, train, ks, build).exists()]
+        embed_all(new, build, workers, data_root, how)
+    trains = {job.key: train for job, train in left}
     rows = []
     for job in by_encoder(tqdm(planned, "neighbours", unit="embedding", disable=not progress)):
-        name = job.dataset.facts.name
-        if name in lacking or job.absent:
-            found = lacking.get(name) or {"status": "absent", "reason": job.absent}
-        elif why := why_no_accuracy(
-            *(part.labels[job.dataset.facts.label] for part in (galleries[name], job.dataset))
-        ):
-            found = {"status": "skipped", "reason": f"dataset {name}: {why}"}
-        else:
+        found = known[job.key]
+        if not found:
             try:
-                found = measured(job, galleries[name], ks, build, device, progress)
+                found = measured(job, trains[job.key], ks, build, device, progress)
             except ZscError as error:
                 found = {"status": "failed", "reason": str(error)}
         rows += rows_of(job, ks, found)
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def why_unmeasured(
+    job: Job, galleries: dict[str, ImageDataset], lacking: dict[str, dict]
+) -> dict | None:
+    """Status and reason where nothing can be measured; None where something can.
+
+    `galleries` and `lacking` are those of `train_parts`.
+    """
+    name, level = job.dataset.facts.name, job.dataset.facts.label
+    if job.absent or name in lacking:
+        return lacking.get(name) or {"status": "absent", "reason": job.absent}
+    if why := why_no_accuracy(galleries[name].labels[level], job.dataset.labels[level]):
+        return {"status": "skipped", "reason": f"dataset {name}: {why}"}
+    return None
 
 
 def rows_of(job: Job, ks: Sequence[int], found: dict) -> list[dict]:

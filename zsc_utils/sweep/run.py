@@ -6,6 +6,7 @@ import gc
 import logging
 import platform
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
@@ -17,7 +18,7 @@ from tqdm.auto import tqdm
 from zsc_utils.cache import build_folder
 from zsc_utils.datasets import load_dataset
 from zsc_utils.edits import check_code, older_than_code
-from zsc_utils.embedding import embeddings_key, left_some_out, mended, read
+from zsc_utils.embedding import choose_device, embeddings_key, left_some_out, mended, read
 from zsc_utils.encoders import fetch_weights, find_encoder
 from zsc_utils.errors import (
     CacheDamagedError,
@@ -26,7 +27,6 @@ from zsc_utils.errors import (
     WorkerError,
     ZscError,
 )
-from zsc_utils.precision import Precision
 from zsc_utils.recipes import too_few_samples
 from zsc_utils.sweep.cells import (
     Job,
@@ -45,6 +45,9 @@ from zsc_utils.sweep.results import results
 from zsc_utils.sweep.workers import Workers, dask, local
 
 log = logging.getLogger(__name__)
+
+# What a process that embeds may hold: a ViT-B/16, a batch on its way through it, and libraries.
+EMBEDDING_BYTES = 2 * 2**30
 
 
 def sweep(
@@ -127,10 +130,7 @@ def sweep(
             warn_of_older(planned, build)
             warn_of_few(left)
             how = {"device": device, "skip_unreadable": skip_unreadable, "progress": progress}
-            if workers.remote:
-                lacking = embed_remotely(left, build, workers, data_root, how)
-            else:
-                lacking = embed_jobs(left, build, how)
+            lacking = embed_all(left, build, workers, data_root, how)
             cluster_all([job for job in left if job.key not in lacking], build, workers, progress)
     planned = [replace(job, absent=job.absent or lacking.get(job.key, "")) for job in planned]
     return results(planned, build, memory)
@@ -200,6 +200,64 @@ def warn_of_few(left: list[Job]) -> None:
             log.warning("%s: %s; a profile can name other recipes (`recipes`)", name, few)
 
 
+def embed_all(
+    jobs: list[Job], build: Path, workers: Workers, data_root: Path | None, how: dict
+) -> dict[str, str]:
+    """Compute the embeddings that jobs need, here or in other processes.
+
+    Returns
+    -------
+    Why embeddings could not be computed for want of weights, by their key.
+    """
+    new, n = not_embedded(jobs, build), workers.n
+    if not workers.remote:
+        # A GPU serves one process; on a CPU two of one thread do more than one of two threads.
+        on_cpu = choose_device(how["device"]) == "cpu"
+        n = max(1, min(n, int(workers.memory // EMBEDDING_BYTES))) if on_cpu else 1
+        if n == 1 or len(new) == 1:
+            return embed_jobs(jobs, build, how)
+    # Workers of other machines fetch weights themselves.
+    lacking = {} if workers.remote else lacking_weights(new)
+    known = {job.key for job in new}
+    for job in jobs:
+        if job.key not in known:
+            job.embed(build, **how)  # is read, and checked as here
+    new = [job for job in new if job.key not in lacking]
+    parts = [[job] for job in new] if workers.remote else parted_by_dataset(new, n)
+    settings = build, data_root, how | {"progress": False}
+    calls = [(embed_by_name, [asked_for(job) for job in part], *settings) for part in parts]
+    with tqdm(total=len(new), desc="embed", unit="embedding", disable=not how["progress"]) as bar:
+        for number, reasons in workers.call(calls, n):
+            lacking |= reasons
+            bar.update(number)
+    for reason in dict.fromkeys(lacking.values()):
+        log.warning("%s", reason)
+    return lacking
+
+
+def lacking_weights(jobs: list[Job]) -> dict[str, str]:
+    """Build each encoder once: why its weights cannot be had, by the keys of its embeddings."""
+    reasons = {}
+    for job in by_encoder(jobs):
+        if job.encoder.name not in reasons:
+            try:
+                reasons[job.encoder.name] = ""
+                job.source.module  # noqa: B018  (timm's are fetched where they are needed)
+            except WeightsMissingError as error:
+                reasons[job.encoder.name] = str(error)
+    return {job.key: why for job in jobs if (why := reasons[job.encoder.name])}
+
+
+def parted_by_dataset(jobs: list[Job], n: int) -> list[list[Job]]:
+    """Part jobs for n processes: by dataset, which is opened once, and if these are few further."""
+    by_dataset = defaultdict(list)
+    for job in jobs:
+        by_dataset[job.dataset.facts.name].append(job)
+    pieces = 1 if len(by_dataset) >= 2 * n else 2 * n
+    largest = sorted(by_dataset.values(), key=lambda part: -len(part[0].dataset))
+    return [part[i::pieces] for part in largest for i in range(pieces) if part[i::pieces]]
+
+
 def embed_jobs(jobs: list[Job], build: Path, how: dict) -> dict[str, str]:
     """Compute the embeddings that jobs need; each encoder is built at most once.
 
@@ -234,71 +292,49 @@ def by_encoder(jobs: Iterable[Job]) -> Iterator[Job]:
         gc.collect()
 
 
-def embed_remotely(
-    jobs: list[Job], build: Path, workers: Workers, data_root: Path | None, how: dict
-) -> dict[str, str]:
-    """Have workers compute the embeddings that jobs need; each opens dataset and encoder itself.
-
-    Returns
-    -------
-    Why embeddings could not be computed for want of weights, by their key.
-    """
-    new = not_embedded(jobs, build)
-    for job in jobs:
-        if job not in new:
-            job.embed(build, **how)  # is read, and checked as here
-    calls = [
-        (
-            *(embed_by_name, job.dataset.facts.name, len(job.dataset), job.encoder.name),
-            *(job.key, job.precision, build, data_root, how | {"progress": False}),
-        )
-        for job in new
-    ]
-    lacking = {}
-    done = workers.call(calls, workers.n)
-    for reasons in tqdm(done, "embed", len(calls), unit="embedding", disable=not how["progress"]):
-        lacking |= reasons
-    for reason in dict.fromkeys(lacking.values()):
-        log.warning("%s", reason)
-    return lacking
+def asked_for(job: Job) -> tuple:
+    """Name what a job embeds: dataset, partition, images, encoder, key, precision."""
+    dataset = job.dataset
+    partition = dataset.fingerprint.get("partition", "test")
+    return dataset.facts.name, partition, len(dataset), job.encoder.name, job.key, job.precision
 
 
 def embed_by_name(
-    dataset: str,
-    n: int,
-    encoder: str,
-    key: str,
-    precision: Precision,
-    build: Path,
-    data_root: Path | None,
-    how: dict,
-) -> dict[str, str]:
-    """Embed the first n images of a dataset, where they and the encoder are those of a key.
+    asked: list[tuple], build: Path, data_root: Path | None, how: dict
+) -> tuple[int, dict[str, str]]:
+    """Embed the first images of datasets, where they and the encoders are those of a key.
 
     Returns
     -------
-    Why not, by the key, where the encoder's weights cannot be fetched; else nothing.
+    number
+        How many embeddings were asked for.
+    reasons
+        Why not, by the key, where the encoder's weights cannot be fetched.
 
     Raises
     ------
     WorkerError
         Images or weights are other ones here.
     """
-    try:
-        images = load_dataset(dataset, data_root, skip_unreadable=how["skip_unreadable"]).subset(n)
-        source = find_encoder(encoder)
-    except ZscError as error:
-        raise WorkerError(f"worker on {platform.node()}: {error}") from error
-    if embeddings_key(images, source.fingerprint, precision) != key:
-        raise WorkerError(
-            f"the worker on {platform.node()} has other images of {dataset}, or other weights of "
-            f"{encoder}, than the machine that asks for them"
-        )
-    try:
-        Job(images, source, key, (), precision).embed(build, **how)
-    except WeightsMissingError as error:
-        return {key: str(error)}
-    return {}
+    opened, reasons = {}, {}
+    for dataset, partition, n, encoder, key, precision in asked:
+        try:
+            if dataset not in opened:
+                some = {"partition": partition, "skip_unreadable": how["skip_unreadable"]}
+                opened[dataset] = load_dataset(dataset, data_root, **some).subset(n)
+            images, source = opened[dataset], find_encoder(encoder)
+        except ZscError as error:
+            raise WorkerError(f"worker on {platform.node()}: {error}") from error
+        if embeddings_key(images, source.fingerprint, precision) != key:
+            raise WorkerError(
+                f"the worker on {platform.node()} has other images of {dataset}, or other weights "
+                f"of {encoder}, than the machine that asks for them"
+            )
+        try:
+            Job(images, source, key, (), precision).embed(build, **how)
+        except WeightsMissingError as error:
+            reasons[key] = str(error)
+    return len(asked), reasons
 
 
 def cluster_all(jobs: list[Job], build: Path, workers: Workers, progress: bool) -> None:
