@@ -175,20 +175,36 @@ def storage_faults(folder: Path) -> None:
         subprocess.run(["umount", str(place)], check=True)
 
 
-def kill_some(begin_one: Callable, whole: float) -> Iterator[tuple[int, float]]:
-    """Begin runs and kill each at a random moment; one that had ended by then does not count."""
+def kill_some(
+    begin_one: Callable, there: Callable[[], int], most: int, pause: float
+) -> Iterator[tuple[int, float]]:
+    """Begin runs and kill each at a random moment; one that had ended by then does not count.
+
+    The moment comes up to `pause` seconds after a random number of files, of `most`, are there: by
+    the clock alone nothing would be there yet on a machine that is busy.
+    """
     kill = 0
     while kill < KILLS:
-        run, moment = begin_one(), random.uniform(0.1, 1.0) * whole
-        try:
-            run.communicate(timeout=moment)
-        except subprocess.TimeoutExpired:
-            os.killpg(run.pid, signal.SIGKILL)
-            run.communicate()
-            kill += 1
-            yield kill, moment
-        else:
-            yield 0, moment
+        run, start = begin_one(), time.perf_counter()
+        wanted, late, since = (
+            random.randint(min(there(), most), most),
+            random.uniform(0, pause),
+            None,
+        )
+        while True:
+            try:
+                run.communicate(timeout=0.05)
+                yield 0, 0.0
+                break
+            except subprocess.TimeoutExpired:
+                now = time.perf_counter()
+                since = since or (now if there() >= wanted else None)
+                if since and now - since >= late:
+                    os.killpg(run.pid, signal.SIGKILL)
+                    run.communicate()
+                    kill += 1
+                    yield kill, now - start
+                    break
 
 
 def kill_sweeps(folder: Path) -> None:
@@ -204,7 +220,14 @@ def kill_sweeps(folder: Path) -> None:
     print("| " + " | ".join((*columns, "lost", "other than undisturbed")) + " |")
     print("|---|---|---|---|---|---|---|")
     ended, before = 0, set()
-    for kill, moment in kill_some(lambda: begin(profile, build, out), whole):
+    files = ("results/*/*/*.*", "cache/embeddings/*/*-*/meta.json")
+    begun = kill_some(
+        lambda: begin(profile, build, out),
+        lambda: sum(1 for pattern in files for _ in build.glob(pattern)),
+        most=len(expected) + len(expected) // 4,
+        pause=whole / 10,
+    )
+    for kill, moment in begun:
         now, drafts = scores(build), unscored(build)
         lost = len(before - now.keys() - drafts)
         other = sum(row != wanted[file] for file, row in now.items())
@@ -249,8 +272,17 @@ def kill_embeddings(folder: Path) -> None:
     print("| kill | after, s | parts there before | parts there after | lost |")
     print("|---|---|---|---|---|")
     before: set[str] = set()
-    for kill, moment in kill_some(lambda: embed("again.npz", build), whole):
-        now = {file.name for file in build.rglob("unfinished/*/*.npy")}
+
+    def parts() -> set[str]:
+        return {file.name for file in build.rglob("unfinished/*/*.npy")}
+
+    begun = kill_some(
+        *(lambda: embed("again.npz", build), lambda: len(parts())),
+        most=IMAGES // SHARD,
+        pause=whole * SHARD / IMAGES,
+    )
+    for kill, moment in begun:
+        now = parts()
         if kill:
             row = (kill, f"{moment:.1f}", len(before), len(now), len(before - now))
             print("| " + " | ".join(map(str, row)) + " |", flush=True)
