@@ -14,12 +14,12 @@ from pathlib import Path
 
 import timm
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from zsc_utils import encoders
 from zsc_utils.cache import atomic_path, file_sha256, versions
 from zsc_utils.encoders import official
+from zsc_utils.encoders.training import save_weights
 from zsc_utils.errors import CheckpointError, TrainingError
 from zsc_utils.finetuning.images import (
     ClassFolders,
@@ -203,14 +203,6 @@ def fine_tune(
         files.checkpoint.unlink(missing_ok=True)
     group.wait()
     return json.loads(files.card.read_text())
-
-
-def save_weights(network: nn.Module, file: Path) -> None:
-    """Write a network's weights, head and all: an encoder leaves the head out when it is loaded."""
-    state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-    with atomic_path(file) as draft:
-        save_file(state, draft)
-        draft.chmod(0o644)  # safetensors writes files that only their owner can read
 
 
 def fine_tune_encoder(

@@ -12,8 +12,8 @@ import torch
 from lightly.utils.scheduler import cosine_warmup_schedule
 from tqdm.auto import tqdm
 
-from zsc_utils.cache import atomic_path
 from zsc_utils.embedding import bfloat16_is_fast
+from zsc_utils.encoders.training import Checkpoint
 from zsc_utils.errors import TrainingError
 from zsc_utils.miniature.training.methods import Method, Progress, Settings
 
@@ -93,7 +93,8 @@ def train(
     # A last, smaller batch would be another training for contrastive losses and batch norm.
     per_epoch = len(images) // batch_size
     steps = per_epoch * settings.epochs
-    curve = _resume(checkpoint, key, method, optimiser)
+    kept = Checkpoint(checkpoint, {"method": method, "optimiser": optimiser})
+    curve = _resume(kept, key)
     bar = tqdm(
         total=steps,
         initial=len(curve) * per_epoch,
@@ -122,7 +123,8 @@ def train(
             row["knn"] = round(measure(method.encoder), 4)
         curve.append(row)
         bar.set_postfix(epoch=epoch + 1, loss=f"{row['loss']:.3f}")
-        _keep(checkpoint, key, method, optimiser, curve)
+        random = {"random": torch.get_rng_state(), "random_cuda": torch.cuda.get_rng_state_all()}
+        kept.keep(key=key, curve=curve, **random)
     bar.close()
     return curve
 
@@ -144,32 +146,12 @@ def _step(method, optimiser, rate: float, images, y, now: Progress) -> torch.Ten
     return loss.detach()
 
 
-def _keep(checkpoint, key, method, optimiser, curve) -> None:
-    """Write all that the next epoch depends on."""
-    if checkpoint is None:
-        return
-    state = {
-        "key": key,
-        "method": method.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "random": torch.get_rng_state(),
-        "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "curve": curve,
-    }
-    with atomic_path(checkpoint) as draft:
-        torch.save(state, draft)
-
-
-def _resume(checkpoint, key, method, optimiser) -> list[dict]:
+def _resume(checkpoint: Checkpoint, key: str) -> list[dict]:
     """Take up a checkpoint of the same training; return its curve, empty where there is none."""
-    if checkpoint is None or not checkpoint.exists():
+    state = checkpoint.read()
+    if state is None or state["key"] != key:
         return []
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    if state["key"] != key:
-        return []
-    method.load_state_dict(state["method"])
-    optimiser.load_state_dict(state["optimiser"])
     torch.set_rng_state(state["random"])
     if torch.cuda.is_available():
         torch.cuda.set_rng_state_all(state["random_cuda"])
-    return state["curve"]
+    return checkpoint.take_up(state)

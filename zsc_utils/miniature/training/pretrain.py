@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from zsc_utils.cache import atomic_path, build_folder, file_sha256, fingerprint, versions
 from zsc_utils.embedding import bfloat16_is_fast
+from zsc_utils.encoders.training import save_weights
 from zsc_utils.errors import CheckpointError, UnknownNameError
 from zsc_utils.miniature.encoders import (
     BACKBONES,
@@ -266,7 +266,7 @@ def _make(run, source, file, start_file, settings, work, device) -> dict:
             measure=lambda module: knn_accuracy(*source.embedded(module, GALLERY)),
             description=run.name,
         )
-    save_weights(method.encoder, file)
+    save_weights(method.encoder, file, half=True)
     card = {
         "name": run.name,
         "key": key,
@@ -288,18 +288,6 @@ def _make(run, source, file, start_file, settings, work, device) -> dict:
         draft.write_text(json.dumps(card, indent=1) + "\n")
     checkpoint.unlink(missing_ok=True)
     return card
-
-
-def save_weights(encoder: torch.nn.Module, file: Path) -> None:
-    """Write a network's weights in half precision."""
-    state = {
-        # Counters stay integers.
-        name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
-        for name, value in encoder.state_dict().items()
-    }
-    with atomic_path(file) as draft:
-        save_file(state, draft)
-        draft.chmod(0o644)  # safetensors writes files that only their owner can read
 
 
 def measure_weights(run: Run, source: Source, file: Path) -> dict:
