@@ -412,7 +412,7 @@ def test_precision_is_what_the_device_is_fast_in(monkeypatch):
 
 def test_a_resnet_begins_from_its_weights_under_a_new_head():
     with seeded(0, 0):
-        backbone = networks.make_resnet50()
+        backbone = networks.RESNET.make()
     before = {name: value.clone() for name, value in backbone.state_dict().items()}
     network = run.make_classifier(backbone, "ResNet", 10, settings_for("dino_resnet50"))
     head = {"fc.weight": (10, 2048), "fc.bias": (10,)}
@@ -528,7 +528,7 @@ def test_a_kill_between_weights_and_card_loses_nothing(tiny_root, tmp_path, monk
 def test_command_makes_an_encoder(tiny_root, tmp_path):
     start, out = tmp_path / "start.pth", tmp_path / "dino_resnet50_ft.safetensors"
     with seeded(0, 0):
-        torch.save(networks.make_resnet50().state_dict(), start)
+        torch.save(networks.RESNET.make().state_dict(), start)
     options = {
         **{"encoder": "dino_resnet50", "data": tiny_root, "checkpoint": start, "out": out},
         **{"size": 32, "batch-size": 32, "epochs": 1, "precision": "fp32", "device": "cpu"},
