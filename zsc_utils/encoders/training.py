@@ -1,4 +1,4 @@
-"""What every training of an encoder shares: the state that survives a kill, and weights."""
+"""What every training of an encoder shares: the state that survives a kill, heads, weights."""
 
 from __future__ import annotations
 
@@ -45,6 +45,12 @@ class Checkpoint:
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
         return state["curve"]
+
+
+def begin_near_zero(head: torch.nn.Linear) -> None:
+    """Give a new head the study's start: from a normal distribution cut off at ± 2, no bias."""
+    torch.nn.init.trunc_normal_(head.weight, std=2e-5)
+    torch.nn.init.zeros_(head.bias)
 
 
 def save_weights(network: torch.nn.Module, file: Path, *, half: bool = False) -> None:

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from zsc_utils.embedding import bfloat16_is_fast
 from zsc_utils.encoders.training import Checkpoint
 from zsc_utils.errors import TrainingError
-from zsc_utils.miniature.training.methods import Method, Progress, Settings
+from zsc_utils.miniature.training.methods import Method, Settings
 
 # Raised with any change to what every training does (loop, augmentation): it names the weights.
 TRAINING_VERSION = 1
@@ -24,14 +24,14 @@ TRAINING_VERSION = 1
 MEASURED = 5
 
 
-def learning_rate(now: Progress, settings: Settings) -> float:
+def learning_rate(step: int, steps: int, settings: Settings) -> float:
     """Learning rate of a step: linear rise from nearly 0, then half a cosine down."""
     return cosine_warmup_schedule(
-        now.step,
-        now.steps,
+        step,
+        steps,
         start_value=settings.lr,
         end_value=settings.min_lr,
-        warmup_steps=max(1, round(settings.warmup * now.steps)),
+        warmup_steps=max(1, round(settings.warmup * steps)),
         warmup_start_value=settings.min_lr,
     )
 
@@ -107,9 +107,10 @@ def train(
         started, losses = time.perf_counter(), []
         order = torch.randperm(len(images)).to(device)
         for number, chosen in enumerate(order[: per_epoch * batch_size].split(batch_size)):
-            now = Progress(epoch * per_epoch + number, steps)
-            rate = learning_rate(now, settings)
-            losses.append(_step(method, optimiser, rate, images[chosen], classes[chosen], now))
+            step = epoch * per_epoch + number
+            rate = learning_rate(step, steps, settings)
+            losses.append(_step(method, optimiser, rate, images[chosen], classes[chosen]))
+            method.after_step(step, steps)
             bar.update()
         row = {"epoch": epoch + 1, "loss": torch.stack(losses).mean().item(), "lr": rate}
         if not math.isfinite(row["loss"]):
@@ -129,7 +130,7 @@ def train(
     return curve
 
 
-def _step(method, optimiser, rate: float, images, y, now: Progress) -> torch.Tensor:
+def _step(method, optimiser, rate: float, images, y) -> torch.Tensor:
     """Take a step on a batch; return its loss."""
     for group in optimiser.param_groups:
         group["lr"] = rate * group.get("lr_scale", 1.0)
@@ -137,12 +138,11 @@ def _step(method, optimiser, rate: float, images, y, now: Progress) -> torch.Ten
     kind = images.device.type
     with torch.autocast(kind, torch.bfloat16, enabled=bfloat16_is_fast(kind)):
         outputs = method(views)
-    loss = method.loss(tuple(output.float() for output in outputs), y, now)
+    loss = method.loss(tuple(output.float() for output in outputs), y)
     optimiser.zero_grad()
     loss.backward()
-    method.before_step(now)
+    method.before_step()
     optimiser.step()
-    method.after_step(now)
     return loss.detach()
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from zsc_utils.miniature.encoders import (
 from zsc_utils.miniature.training import methods
 from zsc_utils.miniature.training.loop import TRAINING_VERSION, train
 from zsc_utils.miniature.training.measure import embed_pixels, knn_accuracy, linear_accuracy
-from zsc_utils.miniature.training.runs import Run, all_runs
+from zsc_utils.miniature.training.runs import Run, select_runs
 
 # A part of the train images is enough to watch kNN accuracy along the learning curve.
 GALLERY = 5000
@@ -229,13 +229,12 @@ def fine_tune(encoder: str, *, epochs: int = 2, n_images: int = 10_000) -> dict:
     starts = {row.fine_tuned_from: row for row in ROSTER.values() if row.fine_tuned_from}
     if encoder not in starts:
         raise UnknownNameError("encoder to fine-tune", encoder, starts)
-    run = all_runs()[starts[encoder].file]
+    (run,) = select_runs([starts[encoder].file], epochs)
     folder = build_folder() / "fine_tuned"
     folder.mkdir(parents=True, exist_ok=True)
     for file in FOLDER.glob(f"{run.start}.*"):
         shutil.copy2(file, folder)
-    runs = [replace(run, settings=replace(run.settings, epochs=epochs))]
-    return pretrain(runs, open_source(n_images), folder, overwrite=True)[0]
+    return pretrain([run], open_source(n_images), folder, overwrite=True)[0]
 
 
 def build_method(run: Run, n_classes: int, start_file: Path | None, seed: int) -> methods.Method:
