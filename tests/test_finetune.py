@@ -147,7 +147,7 @@ def test_first_loss_is_that_of_a_guess_and_smoothing_is_in_it(tiny_root):
 
 def test_learning_rate_is_scaled_warmed_up_and_decays_from_block_to_block(tiny_root):
     settings = replace(SMALL, epochs=40, lr=1e-3, layer_decay=0.5)
-    training = loop.prepare(make_vit(), settings, 5, 10, Group())
+    training = loop.Training(make_vit(), settings, 5, 10, Group())
     rates = []
     for update in range(400):
         training.schedule.step_update(update)
@@ -161,7 +161,7 @@ def test_learning_rate_is_scaled_warmed_up_and_decays_from_block_to_block(tiny_r
     for group in training.optimiser.param_groups:
         for parameter in group["params"]:
             rate[parameter], decay[parameter] = group["lr_scale"], group["weight_decay"]
-    network = training.network
+    network = training.wrapped
     assert rate[network.head.weight] == 1
     assert [rate[block.mlp.fc1.weight] for block in network.blocks] == [0.25, 0.5]
     assert rate[network.pos_embed] == rate[network.patch_embed.proj.weight] == 0.125
@@ -412,7 +412,7 @@ def test_precision_is_what_the_device_is_fast_in(monkeypatch):
 
 def test_a_resnet_begins_from_its_weights_under_a_new_head():
     with seeded(0, 0):
-        backbone = networks.make_resnet50()
+        backbone = networks.RESNET.make()
     before = {name: value.clone() for name, value in backbone.state_dict().items()}
     network = run.make_classifier(backbone, "ResNet", 10, settings_for("dino_resnet50"))
     head = {"fc.weight": (10, 2048), "fc.bias": (10,)}
@@ -459,7 +459,7 @@ def test_a_vit_averages_patches_of_any_input(averaging_vit):
 
 def test_block_rates_of_the_study_s_vit(averaging_vit):
     _, network = averaging_vit
-    groups = loop.prepare(network, settings_for("dino_vitb16"), 10, 5, Group()).optimiser
+    groups = loop.Training(network, settings_for("dino_vitb16"), 10, 5, Group()).optimiser
     rate = {p: group["lr_scale"] for group in groups.param_groups for p in group["params"]}
     # As in MAE's release: head and `fc_norm` at full rate, then a factor for each block.
     assert rate[network.head.weight] == rate[network.fc_norm.weight] == 1
@@ -528,7 +528,7 @@ def test_a_kill_between_weights_and_card_loses_nothing(tiny_root, tmp_path, monk
 def test_command_makes_an_encoder(tiny_root, tmp_path):
     start, out = tmp_path / "start.pth", tmp_path / "dino_resnet50_ft.safetensors"
     with seeded(0, 0):
-        torch.save(networks.make_resnet50().state_dict(), start)
+        torch.save(networks.RESNET.make().state_dict(), start)
     options = {
         **{"encoder": "dino_resnet50", "data": tiny_root, "checkpoint": start, "out": out},
         **{"size": 32, "batch-size": 32, "epochs": 1, "precision": "fp32", "device": "cpu"},

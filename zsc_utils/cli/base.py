@@ -5,15 +5,15 @@ Commands import what they need themselves: to say what commands there are takes 
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from zsc_utils.errors import ProfileError, ZscError
 from zsc_utils.precision import Precision
@@ -24,7 +24,24 @@ if TYPE_CHECKING:
     from zsc_utils.datasets import ImageDataset
     from zsc_utils.sweep.profile import Profile
 
+
+class Commands(TyperGroup):
+    """Commands that print an error that is the input's fault as one line, and end with status 2."""
+
+    def invoke(self, ctx):
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        # A reader such as `head` that has seen enough is no error of the input.
+        except BrokenPipeError:
+            raise
+        except (ZscError, OSError) as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from error
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Cluster embeddings of datasets that the encoder never saw.",
     no_args_is_help=True,
     add_completion=False,
@@ -68,23 +85,6 @@ DataOption = Annotated[
         "a relative path begins at the project's folder), else it is data/ of the project.",
     ),
 ]
-
-
-def friendly(command: Callable) -> Callable:
-    """Print an error that is the input's fault as one line, and end with status 2."""
-
-    @functools.wraps(command)
-    def run(*args, **kwargs):
-        try:
-            return command(*args, **kwargs)
-        # A reader such as `head` that has seen enough is no error of the input.
-        except BrokenPipeError:
-            raise
-        except (ZscError, OSError) as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(2) from error
-
-    return run
 
 
 def end_with(failures: Iterable[ZscError | str]) -> None:

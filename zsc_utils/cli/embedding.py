@@ -15,7 +15,6 @@ from zsc_utils.cli.base import (
     app,
     check_writable,
     end_without_results,
-    friendly,
     say_left_out,
     split,
     typed_path,
@@ -41,7 +40,6 @@ RESULT_COLUMNS = [
 
 
 @app.command()
-@friendly
 def embed(
     encoder: Annotated[str, typer.Option(help="Name of the encoder (see: zsc list encoders).")],
     images: Annotated[
@@ -135,7 +133,6 @@ def read_file(file: Path, n_classes: int | None) -> tuple[np.ndarray, pd.DataFra
 
 
 @app.command("cluster-embeddings")
-@friendly
 def cluster_embeddings(
     file: Annotated[Path, typer.Argument(help="An .npz file with `embeddings`, maybe `y_true`.")],
     recipe: Annotated[str, typer.Option(help="Encoder whose recipes to use.")],

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from zsc_utils.cache import data_folder
-from zsc_utils.cli.base import DataOption, app, check_writable, end_with, friendly, split
+from zsc_utils.cli.base import DataOption, app, check_writable, end_with, split
 from zsc_utils.errors import CheckpointError, DownloadError, UnknownNameError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".pdf")
@@ -26,7 +26,6 @@ class Kind(StrEnum):
 
 
 @app.command("list")
-@friendly
 def list_names(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
@@ -66,7 +65,6 @@ def list_names(
 
 
 @app.command()
-@friendly
 def sheet(
     dataset: Annotated[str, typer.Argument(help="Name of a dataset, or folder:<path>.")],
     out: Annotated[Path, typer.Option(help="Picture to write: .png, .jpg or .pdf.")],
@@ -88,7 +86,6 @@ def sheet(
 
 
 @app.command()
-@friendly
 def weights(
     names: Annotated[str, typer.Argument(help="Encoders, with commas, or all.")] = "all",
 ):
@@ -112,7 +109,6 @@ def weights(
 
 
 @app.command()
-@friendly
 def data(
     names: Annotated[
         list[str] | None, typer.Argument(help="Datasets; all that are not installed by default.")

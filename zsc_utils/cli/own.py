@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from zsc_utils.cli.base import DeviceOption, PrecisionOption, app, friendly, split, typed_path
+from zsc_utils.cli.base import DeviceOption, PrecisionOption, app, split, typed_path
 
 # Processes that look after semaphores say of those which were stopped that they left some.
 TRACKERS = ("multiprocessing.resource_tracker", "joblib.externals.loky.backend.resource_tracker")
@@ -53,7 +53,6 @@ def stopped_in_one_line() -> Iterator[None]:
 
 
 @app.command()
-@friendly
 def cluster(
     folder: Annotated[Path, typer.Argument(parser=typed_path, help="Folder of images.")],
     out: Annotated[

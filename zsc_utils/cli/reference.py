@@ -5,11 +5,10 @@ from __future__ import annotations
 import typer
 
 from zsc_utils.cache import figures_folder
-from zsc_utils.cli.base import ProfileOption, SeedOption, app, end_with, friendly, select_profile
+from zsc_utils.cli.base import ProfileOption, SeedOption, app, end_with, select_profile
 
 
 @app.command()
-@friendly
 def reference(profile: ProfileOption = "mini"):
     """Keep a finished run as the reference run of its profile, in docs/reference/."""
     from zsc_utils.study.quotes import QUOTED, quotes
@@ -24,7 +23,6 @@ def reference(profile: ProfileOption = "mini"):
 
 
 @app.command()
-@friendly
 def compare(profile: ProfileOption = "mini", seed: SeedOption = None):
     """Say how far a finished run is from the reference run of its profile.
 

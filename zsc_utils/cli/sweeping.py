@@ -19,7 +19,6 @@ from zsc_utils.cli.base import (
     app,
     check_writable,
     end_without_results,
-    friendly,
     say_left_out,
     select_profile,
 )
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 
 @app.command()
-@friendly
 def sweep(
     profile: ProfileOption = "mini",
     jobs: Annotated[int, typer.Option(min=1, help="Processes that cluster at once.")] = 1,
@@ -119,7 +117,6 @@ def say_counts(table: pd.DataFrame) -> None:
 
 
 @app.command()
-@friendly
 def status(
     profile: ProfileOption = "mini",
     seed: SeedOption = None,
@@ -153,7 +150,6 @@ def status(
 
 
 @app.command()
-@friendly
 def search(
     out: Annotated[Path, typer.Option(help="CSV file of the recipes to write.")],
     profile: ProfileOption = "mini",
@@ -185,7 +181,6 @@ def search(
 
 
 @app.command()
-@friendly
 def book(
     profile: ProfileOption = "mini",
     executed: Annotated[

@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from zsc_utils.cli.base import DeviceOption, app, check_writable, friendly, split
+from zsc_utils.cli.base import DeviceOption, app, check_writable, split
 from zsc_utils.precision import TuningPrecision
 
 
 @app.command()
-@friendly
 def pretrain(
     methods: Annotated[
         str,
@@ -65,7 +64,6 @@ def pretrain(
 
 
 @app.command()
-@friendly
 def finetune(
     encoder: Annotated[
         str, typer.Option(help="Self-supervised encoder of the study, such as dino_vitb16.")

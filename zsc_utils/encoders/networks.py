@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 SIZE = 224  # of their input, in pixels
 
 
-def make_resnet50() -> torch.nn.Module:
-    """Build torchvision's ResNet-50 without its head: d = 2048, global average pool."""
-    from torch import nn
-    from torchvision.models import resnet50
+def make_torchvision(name: str, head: str) -> torch.nn.Module:
+    """Build a network of torchvision without its head, which is its part of that name.
 
-    network = resnet50()
-    network.fc = nn.Identity()
+    Of `resnet50` remains the global average pool: d = 2048; of `vit_b_16` the CLS token after the
+    final layer norm.
+    """
+    import torchvision
+    from torch import nn
+
+    network = getattr(torchvision.models, name)()
+    setattr(network, head, nn.Identity())
     return network
 
 
@@ -36,16 +40,6 @@ def make_vitb16(pool: str = "token") -> torch.nn.Module:
     )
 
 
-def make_torchvision_vitb16() -> torch.nn.Module:
-    """Build torchvision's ViT-B/16 without its head: the CLS token after the final layer norm."""
-    from torch import nn
-    from torchvision.models import vit_b_16
-
-    network = vit_b_16()
-    network.heads = nn.Identity()
-    return network
-
-
 @dataclass(frozen=True)
 class Network:
     """A network, and what figures and recipes call it."""
@@ -55,7 +49,7 @@ class Network:
     make: Callable[[], torch.nn.Module]
 
 
-RESNET = Network("ResNet-50", "ResNet", make_resnet50)
+RESNET = Network("ResNet-50", "ResNet", partial(make_torchvision, "resnet50", "fc"))
 VIT = Network("ViT-B/16", "ViT", make_vitb16)
 VIT_AVG = Network("ViT-B/16", "ViT", partial(make_vitb16, "avg"))
-VIT_TORCHVISION = Network("ViT-B/16", "ViT", make_torchvision_vitb16)
+VIT_TORCHVISION = Network("ViT-B/16", "ViT", partial(make_torchvision, "vit_b_16", "heads"))

@@ -168,8 +168,7 @@ def make_builder(row: OfficialEncoder):
 
     def build(checkpoint):
         file = Path(checkpoint) if checkpoint else row.weights.locate()
-        transform = image_transform(SIZE)
-        return load_network(row, file), lambda size: transform
+        return load_network(row, file), lambda size: image_transform(SIZE)
 
     return build
 

@@ -199,7 +199,7 @@ def batches(
     epoch: int,
     group: Group = ALONE,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Read images in batches: float32 (n, 3, size, size), classes int64 (n,).
+    """Read images in batches to the device: float32 (n, 3, size, size), classes int64 (n,).
 
     Raises
     ------
@@ -217,4 +217,7 @@ def batches(
     for batch in loader:
         if isinstance(batch, UnreadableImageError):
             raise batch
-        yield batch
+        pixels, y = batch
+        # In the layout that convolutions like best.
+        pixels = pixels.to(group.device, non_blocking=True, memory_format=torch.channels_last)
+        yield pixels, y.to(group.device, non_blocking=True)

@@ -6,20 +6,18 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from timm.data import Mixup
 from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
-from timm.scheduler.scheduler import Scheduler
 from torch import nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from zsc_utils.cache import atomic_path
 from zsc_utils.embedding import bfloat16_is_fast
+from zsc_utils.encoders.training import Checkpoint
 from zsc_utils.errors import CheckpointError, TrainingError
 from zsc_utils.finetuning.images import (
     ClassFolders,
@@ -45,62 +43,53 @@ def choose_precision(precision: TuningPrecision, device: str) -> TuningPrecision
     return TuningPrecision.fp16 if device.startswith("cuda") else TuningPrecision.fp32
 
 
-@dataclass(frozen=True)
 class Training:
-    """What an epoch changes.
+    """What an epoch changes: a network on its device, with optimiser and schedule.
 
-    The schedule has no state: it is a function of the number of updates. No more has the random
-    state, which every epoch begins anew from the seed and its number.
+    The schedule has no state: it is a function of the number of updates, of which an epoch has
+    `updates`. No more has the random state, which every epoch begins anew from the seed and its
+    number.
     """
 
-    network: nn.Module
-    wrapped: nn.Module
-    optimiser: torch.optim.Optimizer
-    schedule: Scheduler
-    scaler: torch.amp.GradScaler
-    mix: Callable | None
-
-
-def prepare(
-    network: nn.Module, settings: TuningSettings, n_classes: int, updates: int, group: Group
-) -> Training:
-    """Put a network on its device, with optimiser and schedule (`updates` an epoch)."""
-    kind = torch.device(group.device).type
-    network.to(device=group.device, memory_format=torch.channels_last)
-    optimiser = create_optimizer_v2(
-        network,
-        opt="adamw",
-        lr=settings.peak_lr(group.processes),
-        weight_decay=settings.weight_decay,
-        layer_decay=settings.layer_decay,
-    )
-    schedule, _ = create_scheduler_v2(
-        optimiser,
-        sched="cosine",
-        num_epochs=settings.epochs - settings.warmup_epochs,
-        warmup_epochs=settings.warmup_epochs,
-        warmup_prefix=True,
-        warmup_lr=0.0,
-        min_lr=settings.min_lr,
-        step_on_epochs=False,
-        updates_per_epoch=updates,
-    )
-    mix = None
-    if settings.mixes:
-        mix = Mixup(
-            mixup_alpha=settings.mixup,
-            cutmix_alpha=settings.cutmix,
-            label_smoothing=settings.smoothing,
-            num_classes=n_classes,
+    def __init__(
+        self,
+        network: nn.Module,
+        settings: TuningSettings,
+        n_classes: int,
+        updates: int,
+        group: Group,
+    ):
+        network.to(device=group.device, memory_format=torch.channels_last)
+        self.optimiser = create_optimizer_v2(
+            network,
+            opt="adamw",
+            lr=settings.peak_lr(group.processes),
+            weight_decay=settings.weight_decay,
+            layer_decay=settings.layer_decay,
         )
-    return Training(
-        network=network,
-        wrapped=group.wrap(network),
-        optimiser=optimiser,
-        schedule=schedule,
-        scaler=torch.amp.GradScaler(kind, enabled=settings.precision == TuningPrecision.fp16),
-        mix=mix,
-    )
+        self.schedule, _ = create_scheduler_v2(
+            self.optimiser,
+            sched="cosine",
+            num_epochs=settings.epochs - settings.warmup_epochs,
+            warmup_epochs=settings.warmup_epochs,
+            warmup_prefix=True,
+            warmup_lr=0.0,
+            min_lr=settings.min_lr,
+            step_on_epochs=False,
+            updates_per_epoch=updates,
+        )
+        self.scaler = torch.amp.GradScaler(
+            torch.device(group.device).type, enabled=settings.precision == TuningPrecision.fp16
+        )
+        self.mix = None
+        if settings.mixes:
+            self.mix = Mixup(
+                mixup_alpha=settings.mixup,
+                cutmix_alpha=settings.cutmix,
+                label_smoothing=settings.smoothing,
+                num_classes=n_classes,
+            )
+        self.wrapped = group.wrap(network)
 
 
 def train(
@@ -153,8 +142,10 @@ def train(
         An image cannot be decoded.
     """
     updates = updates_per_epoch(len(folders.train), settings, group.processes)
-    training = prepare(network, settings, len(folders.classes), updates, group)
-    curve = resume(training, checkpoint, identity)
+    training = Training(network, settings, len(folders.classes), updates, group)
+    parts = {"network": network, "optimiser": training.optimiser, "scaler": training.scaler}
+    kept = Checkpoint(checkpoint, parts)
+    curve = resume(kept, identity)
     for epoch in range(len(curve), settings.epochs):
         started = time.perf_counter()
         order = train_order(len(folders.train), settings, epoch, group)
@@ -178,7 +169,7 @@ def train(
         row["seconds"] = round(time.perf_counter() - started, 2)
         curve.append(row)
         if group.is_first:
-            keep(training, checkpoint, identity, curve)
+            kept.keep(settings=identity, curve=curve)
             report(curve)
     return curve
 
@@ -197,7 +188,6 @@ def train_epoch(
         if part == 0:
             training.schedule.step_update(first_update + update)
             training.optimiser.zero_grad()
-        images, y = _on(group.device, images, y)
         if training.mix:
             images, y = training.mix(images, y)
         with group.gathering(training.wrapped, last):
@@ -222,7 +212,6 @@ def evaluate(
     correct = torch.zeros((), dtype=torch.int64, device=group.device)
     order = range(group.rank, len(folders.val), group.processes)
     for images, y in batches(folders.val, order, settings, 0, group):
-        images, y = _on(group.device, images, y)
         with _autocast(settings, group.device):
             correct += (network(images).argmax(1) == y).sum()
     return round(group.total(correct.item()) / len(folders.val), 5)
@@ -233,44 +222,26 @@ def current_lr(optimiser: torch.optim.Optimizer) -> float:
     return max(group["lr"] for group in optimiser.param_groups)
 
 
-def keep(training: Training, checkpoint: Path | None, identity, curve: list[dict]) -> None:
-    """Write all that the next epoch depends on."""
-    if checkpoint is None:
-        return
-    state = {
-        "settings": identity,
-        "network": training.network.state_dict(),
-        "optimiser": training.optimiser.state_dict(),
-        "scaler": training.scaler.state_dict(),
-        "curve": curve,
-    }
-    with atomic_path(checkpoint) as draft:
-        torch.save(state, draft)
-
-
-def resume(training: Training, checkpoint: Path | None, identity) -> list[dict]:
+def resume(checkpoint: Checkpoint, identity: dict | None) -> list[dict]:
     """Take up a checkpoint of the same training; return its curve, empty where there is none."""
-    if checkpoint is None or not checkpoint.exists():
-        return []
     # Torch raises many kinds of error on files that are not its own.
     try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        state = checkpoint.read()
+        if state is None:
+            return []
         kept = state["settings"]
     except Exception as error:
         raise CheckpointError(
-            f"checkpoint {checkpoint} cannot be read ({type(error).__name__}): remove it to begin "
-            "anew"
+            f"checkpoint {checkpoint.file} cannot be read ({type(error).__name__}): remove it to "
+            "begin anew"
         ) from error
     if kept != identity:
         raise TrainingError(
-            f"{checkpoint} is of a training that was begun with other settings "
+            f"{checkpoint.file} is of a training that was begun with other settings "
             f"({differences(kept, identity)}): give the same to go on with it, write to another "
             "--out, or remove it"
         )
-    training.network.load_state_dict(state["network"])
-    training.optimiser.load_state_dict(state["optimiser"])
-    training.scaler.load_state_dict(state["scaler"])
-    return state["curve"]
+    return checkpoint.take_up(state)
 
 
 def differences(kept: dict, asked: dict) -> str:
@@ -286,9 +257,3 @@ def _autocast(settings: TuningSettings, device: str) -> torch.autocast:
     dtype = DTYPES[settings.precision]
     kind = torch.device(device).type
     return torch.autocast(kind, dtype, enabled=dtype != torch.float32)
-
-
-def _on(device: str, images: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Move a batch to a device, in the layout that convolutions like best."""
-    images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
-    return images, y.to(device, non_blocking=True)

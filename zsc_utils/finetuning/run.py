@@ -14,12 +14,12 @@ from pathlib import Path
 
 import timm
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from zsc_utils import encoders
 from zsc_utils.cache import atomic_path, file_sha256, versions
 from zsc_utils.encoders import official
+from zsc_utils.encoders.training import begin_near_zero, save_weights
 from zsc_utils.errors import CheckpointError, TrainingError
 from zsc_utils.finetuning.images import (
     ClassFolders,
@@ -31,8 +31,6 @@ from zsc_utils.finetuning.images import (
 from zsc_utils.finetuning.loop import choose_precision, differences, train
 from zsc_utils.finetuning.processes import ALONE, Group, process_group
 from zsc_utils.finetuning.settings import TuningSettings
-
-HEAD_STD = 2e-5
 
 
 @dataclass(frozen=True)
@@ -63,33 +61,10 @@ class TuningFiles:
         return self.weights.with_suffix(".checkpoint.pt")
 
 
-def _resnet(backbone: nn.Module, n_classes: int, settings: TuningSettings):
-    backbone.fc = nn.Linear(2048, n_classes)
-    return backbone, backbone.fc
-
-
-def _vit(backbone: nn.Module, n_classes: int, settings: TuningSettings):
-    network = timm.create_model(
-        "vit_base_patch16_224",
-        num_classes=n_classes,
-        global_pool=backbone.global_pool,
-        drop_path_rate=settings.drop_path,
-        # Position embeddings stay those of 224 pixels, whatever the input.
-        dynamic_img_size=True,
-    )
-    head = {f"head.{name}": value for name, value in network.head.state_dict().items()}
-    network.load_state_dict(backbone.state_dict() | head)
-    return network, network.head
-
-
-# By family: gives the network with a head of its own, and that head.
-CLASSIFIERS = {"ResNet": _resnet, "ViT": _vit}
-
-
 def make_classifier(
     backbone: nn.Module, family: str, n_classes: int, settings: TuningSettings
 ) -> nn.Module:
-    """Put a new head on a backbone: weights from a normal distribution cut off at ± 2, no bias.
+    """Put a new head, which begins near zero, on a backbone.
 
     Parameters
     ----------
@@ -103,9 +78,22 @@ def make_classifier(
         Of the training; the seed is that of the head.
     """
     with seeded(Stream.weights, settings.seed):
-        network, head = CLASSIFIERS[family](backbone, n_classes, settings)
-        nn.init.trunc_normal_(head.weight, std=HEAD_STD)
-        nn.init.zeros_(head.bias)
+        if family == "ResNet":
+            network = backbone
+            network.fc = head = nn.Linear(2048, n_classes)
+        else:
+            network = timm.create_model(
+                "vit_base_patch16_224",
+                num_classes=n_classes,
+                global_pool=backbone.global_pool,
+                drop_path_rate=settings.drop_path,
+                # Position embeddings stay those of 224 pixels, whatever the input.
+                dynamic_img_size=True,
+            )
+            head = network.head
+            own = {f"head.{name}": value for name, value in head.state_dict().items()}
+            network.load_state_dict(backbone.state_dict() | own)
+        begin_near_zero(head)
     return network
 
 
@@ -203,14 +191,6 @@ def fine_tune(
         files.checkpoint.unlink(missing_ok=True)
     group.wait()
     return json.loads(files.card.read_text())
-
-
-def save_weights(network: nn.Module, file: Path) -> None:
-    """Write a network's weights, head and all: an encoder leaves the head out when it is loaded."""
-    state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-    with atomic_path(file) as draft:
-        save_file(state, draft)
-        draft.chmod(0o644)  # safetensors writes files that only their owner can read
 
 
 def fine_tune_encoder(

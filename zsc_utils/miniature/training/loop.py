@@ -12,10 +12,10 @@ import torch
 from lightly.utils.scheduler import cosine_warmup_schedule
 from tqdm.auto import tqdm
 
-from zsc_utils.cache import atomic_path
 from zsc_utils.embedding import bfloat16_is_fast
+from zsc_utils.encoders.training import Checkpoint
 from zsc_utils.errors import TrainingError
-from zsc_utils.miniature.training.methods import Method, Progress, Settings
+from zsc_utils.miniature.training.methods import Method, Settings
 
 # Raised with any change to what every training does (loop, augmentation): it names the weights.
 TRAINING_VERSION = 1
@@ -24,14 +24,14 @@ TRAINING_VERSION = 1
 MEASURED = 5
 
 
-def learning_rate(now: Progress, settings: Settings) -> float:
+def learning_rate(step: int, steps: int, settings: Settings) -> float:
     """Learning rate of a step: linear rise from nearly 0, then half a cosine down."""
     return cosine_warmup_schedule(
-        now.step,
-        now.steps,
+        step,
+        steps,
         start_value=settings.lr,
         end_value=settings.min_lr,
-        warmup_steps=max(1, round(settings.warmup * now.steps)),
+        warmup_steps=max(1, round(settings.warmup * steps)),
         warmup_start_value=settings.min_lr,
     )
 
@@ -93,7 +93,8 @@ def train(
     # A last, smaller batch would be another training for contrastive losses and batch norm.
     per_epoch = len(images) // batch_size
     steps = per_epoch * settings.epochs
-    curve = _resume(checkpoint, key, method, optimiser)
+    kept = Checkpoint(checkpoint, {"method": method, "optimiser": optimiser})
+    curve = _resume(kept, key)
     bar = tqdm(
         total=steps,
         initial=len(curve) * per_epoch,
@@ -106,9 +107,10 @@ def train(
         started, losses = time.perf_counter(), []
         order = torch.randperm(len(images)).to(device)
         for number, chosen in enumerate(order[: per_epoch * batch_size].split(batch_size)):
-            now = Progress(epoch * per_epoch + number, steps)
-            rate = learning_rate(now, settings)
-            losses.append(_step(method, optimiser, rate, images[chosen], classes[chosen], now))
+            step = epoch * per_epoch + number
+            rate = learning_rate(step, steps, settings)
+            losses.append(_step(method, optimiser, rate, images[chosen], classes[chosen]))
+            method.after_step(step, steps)
             bar.update()
         row = {"epoch": epoch + 1, "loss": torch.stack(losses).mean().item(), "lr": rate}
         if not math.isfinite(row["loss"]):
@@ -122,12 +124,13 @@ def train(
             row["knn"] = round(measure(method.encoder), 4)
         curve.append(row)
         bar.set_postfix(epoch=epoch + 1, loss=f"{row['loss']:.3f}")
-        _keep(checkpoint, key, method, optimiser, curve)
+        random = {"random": torch.get_rng_state(), "random_cuda": torch.cuda.get_rng_state_all()}
+        kept.keep(key=key, curve=curve, **random)
     bar.close()
     return curve
 
 
-def _step(method, optimiser, rate: float, images, y, now: Progress) -> torch.Tensor:
+def _step(method, optimiser, rate: float, images, y) -> torch.Tensor:
     """Take a step on a batch; return its loss."""
     for group in optimiser.param_groups:
         group["lr"] = rate * group.get("lr_scale", 1.0)
@@ -135,41 +138,20 @@ def _step(method, optimiser, rate: float, images, y, now: Progress) -> torch.Ten
     kind = images.device.type
     with torch.autocast(kind, torch.bfloat16, enabled=bfloat16_is_fast(kind)):
         outputs = method(views)
-    loss = method.loss(tuple(output.float() for output in outputs), y, now)
+    loss = method.loss(tuple(output.float() for output in outputs), y)
     optimiser.zero_grad()
     loss.backward()
-    method.before_step(now)
+    method.before_step()
     optimiser.step()
-    method.after_step(now)
     return loss.detach()
 
 
-def _keep(checkpoint, key, method, optimiser, curve) -> None:
-    """Write all that the next epoch depends on."""
-    if checkpoint is None:
-        return
-    state = {
-        "key": key,
-        "method": method.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "random": torch.get_rng_state(),
-        "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "curve": curve,
-    }
-    with atomic_path(checkpoint) as draft:
-        torch.save(state, draft)
-
-
-def _resume(checkpoint, key, method, optimiser) -> list[dict]:
+def _resume(checkpoint: Checkpoint, key: str) -> list[dict]:
     """Take up a checkpoint of the same training; return its curve, empty where there is none."""
-    if checkpoint is None or not checkpoint.exists():
+    state = checkpoint.read()
+    if state is None or state["key"] != key:
         return []
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    if state["key"] != key:
-        return []
-    method.load_state_dict(state["method"])
-    optimiser.load_state_dict(state["optimiser"])
     torch.set_rng_state(state["random"])
     if torch.cuda.is_available():
         torch.cuda.set_rng_state_all(state["random_cuda"])
-    return state["curve"]
+    return checkpoint.take_up(state)

@@ -7,15 +7,15 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from zsc_utils.cache import atomic_path, build_folder, file_sha256, fingerprint, versions
 from zsc_utils.embedding import bfloat16_is_fast
+from zsc_utils.encoders.training import save_weights
 from zsc_utils.errors import CheckpointError, UnknownNameError
 from zsc_utils.miniature.encoders import (
     BACKBONES,
@@ -29,7 +29,7 @@ from zsc_utils.miniature.encoders import (
 from zsc_utils.miniature.training import methods
 from zsc_utils.miniature.training.loop import TRAINING_VERSION, train
 from zsc_utils.miniature.training.measure import embed_pixels, knn_accuracy, linear_accuracy
-from zsc_utils.miniature.training.runs import Run, all_runs
+from zsc_utils.miniature.training.runs import Run, select_runs
 
 # A part of the train images is enough to watch kNN accuracy along the learning curve.
 GALLERY = 5000
@@ -229,13 +229,12 @@ def fine_tune(encoder: str, *, epochs: int = 2, n_images: int = 10_000) -> dict:
     starts = {row.fine_tuned_from: row for row in ROSTER.values() if row.fine_tuned_from}
     if encoder not in starts:
         raise UnknownNameError("encoder to fine-tune", encoder, starts)
-    run = all_runs()[starts[encoder].file]
+    (run,) = select_runs([starts[encoder].file], epochs)
     folder = build_folder() / "fine_tuned"
     folder.mkdir(parents=True, exist_ok=True)
     for file in FOLDER.glob(f"{run.start}.*"):
         shutil.copy2(file, folder)
-    runs = [replace(run, settings=replace(run.settings, epochs=epochs))]
-    return pretrain(runs, open_source(n_images), folder, overwrite=True)[0]
+    return pretrain([run], open_source(n_images), folder, overwrite=True)[0]
 
 
 def build_method(run: Run, n_classes: int, start_file: Path | None, seed: int) -> methods.Method:
@@ -266,7 +265,7 @@ def _make(run, source, file, start_file, settings, work, device) -> dict:
             measure=lambda module: knn_accuracy(*source.embedded(module, GALLERY)),
             description=run.name,
         )
-    save_weights(method.encoder, file)
+    save_weights(method.encoder, file, half=True)
     card = {
         "name": run.name,
         "key": key,
@@ -288,18 +287,6 @@ def _make(run, source, file, start_file, settings, work, device) -> dict:
         draft.write_text(json.dumps(card, indent=1) + "\n")
     checkpoint.unlink(missing_ok=True)
     return card
-
-
-def save_weights(encoder: torch.nn.Module, file: Path) -> None:
-    """Write a network's weights in half precision."""
-    state = {
-        # Counters stay integers.
-        name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
-        for name, value in encoder.state_dict().items()
-    }
-    with atomic_path(file) as draft:
-        save_file(state, draft)
-        draft.chmod(0o644)  # safetensors writes files that only their owner can read
 
 
 def measure_weights(run: Run, source: Source, file: Path) -> dict:

@@ -6,11 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
+from lightly.models.utils import deactivate_requires_grad, update_momentum
+from lightly.utils.scheduler import cosine_schedule
 from timm.optim import param_groups_weight_decay
 from torch import nn
 
 from zsc_utils.miniature.training.augment import Augmentation
 from zsc_utils.registry import Registry
+
+# Share of the old weights in a moving copy at the start; rises to 1 on half a cosine.
+MOMENTUM = 0.99
 
 
 @dataclass(frozen=True)
@@ -44,14 +49,6 @@ class Settings:
     options: dict = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Where training stands: the step, counted from 0, out of how many."""
-
-    step: int
-    steps: int
-
-
 class Method(nn.Module):
     """A network in training.
 
@@ -82,21 +79,35 @@ class Method(nn.Module):
         """Compute what the loss is taken of."""
         raise NotImplementedError
 
-    def loss(
-        self, outputs: tuple[torch.Tensor, ...], y: torch.Tensor, progress: Progress
-    ) -> torch.Tensor:
+    def loss(self, outputs: tuple[torch.Tensor, ...], y: torch.Tensor) -> torch.Tensor:
         """Take the loss of float32 outputs; `y` (n,) are classes, for the methods that may look."""
         raise NotImplementedError
 
-    def before_step(self, progress: Progress) -> None:
+    def before_step(self) -> None:
         """Change gradients before the optimiser's step."""
 
-    def after_step(self, progress: Progress) -> None:
-        """Update what no gradient updates."""
+    def after_step(self, step: int, steps: int) -> None:
+        """Update what no gradient updates, after a step, counted from 0, of all."""
 
     def parameter_groups(self, weight_decay: float) -> list[dict]:
         """Parameters for the optimiser; a group's `lr_scale` multiplies its learning rate."""
         return param_groups_weight_decay(self, weight_decay)
+
+
+class MomentumMethod(Method):
+    """A method of which networks have copies that move after them slowly."""
+
+    def move(self, *pairs: tuple[nn.Module, nn.Module]) -> None:
+        """Say which networks have which copies; no gradient reaches these."""
+        self.pairs = pairs
+        for _, moving in pairs:
+            deactivate_requires_grad(moving)
+
+    def after_step(self, step: int, steps: int) -> None:
+        """Move the copies."""
+        m = cosine_schedule(step, steps, MOMENTUM, 1.0)
+        for network, moving in self.pairs:
+            update_momentum(network, moving, m)
 
 
 @dataclass(frozen=True)

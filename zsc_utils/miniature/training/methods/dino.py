@@ -16,18 +16,14 @@ import copy
 import torch
 from lightly.loss.swav_loss import sinkhorn
 from lightly.models.modules.heads import DINOProjectionHead
-from lightly.models.utils import deactivate_requires_grad, update_momentum
-from lightly.utils.scheduler import cosine_schedule
 from torch import nn
 from torch.nn import functional as F
 
 from zsc_utils.miniature.training.augment import unlike_pair
-from zsc_utils.miniature.training.methods.base import Method, Settings, method
+from zsc_utils.miniature.training.methods.base import MomentumMethod, Settings, method
 
 STUDENT_TEMPERATURE = 0.1
 TEACHER_TEMPERATURE = 0.02  # 0.04 to 0.07 in the paper
-# Share of the old weights in the teacher at the start; rises to 1 on half a cosine.
-MOMENTUM = 0.99
 # Of the head: hidden, bottleneck, output (2048, 256 and 65536 in the paper).
 WIDTHS = (512, 128, 1024)
 
@@ -38,7 +34,7 @@ WIDTHS = (512, 128, 1024)
     resnet=Settings(epochs=20, lr=2e-3, batch_size=128),
     vit=Settings(epochs=14, lr=1e-3, batch_size=128, options={"size": 48}),
 )
-class DINO(Method):
+class DINO(MomentumMethod):
     """Self-distillation without labels; the teacher's backbone is the one that is kept.
 
     Parameters
@@ -54,9 +50,8 @@ class DINO(Method):
         # torch cannot copy a layer with weight norm.
         self.teacher_head = DINOProjectionHead(backbone.num_features, *WIDTHS, batch_norm=True)
         self.teacher_head.load_state_dict(self.student_head.state_dict())
-        deactivate_requires_grad(self.encoder)
-        deactivate_requires_grad(self.teacher_head)
         self.augment = unlike_pair(size)
+        self.move((self.student, self.encoder), (self.student_head, self.teacher_head))
 
     def forward(self, views):
         """The teacher's and the student's outputs for both crops; each (2, n, dim)."""
@@ -70,7 +65,7 @@ class DINO(Method):
             student = self.student_head(predicted.float())
         return teacher.view(2, -1, teacher.shape[1]), student.view(2, -1, student.shape[1])
 
-    def loss(self, outputs, y, progress):
+    def loss(self, outputs, y):
         """Cross-entropy from each teacher output to the student output of the other crop."""
         teacher, student = outputs
         # Both crops together: more images for the outputs to be shared out among.
@@ -78,12 +73,6 @@ class DINO(Method):
         predicted = F.log_softmax(student / STUDENT_TEMPERATURE, dim=2)
         return -(targets * predicted.flip(0)).sum(2).mean()
 
-    def before_step(self, progress):
+    def before_step(self):
         """Clip the norm of the backbone's gradients (in the paper, that of each parameter's)."""
         nn.utils.clip_grad_norm_(self.student.parameters(), 3.0)
-
-    def after_step(self, progress):
-        """Move the teacher."""
-        m = cosine_schedule(progress.step, progress.steps, MOMENTUM, 1.0)
-        update_momentum(self.student, self.encoder, m)
-        update_momentum(self.student_head, self.teacher_head, m)

@@ -9,8 +9,8 @@ drop path; the augmentation is that of supervised training.
 from __future__ import annotations
 
 from timm.optim import param_groups_layer_decay, param_groups_weight_decay
-from torch import nn
 
+from zsc_utils.encoders.training import begin_near_zero
 from zsc_utils.miniature.training.methods.base import Settings, method
 from zsc_utils.miniature.training.methods.supervised import CrossEntropy
 
@@ -28,25 +28,16 @@ class FineTune(CrossEntropy):
 
     Parameters
     ----------
-    backbone
-        With pretrained weights; an MAE pools the average (`fc_norm`) here.
-    scale
-        Range of the crop's share of the image's area.
+    args, options
+        As for supervised training; the backbone has pretrained weights, and an MAE's pools the
+        average (`fc_norm`) here.
     layer_decay
         Ratio of learning rates between one block and the next; None for the same everywhere.
     """
 
-    def __init__(
-        self,
-        backbone: nn.Module,
-        n_classes: int,
-        *,
-        scale: tuple[float, float],
-        layer_decay: float | None = None,
-    ):
-        super().__init__(backbone, n_classes, scale=scale)
-        nn.init.trunc_normal_(self.head.weight, std=2e-5)
-        nn.init.zeros_(self.head.bias)
+    def __init__(self, *args, layer_decay: float | None = None, **options):
+        super().__init__(*args, **options)
+        begin_near_zero(self.head)
         self.layer_decay = layer_decay
 
     def parameter_groups(self, weight_decay):

@@ -56,7 +56,7 @@ class MAE(Method):
         # Position 0 is the CLS token, which is no patch.
         return predicted, utils.get_at_index(patches, idx_mask - 1)
 
-    def loss(self, outputs, y, progress):
+    def loss(self, outputs, y):
         """Mean squared error of the pixels.
 
         They are not normalised within each patch, the paper's other choice: most of the variance of

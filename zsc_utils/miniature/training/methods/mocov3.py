@@ -13,17 +13,13 @@ import copy
 
 import torch
 from lightly.models.modules.heads import MoCoProjectionHead
-from lightly.models.utils import deactivate_requires_grad, update_momentum
-from lightly.utils.scheduler import cosine_schedule
 from torch import nn
 from torch.nn import functional as F
 
 from zsc_utils.miniature.training.augment import unlike_pair
-from zsc_utils.miniature.training.methods.base import Method, Settings, method
+from zsc_utils.miniature.training.methods.base import MomentumMethod, Settings, method
 
 TEMPERATURE = 0.2  # of the softmax over similarities
-# Share of the old weights in the moving copy at the start; rises to 1 on half a cosine.
-MOMENTUM = 0.99
 DIM = 128  # output width of the heads (256 in the paper)
 
 
@@ -33,7 +29,7 @@ DIM = 128  # output width of the heads (256 in the paper)
     resnet=Settings(epochs=20, lr=2e-3),
     vit=Settings(epochs=14, lr=1e-3, options={"size": 48}),
 )
-class MoCoV3(Method):
+class MoCoV3(MomentumMethod):
     """Momentum contrast without a queue: the negatives are the other images of the batch.
 
     Parameters
@@ -52,9 +48,8 @@ class MoCoV3(Method):
         self.predictor = MoCoProjectionHead(DIM, width, DIM, num_layers=2, batch_norm=True)
         self.momentum_encoder = copy.deepcopy(self.encoder)
         self.momentum_head = copy.deepcopy(self.head)
-        deactivate_requires_grad(self.momentum_encoder)
-        deactivate_requires_grad(self.momentum_head)
         self.augment = unlike_pair(size)
+        self.move((self.encoder, self.momentum_encoder), (self.head, self.momentum_head))
 
     def forward(self, views):
         """Queries of both views, then their keys; each (n, dim)."""
@@ -63,7 +58,7 @@ class MoCoV3(Method):
             keys = [self.momentum_head(self.momentum_encoder(view)) for view in views]
         return (*queries, *keys)
 
-    def loss(self, outputs, y, progress):
+    def loss(self, outputs, y):
         """InfoNCE of each view's query against the other view's keys."""
         query_0, query_1, key_0, key_1 = (F.normalize(output, dim=1) for output in outputs)
         return self._info_nce(query_0, key_1) + self._info_nce(query_1, key_0)
@@ -73,9 +68,3 @@ class MoCoV3(Method):
         logits = queries @ keys.T / TEMPERATURE
         own = torch.arange(len(logits), device=logits.device)
         return 2 * TEMPERATURE * F.cross_entropy(logits, own)
-
-    def after_step(self, progress):
-        """Move the copy."""
-        m = cosine_schedule(progress.step, progress.steps, MOMENTUM, 1.0)
-        update_momentum(self.encoder, self.momentum_encoder, m)
-        update_momentum(self.head, self.momentum_head, m)

@@ -41,6 +41,6 @@ class CrossEntropy(Method):
         """Logits (n, classes)."""
         return (self.head(self.encoder(views[0])),)
 
-    def loss(self, outputs, y, progress):
+    def loss(self, outputs, y):
         """Cross-entropy with label smoothing."""
         return F.cross_entropy(outputs[0], y, label_smoothing=0.1)

@@ -35,6 +35,6 @@ class VICReg(Method):
         """Projections of both views, each (n, width)."""
         return tuple(self.head(self.encoder(view)) for view in views)
 
-    def loss(self, outputs, y, progress):
+    def loss(self, outputs, y):
         """The weighted sum of the three terms."""
         return self.criterion(*outputs)
