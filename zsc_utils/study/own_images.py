@@ -17,18 +17,9 @@ from zsc_utils.own.report.content import View
 from zsc_utils.own.report.curves import TICKS
 from zsc_utils.own.results import expectation_in_words
 from zsc_utils.own.sorting import Sorted
+from zsc_utils.study import maps
 from zsc_utils.study.base import LEFT_OUT, bullets
 from zsc_utils.study.figures import categorical_colors, image_grid, nothing
-from zsc_utils.study.maps import (
-    NO_CLASS,
-    as_html,
-    cluster_names,
-    explore_by,
-    plot_embedding_map,
-    points_at,
-    sentence,
-    small,
-)
 
 # Photographs that come with the installation stand in where no folder is named.
 EXAMPLE = "textures"
@@ -140,7 +131,7 @@ def sizes(clusters: np.ndarray) -> pd.Series:
     clusters
         int (n,), −1 = left out.
     """
-    counts = pd.Series(cluster_names(np.sort(clusters))).value_counts(sort=False)
+    counts = pd.Series(maps.cluster_names(np.sort(clusters))).value_counts(sort=False)
     by_size = np.lexsort((-counts, counts.index == LEFT_OUT))
     return counts.iloc[by_size].rename("images")
 
@@ -160,7 +151,7 @@ def typical_rows(view: View, each: int) -> dict[str, np.ndarray]:
     dict
         In the order of `sizes`, positions (k,); of what was left out, the first.
     """
-    names = cluster_names(view.clusters)
+    names = maps.cluster_names(view.clusters)
     chosen = {}
     for name in sizes(view.clusters).index:
         rows = np.flatnonzero(names == name)
@@ -211,7 +202,7 @@ def plot_image_rows(
     if LEFT_OUT in chosen and LEFT_OUT not in names:
         names[-1] = LEFT_OUT
     columns = max(len(chosen[name]) for name in names)
-    rows = [[small(images[i], SIDE) for i in chosen[name]] for name in names]
+    rows = [[maps.small(images[i], SIDE) for i in chosen[name]] for name in names]
     figure, all_axes = image_grid(rows, columns, (1.1 + 0.55 * columns, 0.58 * len(names)))
     for name, axes in zip(names, all_axes[:, 0], strict=True):
         axes.text(
@@ -239,16 +230,16 @@ def explore(found: Sorted, written: Written, max_points: int = 1000) -> None:
     n = len(found.collection)
     rows = np.random.default_rng(0).permutation(n)[:max_points]
     labels = np.full(n, "") if content.labels is None else content.labels
-    classes = np.where(labels == "", NO_CLASS, labels)
+    classes = np.where(labels == "", maps.NO_CLASS, labels)
 
     def draw(clustering: str) -> str:
         view = views[clustering]
         plane = content.spaces[view.encoder].plane
-        points = points_at(rows, plane, classes, view.clusters)
-        drawn = as_html(plot_embedding_map(points, found.collection.images), clustering)
-        return drawn + sentence(f"{clustering}: {len(rows)} of {n} images")
+        points = maps.points_at(rows, plane, classes, view.clusters)
+        drawn = maps.as_html(maps.plot_embedding_map(points, found.collection.images), clustering)
+        return drawn + maps.sentence(f"{clustering}: {len(rows)} of {n} images")
 
-    explore_by({"clustering": [(name, name) for name in views]}, draw)
+    maps.explore_by({"clustering": [(name, name) for name in views]}, draw)
 
 
 def say_ranking(found: Sorted, ranked: pd.DataFrame, counts: pd.Series) -> str:
