@@ -147,7 +147,7 @@ def test_menus_offer_what_is_there_and_draw_what_is_chosen(swept):
     assert [name for _, name in options["clusterer"]] == ["kmeans", "spectral", "hdbscan"]
     shown = []
     start = {what: pairs[0][1] for what, pairs in options.items()}
-    box = maps.selectors(options, start, lambda **chosen: shown.append(chosen))
+    box = maps.selectors(options, lambda **chosen: shown.append(chosen))
     assert [menu.description for menu in box.children] == ["dataset", "encoder", "clusterer"]
     box.children[2].value = "hdbscan"
     assert shown == [start | {"clusterer": "hdbscan"}]

@@ -36,6 +36,8 @@ READ_OFF = "silhouette_umap"
 INSIDE = 0.8
 # A cut of a set: its clusterings are compared with each other.
 CUT = ["set", "cut"]
+# In which only the number of clusters differs.
+CURVE = [*CUT, "encoder", "clusterer"]
 
 
 @cache
@@ -70,7 +72,7 @@ def rank_scores(table: pd.DataFrame) -> pd.Series:
 
 def proposed_rows(table: pd.DataFrame, scores: pd.Series) -> pd.DataFrame:
     """Keep the best number of clusters of each cut, encoder and clusterer."""
-    return table.loc[scores.groupby([table[c] for c in (*CUT, "encoder", "clusterer")]).idxmax()]
+    return table.loc[scores.groupby([table[name] for name in CURVE]).idxmax()]
 
 
 def left_out(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
@@ -89,11 +91,12 @@ def read_off(rows: pd.DataFrame, criterion: str = READ_OFF):
     return fit.fit(rows[criterion][known], rows["ami"][known], sample_weight=weights[known])
 
 
-def errors_left_out(rows: pd.DataFrame) -> pd.Series:
-    """AMI of every set less what the others make of its silhouettes."""
-    known = rows.dropna(subset=[READ_OFF])
+def errors_left_out(rows: pd.DataFrame, criterion: str = READ_OFF) -> pd.Series:
+    """AMI of every set less what the others make of its silhouettes, or of another criterion."""
+    known = rows.dropna(subset=[criterion])
     parts = [
-        out["ami"] - read_off(others).predict(out[READ_OFF]) for _, out, others in left_out(known)
+        out["ami"] - read_off(others, criterion).predict(out[criterion])
+        for _, out, others in left_out(known)
     ]
     return pd.concat(parts).reindex(known.index)
 
@@ -186,7 +189,7 @@ def calibrate(table: pd.DataFrame | None = None, without: str | None = None) -> 
 def tolerance(table: pd.DataFrame, scores: pd.Series) -> float:
     """How far below the best score that of the best number lies at most, in four of five sets."""
     told = table.dropna(subset=["told"])
-    curves = [told[name] for name in (*CUT, "encoder", "clusterer")]
+    curves = [told[name] for name in CURVE]
     best = told["ami"].groupby(curves).idxmax()
     lacking = scores[told.index].groupby(curves).max().to_numpy() - scores[best].to_numpy()
     return quantile_over_sets(

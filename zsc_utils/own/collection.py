@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
+from tqdm.contrib.concurrent import thread_map
 
 from zsc_utils.cache import file_sha256, readable
 from zsc_utils.datasets import DatasetFacts, FileImages, ImageDataset
@@ -156,8 +155,7 @@ def collect(folder: Path, most: int | None = None) -> Collection:
         chosen = np.random.default_rng(0).choice(len(files), most, replace=False)
         files = [files[i] for i in np.sort(chosen)]
     bar = {"desc": "read", "unit": "file", "leave": False, "disable": not files}
-    with ThreadPoolExecutor() as threads:
-        reading = list(tqdm(threads.map(_digest, files), total=len(files), **bar))
+    reading = thread_map(_digest, files, **bar)
     digests = tuple(digest for digest, _ in reading)
     whole = Collection(folder, tuple(files), digests, sentence=found.sentence())
     return whole.without({i: why for i, (_, why) in enumerate(reading) if why})

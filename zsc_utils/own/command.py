@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tabulate import tabulate
 
 from zsc_utils.cache import readable, said_where_it_is_written, save_table
 from zsc_utils.clustering import CLUSTERERS, study_clusterers
@@ -316,10 +317,8 @@ def cell(row: pd.Series, name: str) -> str:
     return str(value) if name in ("n_clusters", "as_good") else f"{value:.0f} %"
 
 
-def aligned(table: list[list[str]]) -> Iterator[str]:
+def aligned(table: list[list[str]]) -> list[str]:
     """Write a table as lines, names to the left and numbers to the right."""
-    columns = list(zip(*table, strict=True))
-    sides = "<" * NAMES + ">" * (len(columns) - NAMES)
-    widths = [max(map(len, column)) for column in columns]
-    line = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True))
-    return (line.format(*cells).rstrip() for cells in table)
+    sides = ["left"] * NAMES + ["right"] * (len(table[0]) - NAMES)
+    how = {"tablefmt": "plain", "colalign": sides, "disable_numparse": True}
+    return tabulate(table, **how).splitlines()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import chain, groupby
+from itertools import chain, groupby, repeat
 from operator import attrgetter
 from pathlib import Path
 
@@ -163,20 +163,11 @@ def _reduce_all(spaces: dict[str, Space], recipes: Recipes, jobs: int) -> None:
     """Compute side by side every UMAP that is to come."""
     calls = []
     for name, space in spaces.items():
-        wanted = [
-            (SILHOUETTE_REDUCTION.nearest(len(space.X)), SILHOUETTE_SEED),
-            *(
-                (recipe.reduction, SEED)
-                for (encoder, _), recipe in recipes.items()
-                if encoder == name
-            ),
-            (PLANE, SILHOUETTE_SEED),
-        ]
-        calls += [
-            (reduce_into, space.X, *one, space.memo)
-            for one in dict.fromkeys(wanted)
-            if one[0].method == "umap"
-        ]
+        mine = [recipe.reduction for (encoder, _), recipe in recipes.items() if encoder == name]
+        silhouettes = SILHOUETTE_REDUCTION.nearest(len(space.X)), SILHOUETTE_SEED
+        wanted = [silhouettes, *zip(mine, repeat(SEED)), (PLANE, SILHOUETTE_SEED)]
+        umaps = [one for one in dict.fromkeys(wanted) if one[0].method == "umap"]
+        calls += [(reduce_into, space.X, *one, space.memo) for one in umaps]
     _call(calls, "reduce", jobs)
 
 
@@ -290,8 +281,7 @@ def _ranked(
     EmbeddingsError
         None has two clusters.
     """
-    table["status"] = [one.status for one in found]
-    table["reason"] = [one.reason for one in found]
+    table[["status", "reason"]] = [(one.status, one.reason) for one in found]
     # All in one cluster, or all left out: criteria say nothing of that.
     clustered = table["n_clusters"] >= FEWEST_GROUPS
     nothing = [

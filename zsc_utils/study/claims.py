@@ -39,8 +39,8 @@ from zsc_utils.study.ledger import (
     Evidence,
     claim,
 )
-from zsc_utils.study.stats import cluster_bootstrap_se, sign_flip_p, spearman
-from zsc_utils.study.tables import number_texts
+from zsc_utils.study.stats import cluster_bootstrap_se, mean_of_known, sign_flip_p, spearman
+from zsc_utils.study.tables import estimate_texts
 
 if TYPE_CHECKING:
     from great_tables import GT
@@ -250,15 +250,9 @@ def rho_umap_minus_half_of_ami(evidence: Evidence) -> Estimate:
         known = ~np.isnan(ami[i] + umap[i])
         others = np.delete(ami, i, axis=0)
         by_umap, *by_others = spearman(ami[i, known], np.array([umap[i], *others])[:, known])
-        return by_umap - _mean(by_others) / 2
+        return by_umap - mean_of_known(by_others) / 2
 
     return _of_pooled(evidence.table, statistic)
-
-
-def _mean(values: list[float]) -> float:
-    """Mean of what is no NaN; NaN where nothing is."""
-    known = [value for value in values if not np.isnan(value)]
-    return float(np.mean(known)) if known else np.nan
 
 
 def _of_pooled(table: pd.DataFrame, statistic) -> Estimate:
@@ -279,7 +273,7 @@ def _of_pooled(table: pd.DataFrame, statistic) -> Estimate:
 
     def mean(points: np.ndarray) -> float:
         drawn = arrays[..., points]
-        return _mean([statistic(i, *drawn) for i in range(n_clusterers)])
+        return mean_of_known([statistic(i, *drawn) for i in range(n_clusterers)])
 
     value = mean(np.arange(len(wide)))
     if np.isnan(value):
@@ -398,13 +392,9 @@ def written_claims(ledger: pd.DataFrame) -> pd.DataFrame:
         Indexed by `id`; columns claim, statistic (with what the claim predicts), estimate (with its
         interval), p, datasets, verdict (with the reason where it is undecided).
     """
-    texts = [
-        number_texts(part["estimate"], None, part["low"], part["high"], DECIMALS[unit]).fillna("–")
-        for unit, part in ledger.groupby("unit")
-    ]
     rows = ledger.assign(
         statistic=[_statistic(row) for row in ledger.itertuples()],
-        estimate=pd.concat(texts),
+        estimate=estimates_by_unit(ledger).fillna("–"),
         p=["–" if np.isnan(p) else f"{p:.3g}" for p in ledger["p"]],
         datasets=[f"{row.n} of {row.asked}" for row in ledger.itertuples()],
     ).groupby("id", sort=False)
@@ -417,6 +407,12 @@ def written_claims(ledger: pd.DataFrame) -> pd.DataFrame:
         "verdict": rows.apply(_judged),
     }
     return pd.DataFrame(written)
+
+
+def estimates_by_unit(ledger: pd.DataFrame) -> pd.Series:
+    """Write each estimate of a ledger with its interval, to the decimals of its unit."""
+    parts = ledger.groupby("unit")
+    return pd.concat([estimate_texts(part, "estimate", DECIMALS[unit]) for unit, part in parts])
 
 
 def claim_numbers(ledger: pd.DataFrame) -> pd.DataFrame:
@@ -485,8 +481,7 @@ def plot_claims_ledger(ledger: pd.DataFrame) -> Figure:
 
 def _forest(axes: Axes, rows: pd.DataFrame) -> None:
     reach = _reach(rows)
-    axes.set_xlim(-reach, reach)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set(xlim=(-reach, reach), ylim=(len(rows) - 0.5, -0.5))
     axes.axvline(0, color="0.4", linewidth=0.8, zorder=1)
     for row in rows.itertuples():
         predicted = Rectangle((0, row.Index - 0.42), row.side * reach, 0.84, zorder=0)

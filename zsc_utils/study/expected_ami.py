@@ -18,12 +18,8 @@ from zsc_utils.own import calibration
 from zsc_utils.own.calibration import CRITERIA, READ_OFF
 from zsc_utils.study.base import bullets
 from zsc_utils.study.figures import COLORS, panels
-from zsc_utils.study.sums_of_criteria import (
-    estimate_texts,
-    listed_estimates,
-    mean_of_sets,
-    way_name,
-)
+from zsc_utils.study.sums_of_criteria import listed_estimates, mean_of_sets, way_name
+from zsc_utils.study.tables import estimate_texts
 from zsc_utils.study.without_labels import fully_measured
 
 
@@ -84,11 +80,8 @@ def level_errors(proposals: pd.DataFrame) -> pd.DataFrame:
     kept = fully_measured(proposals).assign(**{NO_CRITERION: 0.0})
     rows = []
     for way in (*CRITERIA, NO_CRITERION):
-        by_set = []
-        for _, own, others in calibration.left_out(kept.dropna(subset=[way])):
-            read = calibration.read_off(others, way).predict(own[way])
-            by_set.append(100 * (own["ami"] - read).abs().mean())
-        rows.append({"way": way} | mean_of_sets(pd.Series(by_set)))
+        errors = 100 * calibration.errors_left_out(kept, way).abs()
+        rows.append({"way": way} | mean_of_sets(errors.groupby(kept["set"]).mean()))
     return pd.DataFrame(rows).sort_values("mean", kind="stable").reset_index(drop=True)
 
 
@@ -147,9 +140,7 @@ def plot_calibration(
         As `coverage_by_set` gives it. Sets whose AMI the interval of the others held less often
         than it should have a colour of their own, in both panels.
     """
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(9.5, 4.2), width_ratios=(1.5, 1), layout="constrained"
-    )
+    figure, ((left, right),) = panels(1, 2, (9.5, 4.2), width_ratios=(1.5, 1))
     palette = [COLORS[i] for i in (3, 1, 2, 4, 5, 8, 9)]
     colors = dict(zip(_failed(covered).index, palette, strict=False))
     grey = proposals[~proposals["set"].isin(colors)]
@@ -158,8 +149,8 @@ def plot_calibration(
         rows = proposals[proposals["set"] == name]
         left.scatter(rows[READ_OFF], 100 * rows["ami"], s=10, color=color, linewidth=0, label=name)
     _draw_curve(left, learnt, proposals, linewidth=1.6)
-    left.set(xlabel="S in UMAP space", ylabel="AMI (%)")
-    left.set_xlim(proposals[READ_OFF].min() - 0.02, proposals[READ_OFF].max() + 0.02)
+    span = proposals[READ_OFF].min() - 0.02, proposals[READ_OFF].max() + 0.02
+    left.set(xlabel="S in UMAP space", ylabel="AMI (%)", xlim=span)
     if colors:
         left.legend(frameon=False, loc="upper left", markerscale=1.6)
     y = np.arange(len(covered))

@@ -10,6 +10,7 @@ import html
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ from PIL import Image
 from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.datasets.base import Images
 from zsc_utils.errors import ZscError
-from zsc_utils.recipes import SILHOUETTE_SEED, Reduction
+from zsc_utils.own.sorting import PLANE
+from zsc_utils.recipes import SILHOUETTE_SEED
 from zsc_utils.reduction import ReductionError, array_name, reduce
 from zsc_utils.study.base import LEFT_OUT
 from zsc_utils.study.figures import categorical_colors
@@ -32,7 +34,6 @@ from zsc_utils.sweep.cells import Job
 from zsc_utils.sweep.clusterings import Clustering, read_clusterings
 from zsc_utils.sweep.costs import Size, held_bytes, lack_of_memory, memory_available, reduction_cost
 
-PLANE = Reduction("umap", n_components=2)
 NO_CLASS = "no class"
 
 
@@ -70,16 +71,22 @@ def embedding_map(
     rows = np.arange(size.n)
     if size.n > max_points:
         rows = np.sort(np.random.default_rng(seed).choice(size.n, max_points, replace=False))
-    clusters = clustering.clusters[rows]
-    return pd.DataFrame(
-        {
-            "row": rows,
-            "x": plane[rows, 0],
-            "y": plane[rows, 1],
-            "class": clustering.classes.fillna(NO_CLASS).astype(str).to_numpy()[rows],
-            "cluster": np.where(clusters < 0, LEFT_OUT, clusters.astype(str)),
-        }
-    )
+    classes = clustering.classes.fillna(NO_CLASS).astype(str).to_numpy()
+    return points_at(rows, plane, classes, clustering.clusters)
+
+
+def points_at(
+    rows: np.ndarray, plane: np.ndarray, classes: np.ndarray, clusters: np.ndarray
+) -> pd.DataFrame:
+    """Collect what a map shows of some rows of all images, in the form of `embedding_map`."""
+    x, y = plane[rows].T
+    named = {"class": classes[rows], "cluster": cluster_names(clusters[rows])}
+    return pd.DataFrame({"row": rows, "x": x, "y": y, **named})
+
+
+def cluster_names(clusters: np.ndarray) -> np.ndarray:
+    """Name the cluster of each image, as text."""
+    return np.where(clusters < 0, LEFT_OUT, clusters.astype(str))
 
 
 def matched_places(points: pd.DataFrame) -> tuple[dict[str, int], dict[str, int]]:
@@ -132,12 +139,17 @@ TOOLTIP = """
 """
 
 
+def small(image: Image.Image, side: int) -> Image.Image:
+    """Shrink an image to a square of so many pixels at most, in RGB."""
+    image = image.convert("RGB")
+    image.thumbnail((side, side))
+    return image
+
+
 def thumbnail(image: Image.Image) -> str:
     """Shrink an image to a square of 48 pixels at most and write it as a data URI (JPEG)."""
-    small = image.convert("RGB")
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
     stream = io.BytesIO()
-    small.save(stream, "JPEG", quality=80)
+    small(image, THUMBNAIL).save(stream, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
@@ -284,30 +296,31 @@ def page(
     try:
         found = next(read_clusterings(chosen, build), None)
         if found is None:
-            return _sentence(f"{dataset}, {encoder}, {clusterer}: there are no clusters to show")
+            return sentence(f"{dataset}, {encoder}, {clusterer}: there are no clusters to show")
         points = embedding_map(found, max_points)
     except ZscError as error:
-        return _sentence(str(error))
+        return sentence(str(error))
     display = CLUSTERERS[clusterer].facts.display
     title = f"{found.job.dataset.facts.display}, {found.job.encoder.display}, {display}"
     drawn = as_html(plot_embedding_map(points, found.images), title)
     size = len(points) * THUMBNAIL_BYTES / 1e6
-    return drawn + _sentence(
+    return drawn + sentence(
         f"{title}: {len(points)} of {len(found.clusters)} images, whose thumbnails make this page "
         f"larger by {size:.1f} MB at most."
     )
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Write a sentence as HTML."""
     return f"<p>{html.escape(text)}</p>"
 
 
-def selectors(options: dict[str, Options], start: dict[str, str], show: Callable[..., None]):
+def selectors(options: dict[str, Options], show: Callable[..., None]):
     """Make a menu for each choice, side by side; `show` is called with what is chosen anew."""
     import ipywidgets
 
     menus = {
-        what: ipywidgets.Dropdown(options=pairs, value=start[what], description=what)
+        what: ipywidgets.Dropdown(options=pairs, description=what)
         for what, pairs in options.items()
     }
 
@@ -319,11 +332,25 @@ def selectors(options: dict[str, Options], start: dict[str, str], show: Callable
     return ipywidgets.HBox(list(menus.values()))
 
 
+def explore_by(options: dict[str, Options], draw: Callable[..., str]) -> None:
+    """Show a menu for each choice, and what `draw` makes of what they are set to, as HTML.
+
+    That of the first of all is part of the saved notebook and needs neither a kernel nor a network;
+    the menus need a kernel.
+    """
+    from IPython.display import HTML, display
+
+    def show(**chosen: str) -> None:
+        shown.update(HTML(sentence("one moment …")))
+        shown.update(HTML(draw(**chosen)))
+
+    display(selectors(options, show))
+    first = {what: pairs[0][1] for what, pairs in options.items()}
+    shown = display(HTML(draw(**first)), display_id=True)
+
+
 def explore(planned: list[Job], max_points: int = 1000) -> None:
     """Show menus of datasets, encoders and clusterers, and the map of what they are set to.
-
-    The map is part of the saved notebook and needs neither a kernel nor a network; the menus need a
-    kernel.
 
     Parameters
     ----------
@@ -336,16 +363,6 @@ def explore(planned: list[Job], max_points: int = 1000) -> None:
 
     options = choices(planned)
     if not all(options.values()):
-        display(HTML(_sentence("nothing to show: all datasets or all encoders are absent")))
+        display(HTML(sentence("nothing to show: all datasets or all encoders are absent")))
         return
-    start = {what: pairs[0][1] for what, pairs in options.items()}
-
-    def draw(**chosen: str) -> HTML:
-        return HTML(page(planned, **chosen, max_points=max_points))
-
-    def show(**chosen: str) -> None:
-        shown.update(HTML(_sentence("one moment …")))
-        shown.update(draw(**chosen))
-
-    display(selectors(options, start, show))
-    shown = display(draw(**start), display_id=True)
+    explore_by(options, partial(page, planned, max_points=max_points))

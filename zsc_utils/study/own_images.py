@@ -8,22 +8,23 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from PIL import Image
 
 from zsc_utils.cache import atomic_path
-from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.datasets import load_dataset
 from zsc_utils.datasets.base import Images
 from zsc_utils.own.command import Written
 from zsc_utils.own.report.content import View
+from zsc_utils.own.report.curves import TICKS
 from zsc_utils.own.results import expectation_in_words
 from zsc_utils.own.sorting import Sorted
+from zsc_utils.study import maps
 from zsc_utils.study.base import LEFT_OUT, bullets
 from zsc_utils.study.figures import categorical_colors, image_grid, nothing
-from zsc_utils.study.maps import NO_CLASS, as_html, plot_embedding_map, selectors
 
 # Photographs that come with the installation stand in where no folder is named.
 EXAMPLE = "textures"
+# What a row of images can show of one: a photograph has fifty times as many pixels.
+SIDE = 160
 
 
 def example(folder: Path, most: int | None = None) -> tuple[Path, Path]:
@@ -58,9 +59,8 @@ def example(folder: Path, most: int | None = None) -> tuple[Path, Path]:
 
 def names_shown(rows: pd.DataFrame, found: Sorted) -> pd.Series:
     """Write encoder and clusterer of each row as they are read."""
-    encoders = {name: space.encoder.display for name, space in found.spaces.items()}
-    clusterers = {name: facts.display for name, facts in CLUSTERERS.facts().items()}
-    return rows["clusterer"].map(clusterers) + " of " + rows["encoder"].map(encoders)
+    names = [found.displayed(row) for _, row in rows.iterrows()]
+    return pd.Series([f"{clusterer} of {encoder}" for encoder, clusterer in names], rows.index)
 
 
 def ranking_table(found: Sorted, ranked: pd.DataFrame) -> pd.DataFrame:
@@ -85,8 +85,7 @@ def ranking_table(found: Sorted, ranked: pd.DataFrame) -> pd.DataFrame:
         *("n_clusters", "as_good", "left_out", "score", "silhouette_umap", "silhouette_original"),
         *("expected_low", "expected_ami", "expected_high", "ami", "status", "reason"),
     )
-    table = rows[[name for name in columns if name in rows]]
-    return table.set_index(names_shown(rows, found).rename("clustering"))
+    return rows.filter(columns).set_index(names_shown(rows, found).rename("clustering"))
 
 
 def plot_numbers(found: Sorted, tolerance: float) -> Figure:
@@ -116,7 +115,7 @@ def plot_numbers(found: Sorted, tolerance: float) -> Figure:
             look = {"color": color, "lw": 3, "ms": 4, "label": rows["name"].iloc[0]}
             axes.plot(good, rows[column], "o-", **look)
         axes.set(xscale="log", xlabel="number of clusters", ylabel=label)
-        ticks = [number for number in (2, 5, 10, 20, 50, 100) if number <= told["told"].max()]
+        ticks = [number for number in TICKS if number <= told["told"].max()]
         axes.set_xticks(ticks, ticks)
         axes.minorticks_off()
         axes.spines[["top", "right"]].set_visible(False)
@@ -132,18 +131,9 @@ def sizes(clusters: np.ndarray) -> pd.Series:
     clusters
         int (n,), −1 = left out.
     """
-    by_number = pd.Series(clusters).value_counts().sort_index()
-    counts = by_number.sort_values(ascending=False, kind="stable")
-    left_out = counts.pop(-1) if -1 in counts.index else 0
-    counts.index = counts.index.astype(str)
-    if left_out:
-        counts[LEFT_OUT] = left_out
-    return counts.rename("images")
-
-
-def _names(clusters: np.ndarray) -> np.ndarray:
-    """Name the cluster of each image as `sizes` does."""
-    return np.where(clusters < 0, LEFT_OUT, clusters.astype(str))
+    counts = pd.Series(maps.cluster_names(np.sort(clusters))).value_counts(sort=False)
+    by_size = np.lexsort((-counts, counts.index == LEFT_OUT))
+    return counts.iloc[by_size].rename("images")
 
 
 def typical_rows(view: View, each: int) -> dict[str, np.ndarray]:
@@ -161,7 +151,7 @@ def typical_rows(view: View, each: int) -> dict[str, np.ndarray]:
     dict
         In the order of `sizes`, positions (k,); of what was left out, the first.
     """
-    names = _names(view.clusters)
+    names = maps.cluster_names(view.clusters)
     chosen = {}
     for name in sizes(view.clusters).index:
         rows = np.flatnonzero(names == name)
@@ -190,13 +180,6 @@ def plot_cluster_sizes(counts: pd.Series) -> Figure:
     return figure
 
 
-def small(image: Image.Image) -> Image.Image:
-    """Shrink an image to what a row can show of it: a photograph has fifty times as much."""
-    image = image.convert("RGB")
-    image.thumbnail((160, 160))
-    return image
-
-
 def plot_image_rows(
     images: Images, chosen: dict[str, np.ndarray], counts: pd.Series, most: int = 15
 ) -> Figure:
@@ -219,7 +202,7 @@ def plot_image_rows(
     if LEFT_OUT in chosen and LEFT_OUT not in names:
         names[-1] = LEFT_OUT
     columns = max(len(chosen[name]) for name in names)
-    rows = [[small(images[i]) for i in chosen[name]] for name in names]
+    rows = [[maps.small(images[i], SIDE) for i in chosen[name]] for name in names]
     figure, all_axes = image_grid(rows, columns, (1.1 + 0.55 * columns, 0.58 * len(names)))
     for name, axes in zip(names, all_axes[:, 0], strict=True):
         axes.text(
@@ -242,31 +225,21 @@ def explore(found: Sorted, written: Written, max_points: int = 1000) -> None:
     max_points
         Images to show at most, by a seeded random choice.
     """
-    from IPython.display import HTML, display
-
     content = written.shown
     views = {f"{view.clusterer_name} of {view.encoder_name}": view for view in content.views}
     n = len(found.collection)
     rows = np.random.default_rng(0).permutation(n)[:max_points]
     labels = np.full(n, "") if content.labels is None else content.labels
-    classes = np.where(labels == "", NO_CLASS, labels)[rows]
+    classes = np.where(labels == "", maps.NO_CLASS, labels)
 
-    def draw(clustering: str) -> HTML:
+    def draw(clustering: str) -> str:
         view = views[clustering]
-        x, y = content.spaces[view.encoder].plane[rows].T
-        clusters = _names(view.clusters[rows])
-        points = pd.DataFrame({"row": rows, "x": x, "y": y, "class": classes, "cluster": clusters})
-        drawn = as_html(plot_embedding_map(points, found.collection.images), clustering)
-        return HTML(f"{drawn}<p>{clustering}: {len(rows)} of {n} images</p>")
+        plane = content.spaces[view.encoder].plane
+        points = maps.points_at(rows, plane, classes, view.clusters)
+        drawn = maps.as_html(maps.plot_embedding_map(points, found.collection.images), clustering)
+        return drawn + maps.sentence(f"{clustering}: {len(rows)} of {n} images")
 
-    def show(clustering: str) -> None:
-        shown.update(HTML("<p>one moment …</p>"))
-        shown.update(draw(clustering))
-
-    first = next(iter(views))
-    options = {"clustering": [(name, name) for name in views]}
-    display(selectors(options, {"clustering": first}, show))
-    shown = display(draw(first), display_id=True)
+    maps.explore_by({"clustering": [(name, name) for name in views]}, draw)
 
 
 def say_ranking(found: Sorted, ranked: pd.DataFrame, counts: pd.Series) -> str:

@@ -12,10 +12,12 @@ from pathlib import Path
 import pandas as pd
 
 from zsc_utils.study.base import not_fine_tuned, without_baselines
+from zsc_utils.study.claims import estimates_by_unit
 from zsc_utils.study.encoders import ami_by_group, group_differences, mean_ranks, paired_differences
 from zsc_utils.study.fine_tuning import fine_tuning_gains
+from zsc_utils.study.reductions import ALL_CLUSTERERS
 from zsc_utils.study.silhouettes import correlation_by_supervision, silhouette_correlation
-from zsc_utils.study.tables import number_texts
+from zsc_utils.study.tables import estimate_texts, number_texts
 from zsc_utils.study.taxonomy import ami_by_level, level_matrix
 from zsc_utils.sweep.profile import Profile
 
@@ -74,15 +76,9 @@ def quotes_of_cells(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
 
 def quotes_of_ledger(ledger: pd.DataFrame) -> pd.DataFrame:
     """Write those that come from the ledger of claims."""
-    named = {
-        "C6a": ("UMAP − no reduction", 1),
-        "C6b": ("UMAP − PCA", 1),
-        "C8": ("difference of ρ", 2),
-    }
-    rows = [
-        (key[:2], what, _interval(ledger.loc[key, ["estimate", "low", "high"]], decimals))
-        for key, (what, decimals) in named.items()
-    ]
+    named = {"C6a": "UMAP − no reduction", "C6b": "UMAP − PCA", "C8": "difference of ρ"}
+    texts = estimates_by_unit(ledger)
+    rows = [(key[:2], what, texts[key]) for key, what in named.items()]
     datasets = f"{ledger.loc['C8', 'n']} of {ledger.loc['C8', 'asked']} datasets"
     return _rows([*rows, ("C8", "datasets", datasets)])
 
@@ -99,11 +95,6 @@ def _number(value: float, decimals: int) -> str:
 def _span(values: pd.Series, decimals: int = 0) -> str:
     """Write the lowest and the highest of several numbers."""
     return f"{_number(values.min(), decimals)} to {_number(values.max(), decimals)}"
-
-
-def _interval(numbers: pd.Series, decimals: int = 1) -> str:
-    value, low, high = (pd.Series([number]) for number in numbers.astype(float))
-    return number_texts(value, None, low, high, decimals)[0]
 
 
 def _share(marks: pd.Series) -> str:
@@ -171,12 +162,12 @@ def _of_ranks(ranks: pd.DataFrame, table: pd.DataFrame) -> Quotes:
 def _of_reductions(figures: Path) -> Quotes:
     """C6: what UMAP and PaCMAP gain by clusterer, and how often the search chose UMAP."""
     pairs = pd.read_csv(figures / DIFFERENCES).set_index(["pair", "clusterer_name"])
-    umap = pairs.loc["UMAP 50 − none"].drop("all clusterers")
-    parts = (f"{_interval(row[['mean', 'low', 'high']])} {name}" for name, row in umap.iterrows())
-    yield "C6", "UMAP − no reduction, by clusterer", ", ".join(parts)
-    pacmap = pairs.loc[("PaCMAP 50 − none", "all clusterers"), ["mean", "low", "high"]]
-    yield "C6", "PaCMAP − no reduction", _interval(pacmap)
-    chosen = pd.read_csv(figures / CHOICES, index_col=0).drop("all clusterers")
+    texts = estimate_texts(pairs)
+    umap = texts["UMAP 50 − none"].drop(ALL_CLUSTERERS)
+    parts = ", ".join(f"{text} {name}" for name, text in umap.items())
+    yield "C6", "UMAP − no reduction, by clusterer", parts
+    yield "C6", "PaCMAP − no reduction", texts["PaCMAP 50 − none", ALL_CLUSTERERS]
+    chosen = pd.read_csv(figures / CHOICES, index_col=0).drop(ALL_CLUSTERERS)
     counts = ", ".join(f"{n} {name}" for name, n in chosen["UMAP"].items())
     yield "C6", "encoders for which the search chose UMAP, by clusterer", counts
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -279,7 +280,7 @@ def compare(run: Run, reference: Run) -> Comparison:
         [
             *_cells_alone(sides),
             *_settings_alone(both),
-            *_ledger_alone(*ledgers),
+            *_ledger_alone(*(ledger.index for ledger in ledgers)),
             *_machines_alone(run.machine, reference.machine),
         ],
     )
@@ -306,6 +307,10 @@ def _name(cell) -> str:
     return f"{cell.dataset} / {cell.encoder} / {cell.clusterer} / seed {cell.seed}"
 
 
+def _names(cells: pd.DataFrame) -> list[str]:
+    return [_name(cell) for cell in cells.itertuples()]
+
+
 def _cells_alone(sides: pd.DataFrame) -> list[str]:
     """Name the cells that one side lacks, and those that have an AMI on one side only."""
     said = []
@@ -314,17 +319,12 @@ def _cells_alone(sides: pd.DataFrame) -> list[str]:
         # Names that the other side has nowhere say more than cell by cell.
         new = {name: sorted(set(cells[name]) - set(rest[name])) for name in KEYS}
         parts = [f"{kind} {_listed(names)}" for kind, names in new.items() if names]
-        what = "; ".join(parts) or _listed(_name(cell) for cell in cells.itertuples())
+        what = "; ".join(parts) or _listed(_names(cells))
         said += [f"{_cells(len(cells))} only {where}: {what}."] if len(cells) else []
     both = sides[sides["_merge"] == "both"]
     known, known_there = both["ami"].notna(), both["ami_reference"].notna()
-    sole = {"here": both[known & ~known_there], "in the reference": both[known_there & ~known]}
-    return said + [
-        f"{_cells(len(cells))} with an AMI only {where}: "
-        f"{_listed(_name(cell) for cell in cells.itertuples())}."
-        for where, cells in sole.items()
-        if len(cells)
-    ]
+    sole = (_names(both[known & ~known_there]), _names(both[known_there & ~known]))
+    return said + _only(lambda n: f"{_cells(n)} with an AMI", *sole)
 
 
 def _cells(n: int) -> str:
@@ -345,16 +345,19 @@ def _settings_alone(both: pd.DataFrame) -> list[str]:
     return [f"{_cells(len(other))} with other settings: {what}."]
 
 
-def _ledger_alone(here: pd.Series, there: pd.Series) -> list[str]:
+def _ledger_alone(here: pd.Index, there: pd.Index) -> list[str]:
     """Name the statistics that one side lacks."""
-    sides = {
-        "here": here.index.difference(there.index),
-        "in the reference": there.index.difference(here.index),
-    }
+    sole = (here.difference(there), there.difference(here))
+    return _only("{} of the ledger's statistics".format, *sole)
+
+
+def _only(counted: Callable[[int], str], here: Sequence[str], there: Sequence[str]) -> list[str]:
+    """Name what one side alone has, after the words that count it."""
+    sides = {"here": here, "in the reference": there}
     return [
-        f"{len(keys)} of the ledger's statistics only {where}: {_listed(keys)}."
-        for where, keys in sides.items()
-        if len(keys)
+        f"{counted(len(names))} only {where}: {_listed(names)}."
+        for where, names in sides.items()
+        if len(names)
     ]
 
 

@@ -102,10 +102,6 @@ def cluster_profile(clusters: np.ndarray, classes: pd.Series, X: np.ndarray) -> 
     """
     from sklearn.metrics import silhouette_samples
 
-    def main_class(names):
-        counts = names.value_counts()
-        return "" if counts.empty else counts.index[0]
-
     samples = np.nan
     if 1 < len(np.unique(clusters)) < len(X):
         samples = silhouette_samples(X, clusters)
@@ -113,7 +109,7 @@ def cluster_profile(clusters: np.ndarray, classes: pd.Series, X: np.ndarray) -> 
     by = rows.groupby(pd.Series(clusters, name="cluster"))
     found = by.agg(
         size=("class", "size"),
-        main_class=("class", main_class),
+        main_class=("class", lambda names: next(iter(names.value_counts().index), "")),
         purity=("class", lambda names: names.value_counts(normalize=True).max()),
         silhouette=("silhouette", "mean"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -170,6 +170,12 @@ def cluster_bootstrap_se(
     rng = np.random.default_rng(seed)
     found = [statistic(chosen) for chosen in resampled_clusters(clusters, resamples, rng)]
     return float(np.nanstd(found)) * np.sqrt(n / (n - 1))
+
+
+def mean_of_known(values: Sequence[float]) -> float:
+    """Average what is finite; NaN where nothing is."""
+    known = np.asarray(values)[np.isfinite(values)]
+    return float(known.mean()) if len(known) else np.nan
 
 
 def percentile_interval(resampled: np.ndarray) -> tuple[float, float]:

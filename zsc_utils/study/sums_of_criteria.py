@@ -16,7 +16,7 @@ from zsc_utils.own import calibration
 from zsc_utils.own.calibration import CRITERIA, CUT, RANKED_BY
 from zsc_utils.study.base import bullets
 from zsc_utils.study.stats import mean_interval
-from zsc_utils.study.tables import number_texts
+from zsc_utils.study.tables import estimate_texts, number_texts
 
 NAMES = {
     "silhouette_umap": "S in UMAP space",
@@ -41,18 +41,16 @@ ALL_SIX = SUMS[-1]
 SHIPPED = "agreement × √S"
 
 
-def way_name(way: str) -> str:
+def way_name(way: str, names: dict[str, str] = NAMES) -> str:
     """Name a criterion, a sum of criteria or another way to choose, to be printed."""
-    return " + ".join(NAMES.get(part, part) for part in way.split(" + "))
+    return " + ".join(names.get(part, part) for part in way.split(" + "))
 
 
 def short_name(way: str) -> str:
     """Name a way to choose where there is little room: a sum of several by its shortest names."""
     if way == ALL_SIX:
         return "sum of all six"
-    if "+" not in way:
-        return way_name(way)
-    return " + ".join(SHORT[part] for part in criteria_of(way))
+    return way_name(way, SHORT if "+" in way else NAMES)
 
 
 def criteria_of(way: str) -> list[str]:
@@ -66,11 +64,6 @@ def mean_of_sets(values: pd.Series) -> dict[str, float]:
     return {"mean": values.mean(), "low": low, "high": high, "n": len(values)}
 
 
-def estimate_texts(rows: pd.DataFrame, value: str = "mean", decimals: int = 1) -> pd.Series:
-    """Write a column of numbers, each with its interval from `low` to `high`."""
-    return number_texts(rows[value], None, rows["low"], rows["high"], decimals)
-
-
 def listed_estimates(rows: pd.DataFrame, value: str = "mean", decimals: int = 1) -> str:
     """List ways to choose (the column `way`) with their numbers; a dash stands for none."""
     texts = estimate_texts(rows, value, decimals).fillna("–")
@@ -78,9 +71,12 @@ def listed_estimates(rows: pd.DataFrame, value: str = "mean", decimals: int = 1)
     return "; ".join(names + " " + texts)
 
 
-def _beyond_cuts(values: pd.DataFrame | pd.Series, table: pd.DataFrame):
-    """Subtract from values of a table's rows their mean over the row's cut."""
-    return values - values.groupby([table[name] for name in CUT]).transform("mean")
+def _moments(table: pd.DataFrame, criteria: Sequence[str]) -> dict[str, np.ndarray]:
+    """Mean products of criteria and, last, AMI, each less its mean over the cut, by set."""
+    values = table[[*criteria, "ami"]].fillna(0)
+    beyond = values - values.groupby([table[name] for name in CUT]).transform("mean")
+    parts = {name: rows.to_numpy() for name, rows in beyond.groupby(table["set"])}
+    return {name: rows.T @ rows / len(rows) for name, rows in parts.items()}
 
 
 def ranking_weights(table: pd.DataFrame, criteria: Sequence[str]) -> pd.Series:
@@ -98,11 +94,14 @@ def ranking_weights(table: pd.DataFrame, criteria: Sequence[str]) -> pd.Series:
     Series
         A weight for each criterion: AMI for each unit of it.
     """
-    X = _beyond_cuts(table[list(criteria)].fillna(0), table)
-    y = _beyond_cuts(table["ami"], table)
-    root = np.sqrt(calibration.of_sets(table["ami"], table["set"])).to_numpy()
-    found, *_ = np.linalg.lstsq(X.to_numpy() * root[:, None], y.to_numpy() * root, rcond=None)
-    return pd.Series(found, list(criteria))
+    total = sum(_moments(table, criteria).values())
+    return pd.Series(_solved(total, range(len(criteria))), list(criteria))
+
+
+def _solved(moments: np.ndarray, chosen: Sequence[int]) -> np.ndarray:
+    """Weigh the criteria at some places of moments by least squares."""
+    found, *_ = np.linalg.lstsq(moments[np.ix_(chosen, chosen)], moments[chosen, -1], rcond=None)
+    return found
 
 
 def weighted_sum(table: pd.DataFrame, weights: pd.Series) -> pd.Series:
@@ -155,45 +154,33 @@ class _Sets:
     """What sums of criteria need of each set: moments for the weights, values for the choice."""
 
     def __init__(self, table: pd.DataFrame):
-        X = _beyond_cuts(table[list(CRITERIA)].fillna(0), table)
-        y = _beyond_cuts(table["ami"], table)
+        self.moments = _moments(table, CRITERIA)
         # It has no weights, so no set is left out for it.
         self.shipped = 100 * regrets(table, calibration.rank_scores(table))["regret"]
-        self.cuts, squares, products = {}, [], []
-        for name, here in table.groupby("set"):
-            A, b = X.loc[here.index].to_numpy(), y[here.index].to_numpy()
-            squares.append(A.T @ A / len(A))
-            products.append(A.T @ b / len(A))
-            self.cuts[name] = [
-                (X.loc[rows.index].to_numpy(), rows["ami"].to_numpy())
+        criteria = table[list(CRITERIA)].fillna(0)
+        self.cuts = {
+            name: [
+                (criteria.loc[rows.index].to_numpy(), rows["ami"].to_numpy())
                 for _, rows in here.groupby("cut")
             ]
-        self.names = list(self.cuts)
-        self.squares, self.products = np.array(squares), np.array(products)
+            for name, here in table.groupby("set")
+        }
 
     def regrets(self, without: str | None = None) -> pd.DataFrame:
         """Regret in points of every set by every sum, with the weights that its others gave.
 
         Sets are rows; one can be left out altogether.
         """
-        kept = np.array([name != without for name in self.names])
+        kept = {name: moments for name, moments in self.moments.items() if name != without}
         found = {}
-        for at in np.flatnonzero(kept):
-            learnt = kept & (np.arange(len(kept)) != at)
-            squares, products = self.squares[learnt].sum(0), self.products[learnt].sum(0)
-            found[self.names[at]] = [
-                self._regret(self.names[at], chosen, squares, products) for chosen in _COLUMNS
-            ]
+        for name in kept:
+            others = sum(moments for other, moments in kept.items() if other != name)
+            weights = np.zeros((len(CRITERIA), len(SUMS)))
+            for place, chosen in enumerate(_COLUMNS):
+                weights[chosen, place] = _solved(others, chosen) if len(chosen) > 1 else 1
+            lost = [ami.max() - ami[(X @ weights).argmax(axis=0)] for X, ami in self.cuts[name]]
+            found[name] = 100 * np.mean(lost, axis=0)
         return pd.DataFrame(found, index=SUMS).T.assign(**{SHIPPED: self.shipped})
-
-    def _regret(self, name: str, chosen: list[int], squares, products) -> float:
-        weights = np.ones(1)
-        if len(chosen) > 1:
-            weights = np.linalg.lstsq(
-                squares[np.ix_(chosen, chosen)], products[chosen], rcond=None
-            )[0]
-        lost = [ami.max() - ami[np.argmax(X[:, chosen] @ weights)] for X, ami in self.cuts[name]]
-        return 100 * float(np.mean(lost))
 
 
 _COLUMNS = [[CRITERIA.index(name) for name in criteria_of(way)] for way in SUMS]
@@ -270,7 +257,7 @@ def nested_choice(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     sets = _Sets(table)
     found = sets.regrets()
     rows = {}
-    for name in sets.names:
+    for name in found.index:
         best, simplest = choose_sum(sets.regrets(without=name))
         rows[name] = {
             "best": best,

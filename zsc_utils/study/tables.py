@@ -291,6 +291,11 @@ def interval_texts(low: pd.Series, high: pd.Series, decimals: int = 1) -> pd.Ser
     return texts.where(low.notna(), None)
 
 
+def estimate_texts(rows: pd.DataFrame, value: str = "mean", decimals: int = 1) -> pd.Series:
+    """Write a column of numbers, each with its interval from `low` to `high`."""
+    return number_texts(rows[value], None, rows["low"], rows["high"], decimals)
+
+
 def join_interval(table: pd.DataFrame, value: str = "mean", decimals: int = 1) -> pd.DataFrame:
     """Write a number and its interval as one column of text, where a table has three of numbers.
 
@@ -308,6 +313,6 @@ def join_interval(table: pd.DataFrame, value: str = "mean", decimals: int = 1) -
     DataFrame
         The text, as `number_texts` writes it, in the place of `value`; `low` and `high` dropped.
     """
-    text = number_texts(table[value], None, table["low"], table["high"], decimals)
+    text = estimate_texts(table, value, decimals)
     joined = table.assign(**{value: text}).drop(columns=["low", "high"])
     return joined.rename(columns={value: f"{value} [95 %]"})

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -18,22 +17,22 @@ from matplotlib.figure import Figure
 
 from zsc_utils.encoders import ENCODERS
 from zsc_utils.own import calibration
-from zsc_utils.own.calibration import BASELINE, CRITERIA, CUT
+from zsc_utils.own.calibration import BASELINE, CRITERIA, CURVE, CUT
+from zsc_utils.study import stats
 from zsc_utils.study.base import bullets
 from zsc_utils.study.claims import CLAIMS
-from zsc_utils.study.figures import COLORS, intervals, name_rows
+from zsc_utils.study.figures import COLORS, intervals, legend_beside, name_rows, panels
 from zsc_utils.study.ledger import Evidence
 from zsc_utils.study.silhouettes import regrets_by_way
-from zsc_utils.study.stats import percentile_interval, resampled_clusters, sign_flip_p, spearman
 from zsc_utils.study.sums_of_criteria import (
     SHIPPED,
-    estimate_texts,
     listed_estimates,
     mean_of_sets,
     scores_of,
     short_name,
     way_name,
 )
+from zsc_utils.study.tables import estimate_texts
 
 ELSEWHERE, RANDOM = "best on other sets", "at random"
 AT_ONCE = "all at once"
@@ -63,7 +62,7 @@ def nearest_to_classes(table: pd.DataFrame) -> pd.DataFrame:
     """
     told = table.dropna(subset=["told"])
     off = np.log(told["told"] / told["n_classes"]).abs()
-    nearest = off.groupby([told[name] for name in (*CUT, "encoder", "clusterer")]).idxmin()
+    nearest = off.groupby([told[name] for name in CURVE]).idxmin()
     return table.loc[sorted({*nearest, *table.index[table["told"].isna()]})]
 
 
@@ -172,7 +171,7 @@ def correlations(table: pd.DataFrame, *, resamples: int = 500) -> pd.DataFrame:
 def _within(rows: pd.DataFrame, way: str) -> dict:
     known = rows.dropna(subset=[way, "ami"])
     by_encoder = {
-        key: float(spearman(*part[["ami", way]].to_numpy(float).T))
+        key: float(stats.spearman(*part[["ami", way]].to_numpy(float).T))
         for key, part in known.groupby(["set", "encoder"], sort=False)
     }
     return mean_of_sets(pd.Series(by_encoder, dtype=float).groupby(level=0).mean().dropna())
@@ -186,13 +185,14 @@ def _between(rows: pd.DataFrame, way: str, resamples: int) -> dict:
         a, b = ami[:, chosen], criterion[:, chosen]
         known = ~np.isnan(a + b)
         whole = known.all(axis=1)
-        parts = [spearman(x[k], y[k]) for x, y, k in zip(a, b, known, strict=True) if not k.all()]
-        found = np.concatenate([spearman(a[whole], b[whole]), np.array(parts, float)])
-        return float(np.nanmean(found)) if np.isfinite(found).any() else np.nan
+        parts = [
+            stats.spearman(x[k], y[k]) for x, y, k in zip(a, b, known, strict=True) if not k.all()
+        ]
+        return stats.mean_of_known([*stats.spearman(a[whole], b[whole]), *parts])
 
     sets = pd.Series(wide["ami"].columns)
-    draws = resampled_clusters(sets, resamples, np.random.default_rng(0))
-    low, high = percentile_interval([mean_rho(chosen) for chosen in draws])
+    draws = stats.resampled_clusters(sets, resamples, np.random.default_rng(0))
+    low, high = stats.percentile_interval([mean_rho(chosen) for chosen in draws])
     n = int(np.isfinite(criterion).any(axis=0).sum())
     return {"mean": mean_rho(np.arange(len(sets))), "low": low, "high": high, "n": n}
 
@@ -270,12 +270,8 @@ def plot_regrets(by_set: pd.DataFrame, ways: pd.DataFrame) -> Figure:
         the best on top; criteria are blue, sums orange, what ranks green, other ways grey.
     """
     order = ways.loc[ways["question"] == AT_ONCE, "way"].tolist()
-    figure, all_axes = plt.subplots(
-        *(1, len(QUESTIONS)),
-        figsize=(10, 0.9 + 0.28 * len(order)),
-        sharey=True,
-        layout="constrained",
-    )
+    size = (10, 0.9 + 0.28 * len(order))
+    figure, (all_axes,) = panels(1, len(QUESTIONS), size, sharey=True)
     look = {"marker": "o", "markersize": 5, "elinewidth": 1.6}
     for axes, question in zip(all_axes, QUESTIONS, strict=True):
         here = ways[ways["question"] == question].set_index("way")
@@ -287,8 +283,7 @@ def plot_regrets(by_set: pd.DataFrame, ways: pd.DataFrame) -> Figure:
             intervals(axes, here.reindex([way]), "mean", [y], color=color, **look)
         chance = here.at[RANDOM, "mean"]
         axes.axvline(chance, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
-        axes.set_title(question)
-        axes.set_xlim(0, 1.04 * single["regret"].max())
+        axes.set(title=question, xlim=(0, 1.04 * single["regret"].max()))
     all_axes[0].set_yticks(range(len(order)), [short_name(way) for way in order])
     all_axes[0].set_ylim(len(order) - 0.5, -0.5)
     figure.supxlabel("regret: AMI of the best − of the chosen (points)", fontsize=9)
@@ -298,9 +293,7 @@ def plot_regrets(by_set: pd.DataFrame, ways: pd.DataFrame) -> Figure:
 
 def plot_correlations(found: pd.DataFrame) -> Figure:
     """Draw `correlations`: a panel for within and between sets, a row a criterion."""
-    figure, all_axes = plt.subplots(
-        1, 2, figsize=(7.5, 2.9), sharey=True, sharex=True, layout="constrained"
-    )
+    figure, (all_axes,) = panels(1, 2, (7.5, 2.9), sharey=True, sharex=True)
     looks = {
         TRAINED: {"color": COLORS[0], "marker": "o"},
         RAW: {"color": "0.2", "marker": "s", "markerfacecolor": "white"},
@@ -312,9 +305,8 @@ def plot_correlations(found: pd.DataFrame) -> Figure:
             rows = here[here["of"] == of].reindex(CRITERIA)
             y = np.arange(len(rows)) + shift
             intervals(axes, rows, "rho", y, label=of, markersize=5, elinewidth=1.4, **look)
-        axes.set_title(place)
-        axes.set_xlabel("Spearman's ρ with AMI")
-    all_axes[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5))
+        axes.set(title=place, xlabel="Spearman's ρ with AMI")
+    legend_beside(all_axes[1])
     sns.despine(figure)
     return figure
 
@@ -381,7 +373,7 @@ def _saved(by_set: pd.DataFrame, one: str, other: str) -> str:
     first = way_name(one)
     return (
         f"**{first[0].upper()}{first[1:]} less {way_name(other)}**, {AT_ONCE}: {text} points of "
-        f"regret over {found['n']} sets, p = {sign_flip_p(saved.to_numpy()):.2g}: "
+        f"regret over {found['n']} sets, p = {stats.sign_flip_p(saved.to_numpy()):.2g}: "
         + ("the interval lies on one side of zero." if sure else "which is better is open.")
     )
 
