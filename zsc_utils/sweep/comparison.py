@@ -14,13 +14,12 @@ from zsc_utils.cache import build_folder, fingerprint, load_table, save_table
 from zsc_utils.clustering import CLUSTERERS, Task, clusterer_settings, degeneracy
 from zsc_utils.datasets import DatasetFacts
 from zsc_utils.edits import check_code
-from zsc_utils.embedding import file_name, read
 from zsc_utils.errors import CacheDamagedError, RecipeError
 from zsc_utils.metrics import adjusted_mutual_information, scores_settings, why_undefined
 from zsc_utils.recipes import Recipe, Reduction
 from zsc_utils.reduction import Memo, reducer_settings
-from zsc_utils.sweep.cells import Job, embeddings_size, plan, reductions_memo
-from zsc_utils.sweep.costs import cell_lacks, memory_available
+from zsc_utils.sweep.cells import Job, plan, reductions_memo
+from zsc_utils.sweep.costs import cell_lacks, embeddings_size, memory_available
 from zsc_utils.sweep.evaluate import attempt, one_thread
 from zsc_utils.sweep.profile import Profile
 from zsc_utils.sweep.results import read_embeddings
@@ -150,9 +149,8 @@ def score(
 
 def result_file(build: Path, job: Job, setting: Setting) -> Path:
     """File of the comparison on one embedding."""
-    facts = job.dataset.facts
-    name = f"{file_name(job.encoder.name)}-{setting.key(job.key, facts)}.csv"
-    return build / "reductions_compared" / file_name(facts.name) / name
+    key = setting.key(job.key, job.dataset.facts)
+    return job.file(build / "reductions_compared", f"{key}.csv")
 
 
 def read_comparison(file: Path) -> pd.DataFrame | None:
@@ -161,18 +159,18 @@ def read_comparison(file: Path) -> pd.DataFrame | None:
     return found if found is None else found[list(RESULT)].assign(reason=found["reason"].fillna(""))
 
 
-def run_comparison(folder: Path, facts: DatasetFacts, key: str, setting, build, file) -> None:
+def run_comparison(job: Job, build: Path, setting: Setting, file: Path) -> None:
     """Compare reductions on embeddings on disk, and write what came of it as one file."""
-    embeddings = read(folder, facts, key)
+    embeddings, facts = job.read(build), job.dataset.facts
     if embeddings is None:
-        raise CacheDamagedError(f"embeddings {folder} are no longer there")
+        raise CacheDamagedError(f"embeddings {job.embeddings_folder(build)} are no longer there")
     with one_thread():
         rows = compare_one(
             embeddings.array,
             embeddings.labels[facts.label],
             facts.min_cluster_size,
             setting,
-            reductions_memo(build, key),
+            reductions_memo(build, job.key),
         )
     save_table(rows, file)
 
@@ -277,13 +275,7 @@ def compute_missing(
     ]
     if left:
         check_code()
-    calls = [
-        (
-            *(run_comparison, job.embeddings_folder(build), job.dataset.facts, job.key),
-            *(setting, build, file),
-        )
-        for job, setting, file in left
-    ]
+    calls = [(run_comparison, job.light(), build, setting, file) for job, setting, file in left]
     done = in_processes(calls, jobs)
     for _ in tqdm(done, "reduce", len(calls), unit="embedding", disable=not progress or not calls):
         pass

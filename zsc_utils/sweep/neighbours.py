@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from zsc_utils.cache import atomic_path, build_folder, fingerprint, versions
 from zsc_utils.datasets import ImageDataset, load_dataset
 from zsc_utils.edits import check_code
-from zsc_utils.embedding import Embeddings, choose_device, embeddings_key, file_name
+from zsc_utils.embedding import Embeddings, choose_device, embeddings_key
 from zsc_utils.errors import DatasetAbsentError, ZscError
 from zsc_utils.metrics import KS, NEIGHBOURS_VERSION, accuracy_by_k
 from zsc_utils.sweep.cells import Job, plan
@@ -115,8 +115,7 @@ def measured_file(job: Job, train: Job, ks: Sequence[int], build: Path) -> Path:
         "version": NEIGHBOURS_VERSION,
         "versions": versions("torch", "numpy"),
     }
-    name = f"{file_name(job.encoder.name)}-{fingerprint(settings)}.json"
-    return build / "knn" / file_name(job.dataset.facts.name) / name
+    return job.file(build / "knn", f"{fingerprint(settings)}.json")
 
 
 def measured(
