@@ -88,7 +88,7 @@ class Job:
         Why the dataset or the encoder is not there: the cells are reported but not computed. Empty
         where both are.
     size
-        Size of the embeddings, where `costs.fitting` asked for it.
+        Size of the embeddings, of jobs that are left to do.
     """
 
     dataset: ImageDataset

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zsc_utils.cache import ArrayFolder, atomic_path, build_folder
+from zsc_utils.cache import ArrayFolder, atomic_path, build_folder, read_if_whole
 from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.embedding import Embeddings
 from zsc_utils.errors import EmbeddingsError
@@ -21,11 +20,9 @@ from zsc_utils.recipes import Recipe
 from zsc_utils.sweep.cells import Cell, Job, Size, reductions_memo
 from zsc_utils.sweep.costs import cell_lacks, embeddings_size, fitting, memory_available
 
-log = logging.getLogger(__name__)
-
 SILHOUETTES = ("silhouette_original", "silhouette_umap")
 ROW = ("dataset", "encoder", "clusterer", "seed", "status", "reason", "n_skipped")
-SCORES = ("ami", "ami_by_level", "silhouette_original", "silhouette_umap", "n_clusters")
+SCORES = ("ami", "ami_by_level", *SILHOUETTES, "n_clusters")
 
 
 def read_result(cell: Cell, build: Path) -> tuple[dict, np.ndarray | None] | None:
@@ -39,18 +36,17 @@ def read_row(path: Path, scores: tuple[str, ...] = ()) -> tuple[dict, np.ndarray
     A file that is cut short or not what was written is warned of and counts as not there. Where
     there are clusters the row must have `scores`, besides others.
     """
-    try:
+
+    def read(path: Path) -> tuple[dict, np.ndarray | None]:
         content = json.loads(path.read_text())
         row, text = content["row"], content["clusters"]
         missing = fields_of(row, text is not None, scores) - row.keys()
         if missing:
             raise ValueError(f"no {', '.join(sorted(missing))}")
         return row, None if text is None else unpack_clusters(text)
-    except FileNotFoundError:
-        return None
-    except (ValueError, LookupError, TypeError, AttributeError, zlib.error, OSError) as error:
-        log.warning("result %s is cut short or damaged (%s): it counts as missing", path, error)
-        return None
+
+    damaged = "result %s is cut short or damaged (%s): it counts as missing"
+    return read_if_whole(path, read, damaged)
 
 
 def fields_of(row: dict, clustered: bool, scores: tuple[str, ...]) -> set[str]:
