@@ -42,9 +42,7 @@ def test_profiles_that_come_with_the_project():
     assert {"smoke", "mini", "laptop", "paper", "modern"} == set(profile_names())
     for name in profile_names():
         profile = load_profile(name)
-        references = profile.reference
-        names = {references} if isinstance(references, str) else set(references.values())
-        assert names <= set(profile.encoders)
+        assert set(profile.references) <= set(profile.encoders)
         # What is not of the study has no part in its means.
         assert list(profile.clusterers) == study_clusterers()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -86,15 +86,14 @@ def reductions(dimensions: Mapping[str, Sequence[int]]) -> tuple[Reduction, ...]
     )
 
 
-def compared_encoders(planned: list[Job], reference: str | Mapping[str, str]) -> list[str]:
+def compared_encoders(planned: list[Job], references: Iterable[str]) -> list[str]:
     """Choose encoders by what is known of them: two for each backbone that has a reference.
 
     The supervised reference, and the first self-supervised encoder of the plan on the same
     backbone. Where none of them is there, the first encoder that is.
     """
-    named = [reference] if isinstance(reference, str) else list(reference.values())
     facts = {job.encoder.name: job.encoder for job in planned if not job.absent}
-    chosen = [name for name in named if name in facts]
+    chosen = [name for name in references if name in facts]
     for backbone in dict.fromkeys(facts[name].backbone for name in chosen):
         chosen += [
             name
@@ -116,35 +115,29 @@ def compare_one(
         task = Task(len(X), truth.nunique(), min_cluster_size, seed)
         for reduction in setting.reductions:
             for name in setting.clusterers:
-                place = {
-                    "clusterer": name,
-                    "reduction": reduction.method,
-                    "n_components": reduction.n_components,
-                    "seed": seed,
-                }
-                rows.append(place | score(X, truth, reduction, name, task, memo))
+                place = (name, reduction.method, reduction.n_components, seed)
+                rows.append((*place, *score(X, truth, reduction, name, task, memo)))
     return pd.DataFrame(rows, columns=RESULT)
 
 
 def score(
     X: np.ndarray, truth: pd.Series, reduction: Reduction, clusterer: str, task: Task, memo: Memo
-) -> dict:
-    """Reduce, cluster and compare with the classes; what fails says why."""
+) -> tuple[float, str, str]:
+    """Reduce, cluster and compare with the classes: AMI, status, and the reason of what fails."""
     if (reduction.n_components or 0) > min(X.shape) and not degeneracy(X, clusterer, task):
         reason = (
             f"{len(X)} embeddings of {X.shape[1]} dimensions cannot be reduced to "
             f"{reduction.n_components}"
         )
-        return {"ami": np.nan, "status": "failed", "reason": reason}
+        return np.nan, "failed", reason
     recipe = Recipe(clusterer, reduction, tuple(COMMON[clusterer].items()))
     found, clusters = attempt(X, recipe, task, memo)
-    state = {name: found[name] for name in ("status", "reason")}
     if clusters is None:
-        return {"ami": np.nan} | state
+        return np.nan, found["status"], found["reason"]
     why = why_undefined(truth)
-    reasons = [state["reason"], f"AMI is undefined: {why}" if why else ""]
+    reasons = [found["reason"], f"AMI is undefined: {why}" if why else ""]
     ami = adjusted_mutual_information(truth, clusters)
-    return {"ami": ami} | state | {"reason": "; ".join(filter(None, reasons))}
+    return ami, found["status"], "; ".join(filter(None, reasons))
 
 
 def result_file(build: Path, job: Job, setting: Setting) -> Path:
@@ -232,7 +225,7 @@ def compare_reductions(
         raise RecipeError(f"no common settings for {', '.join(unknown)}: only for {list(COMMON)}")
     build = build or build_folder()
     planned = plan(profile, data_root)
-    chosen = encoders or compared_encoders(planned, profile.reference)
+    chosen = encoders or compared_encoders(planned, profile.references)
     planned = [job for job in planned if job.encoder.name in chosen]
     memory = memory_available()
     asked = Setting(reductions(dimensions or DIMENSIONS), tuple(clusterers), profile.seeds)
@@ -261,7 +254,7 @@ def fitting(job: Job, asked: Setting, build: Path, memory: float) -> tuple[Setti
         for seed in asked.seeds
     ]
     kept = tuple(name for name in asked.clusterers if not lacks[name])
-    return Setting(asked.reductions, kept, asked.seeds), pd.DataFrame(rows, columns=RESULT)
+    return replace(asked, clusterers=kept), pd.DataFrame(rows, columns=RESULT)
 
 
 def compute_missing(
@@ -273,11 +266,12 @@ def compute_missing(
         for job, setting in work
         if read_comparison(file := result_file(build, job, setting)) is None
     ]
-    if left:
-        check_code()
+    if not left:
+        return
+    check_code()
     calls = [(run_comparison, job.light(), build, setting, file) for job, setting, file in left]
     done = in_processes(calls, jobs)
-    for _ in tqdm(done, "reduce", len(calls), unit="embedding", disable=not progress or not calls):
+    for _ in tqdm(done, "reduce", len(calls), unit="embedding", disable=not progress):
         pass
 
 
