@@ -146,13 +146,13 @@ def result_file(build: Path, job: Job, setting: Setting) -> Path:
     return job.file(build / "reductions_compared", f"{key}.csv")
 
 
-def read_comparison(file: Path) -> pd.DataFrame | None:
+def read_comparison(build: Path, job: Job, setting: Setting) -> pd.DataFrame | None:
     """Read the comparison on one embedding; None where there is none, or a damaged one."""
-    found = load_table(file, RESULT)
+    found = load_table(result_file(build, job, setting), RESULT)
     return found if found is None else found[list(RESULT)].assign(reason=found["reason"].fillna(""))
 
 
-def run_comparison(job: Job, build: Path, setting: Setting, file: Path) -> None:
+def run_comparison(build: Path, job: Job, setting: Setting) -> None:
     """Compare reductions on embeddings on disk, and write what came of it as one file."""
     embeddings, facts = job.read(build), job.dataset.facts
     if embeddings is None:
@@ -165,7 +165,7 @@ def run_comparison(job: Job, build: Path, setting: Setting, file: Path) -> None:
             setting,
             reductions_memo(build, job.key),
         )
-    save_table(rows, file)
+    save_table(rows, result_file(build, job, setting))
 
 
 def compare_reductions(
@@ -236,7 +236,7 @@ def compare_reductions(
     parts = [
         with_facts(job, rows)
         for job, setting, skipped in work
-        for rows in (read_comparison(result_file(build, job, setting)), skipped)
+        for rows in (read_comparison(build, job, setting), skipped)
         if len(rows)
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
@@ -261,15 +261,14 @@ def compute_missing(
     work: list[tuple[Job, Setting]], build: Path, jobs: int, progress: bool
 ) -> None:
     """Compare reductions on the embeddings that have no comparison yet."""
-    left = [
-        (job, setting, file)
+    calls = [
+        (run_comparison, build, job.light(), setting)
         for job, setting in work
-        if read_comparison(file := result_file(build, job, setting)) is None
+        if read_comparison(build, job, setting) is None
     ]
-    if not left:
+    if not calls:
         return
     check_code()
-    calls = [(run_comparison, job.light(), build, setting, file) for job, setting, file in left]
     done = in_processes(calls, jobs)
     for _ in tqdm(done, "reduce", len(calls), unit="embedding", disable=not progress):
         pass
