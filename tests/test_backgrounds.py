@@ -5,7 +5,7 @@ import pytest
 
 from zsc_utils.datasets import DATASETS
 from zsc_utils.study import backgrounds
-from zsc_utils.sweep.cells import plan, results_folder
+from zsc_utils.sweep.cells import plan
 from zsc_utils.sweep.profile import load_profile
 from zsc_utils.sweep.run import sweep
 
@@ -101,7 +101,7 @@ def test_scores_are_those_of_the_sweep(tmp_path):
         for cell, _ in job.cells
         if (cell.dataset, cell.clusterer) == ("mini-in9-onlybg", "ac_with_c")
     ]
-    lost.path(results_folder(tmp_path)).unlink()
+    lost.path(tmp_path).unlink()
     scores = backgrounds.background_scores(plan(profile), variants, build=tmp_path, groups=4)
     whole = scores[scores["left_out"] == -1].set_index("variant")["ami"]
     means = 100 * table[table["clusterer"] == "kmeans"].groupby("dataset")["ami"].mean()

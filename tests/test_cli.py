@@ -12,8 +12,9 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from zsc_utils import embedding
-from zsc_utils.cli import RESULT_COLUMNS, app
+from zsc_utils.cli import app
 from zsc_utils.cli.base import Commands
+from zsc_utils.cli.embedding import RESULT_COLUMNS
 from zsc_utils.errors import CheckpointError, ZscError
 from zsc_utils.sweep import evaluate
 from zsc_utils.sweep.profile import PROFILES

@@ -8,9 +8,9 @@ from made_up import rows
 from PIL import Image
 
 from zsc_utils.study import clusterers, samples
-from zsc_utils.sweep.cells import Cell, plan, results_folder, write_row
+from zsc_utils.sweep.cells import Cell, plan
 from zsc_utils.sweep.profile import load_profile
-from zsc_utils.sweep.results import results
+from zsc_utils.sweep.results import results, write_row
 from zsc_utils.sweep.run import embed_jobs
 
 KINDS = ("kmeans", "ac_without_c", "hdbscan")
@@ -388,7 +388,7 @@ def test_best_clustering_is_read(class_folders, tmp_path, monkeypatch):
         row = {"dataset": name, "encoder": "raw_pixels", "clusterer": cell.clusterer}
         row |= {"seed": cell.seed, "ami": ami, "status": "ok", "reason": "", "n_clusters": 1}
         row |= {"silhouette_original": None, "silhouette_umap": None}
-        write_row(cell.path(results_folder(tmp_path)), row, clusters)
+        write_row(cell.path(tmp_path), row, clusters)
     table = results(planned, tmp_path)
     best = samples.best_clustering(chosen, table, name)
     assert (best.cell.clusterer, best.cell.seed, best.row["ami"]) == ("kmeans", 2, 0.5)

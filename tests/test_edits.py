@@ -106,7 +106,7 @@ def test_fresh_leaves_what_others_computed(tmp_path):
     sweep(quick(), build=tmp_path, progress=False)
     other = quick(seeds=[2])
     sweep(other, build=tmp_path, progress=False)
-    mine = {cell.path(tmp_path / "results") for job in plan(quick()) for cell, _ in job.cells}
+    mine = {cell.path(tmp_path) for job in plan(quick()) for cell, _ in job.cells}
     times = {file: file.stat().st_mtime_ns for file in result_files(tmp_path)}
     sweep(quick(), build=tmp_path, fresh=True, progress=False)
     for file, then in times.items():

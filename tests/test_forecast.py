@@ -4,34 +4,37 @@ import pytest
 
 from zsc_utils.recipes import Reduction
 from zsc_utils.sweep import costs, forecast
-from zsc_utils.sweep.cells import plan, side_by_side
+from zsc_utils.sweep.cells import plan
+from zsc_utils.sweep.costs import fitting
 from zsc_utils.sweep.profile import load_profile
 
 UMAP = Reduction("umap", n_components=50)
 
 
 @pytest.fixture
-def jobs():
-    return digits()
+def jobs(tmp_path):
+    return digits(tmp_path)
 
 
-def digits(**changes):
+def digits(build, **changes):
     """Digits by raw pixels: K-means on PCA, spectral as they are, HDBSCAN on UMAP."""
     changes = {"clusterers": ["kmeans", "spectral", "hdbscan"]} | changes
-    return plan(load_profile("smoke", datasets=["digits"], encoders=["raw_pixels"], **changes))
+    names = {"datasets": ["digits"], "encoders": ["raw_pixels"]} | changes
+    return fitting(plan(load_profile("smoke", **names)), build, 1e12)
 
 
 def test_reductions_are_counted_once_and_not_again_when_they_are_kept(jobs, tmp_path, smoke):
-    found = forecast.reductions(jobs[0], tmp_path)
+    found = forecast.not_reduced(jobs, tmp_path)
     # The UMAPs of seed 1, and of seed 42 for silhouettes.
-    assert [reduction.method for reduction in found] == ["pca", "umap", "umap"]
-    assert forecast.reductions(jobs[0], smoke) == []
+    assert [reduction.method for _, reduction in found] == ["pca", "umap", "umap"]
+    assert forecast.not_reduced(jobs, smoke) == []
     # Another seed is another UMAP, but for silhouettes.
-    assert forecast.reductions(digits(seeds=[2])[0], smoke) == [UMAP]
+    (another,) = digits(smoke, seeds=[2])
+    assert forecast.not_reduced([another], smoke) == [(another.size, UMAP)]
 
 
 def test_table_of_steps(jobs, tmp_path):
-    table = forecast.table_of_steps(jobs, tmp_path).set_index("step")
+    table = forecast.table_of_steps(jobs, forecast.not_reduced(jobs, tmp_path)).set_index("step")
     names = ["K-means", "Spectral", "HDBSCAN", "silhouettes", "PCA", "UMAP"]
     assert table.index.tolist() == names
     assert table["times"].tolist() == [1, 1, 1, 1, 1, 2]
@@ -46,21 +49,22 @@ def test_processes_share_what_embeddings_there_are(jobs, tmp_path):
     start = costs.start_cost(80).seconds
 
     def time(left, n_jobs, memory=1e12):
-        parts = side_by_side(left, tmp_path, memory, n_jobs)
-        return forecast.clustering_seconds(left, parts, tmp_path, n_jobs) - start
+        to_reduce = forecast.not_reduced(left, tmp_path)
+        return forecast.clustering_seconds(left, to_reduce, memory, n_jobs) - start
 
     assert time(more, 1) == pytest.approx(4 * time([job], 1))
     assert time(more, 2) == pytest.approx(time(more, 1) / 2)
     # One embedding's cells are computed by one process.
     assert time([job], 4) == pytest.approx(time([job], 1))
     # Where memory has room for one process only, cells wait for each other.
-    reductions = sum(cost.seconds for _, cost in forecast.reduction_steps(more, tmp_path))
+    steps = forecast.reduction_steps(forecast.not_reduced(more, tmp_path))
+    reductions = sum(cost.seconds for _, cost in steps)
     assert time(more, 4, memory=1) == pytest.approx(time(more, 1) - reductions * 3 / 4)
 
 
 def test_disk(jobs, tmp_path):
     numbers = 80 * 3072 + 80 * 80 + 2 * 80 * 50
-    assert forecast.disk_bytes(jobs, jobs, tmp_path) == 4 * numbers
+    assert forecast.disk_bytes(jobs, forecast.not_reduced(jobs, tmp_path)) == 4 * numbers
 
 
 def with_encoder(job, **changes):

@@ -152,10 +152,10 @@ def test_encoders_are_chosen_by_facts():
         job("other", "B", "DINO"),
         job("away", "B", "X-Ent", True, absent="no weights"),
     ]
-    assert compared_encoders(roster, "sup") == ["sup", "vicreg"]
-    assert compared_encoders(roster, {"A": "sup", "B": "away"}) == ["sup", "vicreg"]
-    assert compared_encoders(roster, "away") == ["raw"]
-    assert compared_encoders(roster[-1:], "away") == []
+    assert compared_encoders(roster, ["sup"]) == ["sup", "vicreg"]
+    assert compared_encoders(roster, ["sup", "away"]) == ["sup", "vicreg"]
+    assert compared_encoders(roster, ["away"]) == ["raw"]
+    assert compared_encoders(roster[-1:], ["away"]) == []
 
 
 # Two datasets, one encoder, one clusterer; AMI in percent, by hand.

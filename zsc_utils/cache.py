@@ -11,11 +11,12 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from zsc_utils.errors import CacheDamagedError, StorageError
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
+
+Content = TypeVar("Content")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -208,14 +211,32 @@ def save_table(table: pd.DataFrame, path: Path, float_format: str | None = None)
         table.to_csv(draft, index=False, float_format=float_format)
 
 
-def load_table(path: Path, columns: Sequence[str]) -> pd.DataFrame | None:
-    """Read a CSV file that was written whole; None where there is none.
+def read_if_whole(path: Path, read: Callable[[Path], Content], damaged: str) -> Content | None:
+    """Read a file that was written whole; None where there is none.
 
-    A file that is cut short or lacks a column is warned of and counts as not there.
+    Parameters
+    ----------
+    path
+        The file.
+    read
+        Reads it, and raises where it is cut short or not what was written.
+    damaged
+        Warning of such a file, which counts as not there: with places for its path and the error.
     """
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return None
+    except (ValueError, LookupError, TypeError, AttributeError, zlib.error, OSError) as error:
+        log.warning(damaged, path, error)
+        return None
+
+
+def load_table(path: Path, columns: Sequence[str]) -> pd.DataFrame | None:
+    """Read a CSV file that was written whole; None where there is none, or one lacks a column."""
     import pandas as pd
 
-    try:
+    def read(path: Path) -> pd.DataFrame:
         if not path.read_bytes().endswith(b"\n"):
             raise ValueError("its last line is cut short")
         table = pd.read_csv(path)
@@ -223,11 +244,8 @@ def load_table(path: Path, columns: Sequence[str]) -> pd.DataFrame | None:
         if lacking:
             raise ValueError(f"no column {', '.join(lacking)}")
         return table
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        log.warning("%s is damaged (%s): it is computed again", path, error)
-        return None
+
+    return read_if_whole(path, read, "%s is damaged (%s): it is computed again")
 
 
 class ArrayFolder(MutableMapping):

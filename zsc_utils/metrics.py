@@ -129,6 +129,12 @@ def partition_agreement(one, other) -> float:
     return float((by_one + by_other - by_both - expected) / ((by_one + by_other) / 2 - expected))
 
 
+def with_class(y_true, y_pred) -> tuple[np.ndarray, np.ndarray]:
+    """Classes, as whole numbers, and clusters of the samples that have a class."""
+    known = np.asarray(pd.notna(y_true))
+    return pd.factorize(np.asarray(y_true, dtype=object)[known])[0], np.asarray(y_pred)[known]
+
+
 def adjusted_mutual_information(y_true, y_pred) -> float:
     """AMI of clusters with classes; samples without class do not count.
 
@@ -146,9 +152,7 @@ def adjusted_mutual_information(y_true, y_pred) -> float:
     """
     if why_undefined(y_true):
         return float("nan")
-    known = np.asarray(pd.notna(y_true))
-    truth = pd.factorize(np.asarray(y_true, dtype=object)[known])[0]
-    return partition_agreement(truth, np.asarray(y_pred)[known])
+    return partition_agreement(*with_class(y_true, y_pred))
 
 
 TRUTH_SCORES = ("ami", "ari", "fowlkes_mallows", "homogeneity", "completeness", "ami_clustered")
@@ -174,9 +178,7 @@ def truth_scores(y_true, y_pred: np.ndarray) -> dict[str, float]:
 
     if why_undefined(y_true):
         return dict.fromkeys(TRUTH_SCORES, float("nan"))
-    known = np.asarray(pd.notna(y_true))
-    truth = pd.factorize(np.asarray(y_true, dtype=object)[known])[0]
-    clusters = np.asarray(y_pred)[known]
+    truth, clusters = with_class(y_true, y_pred)
     clustered = clusters >= 0
     ami = adjusted_mutual_information(truth, clusters)
     homogeneity, completeness, _ = metrics.homogeneity_completeness_v_measure(truth, clusters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from zsc_utils.errors import UnknownNameError
@@ -77,6 +77,12 @@ class Registry(Mapping[str, Entry[Facts]]):
         if name not in entries:
             raise UnknownNameError(self.kind, name, entries, self.hint)
         return entries[name]
+
+    def check(self, names: Iterable[str], prefix: str | None = None) -> None:
+        """Raise `UnknownNameError` for the first name that is not here and begins otherwise."""
+        for name in names:
+            if name not in self and not (prefix and name.startswith(prefix)):
+                raise UnknownNameError(self.kind, name, self)
 
     def __contains__(self, name: object) -> bool:
         return name in self._look()

@@ -171,11 +171,10 @@ def cluster_embeddings(
     from zsc_utils.sweep.cells import Cell
     from zsc_utils.sweep.costs import memory_available
     from zsc_utils.sweep.evaluate import evaluate_side_by_side
-    from zsc_utils.sweep.profile import check_names
 
     check_writable(out)
     names = study_clusterers() if clusterers == "all" else split(clusterers)
-    check_names("clusterer", names, list(CLUSTERERS), None)
+    CLUSTERERS.check(names)
     family = recipe_family(recipe)
     X, labels = read_file(file, n_classes)
     recipes = [recipe_for(recipe, name, family) for name in names]

@@ -91,10 +91,9 @@ def weights(
 ):
     """Fetch published weights that are not there yet, and say where they lie."""
     from zsc_utils import encoders
-    from zsc_utils.sweep.profile import check_names
 
     chosen = encoders.with_published_weights() if names == "all" else split(names)
-    check_names("encoder", chosen, list(encoders.ENCODERS), "timm:")
+    encoders.ENCODERS.check(chosen, "timm:")
     failures = []
     for name in chosen:
         try:
@@ -127,14 +126,14 @@ def data(
 
     from zsc_utils.datasets import DATASETS
     from zsc_utils.datasets.study import holdings
-    from zsc_utils.sweep.profile import check_names, load_profile
+    from zsc_utils.sweep.profile import load_profile
 
     root = data_root or data_folder()
     chosen = list(names or [])
     if profile:
         loaded = load_profile(profile)
         chosen += [*loaded.datasets, *loaded.search_on]
-    check_names("dataset", chosen, list(DATASETS), "folder:")
+    DATASETS.check(chosen, "folder:")
     wanted, others = holdings.select(chosen)
     if others:
         typer.echo(f"need no data: {', '.join(others)}")

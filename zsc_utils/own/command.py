@@ -35,7 +35,6 @@ from zsc_utils.own.results import (
     write_tree,
 )
 from zsc_utils.own.sorting import Effort, Sorted, add_truth, cluster_everything, embed_all
-from zsc_utils.sweep.profile import check_names
 
 # Lines of the summary: files that are left out, rows of the table.
 MOST_LEFT_OUT, MOST_ROWS = 10, 12
@@ -132,7 +131,7 @@ def sort_images(
         Something about the folder, the names or the labels is wrong.
     """
     clusterers = asked.clusterers or study_clusterers()
-    check_names("clusterer", clusterers, list(CLUSTERERS), None)
+    CLUSTERERS.check(clusterers)
     calibration = calibrate(without=asked.without)
     names = find_encoders(asked)
     found = collect(asked.folder, asked.most)

@@ -23,10 +23,10 @@ from zsc_utils.reduction import REDUCERS
 from zsc_utils.study.base import CELL, bullets
 from zsc_utils.study.encoders import ami_by_group, mean_ranks
 from zsc_utils.study.stats import spearman
-from zsc_utils.sweep.cells import missing, plan
+from zsc_utils.sweep.cells import plan
 from zsc_utils.sweep.costs import memory_available
 from zsc_utils.sweep.profile import Profile
-from zsc_utils.sweep.results import results
+from zsc_utils.sweep.results import survey
 
 KEYS = [*CELL, "seed"]
 FACTS = ["group", "dataset_name", "encoder_name"]
@@ -212,11 +212,11 @@ def finished_run(profile: Profile, figures: Path) -> tuple[Run, pd.DataFrame]:
         Cells have no results yet, or notebook 11 was not executed.
     """
     planned, build = plan(profile, skip_unreadable=True), build_folder()
-    left = sum(len(job.cells) for job in missing(planned, build, memory_available()))
+    table, unfinished = survey(planned, build, memory_available())
+    left = sum(len(job.cells) for job in unfinished)
     if left or not (figures / LEDGER).exists():
         what = f"{_cells(left)} without a result" if left else f"{figures / LEDGER} is not there"
         raise UnfinishedError(f"{what}: make all PROFILE={profile.name} first")
-    table = results(planned, build)
     table = table.astype(dict.fromkeys(SCORES, float)).round(dict.fromkeys(SCORES, DIGITS))
     return this_run(profile, table, pd.read_csv(figures / LEDGER, index_col="key")), table
 

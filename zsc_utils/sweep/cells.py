@@ -1,20 +1,15 @@
-"""Cells: those that a profile asks for, the file of each result, which lack one, and which fit."""
+"""Cells that a profile asks for: each with its recipe, its key and the file of its result."""
 
 from __future__ import annotations
 
-import base64
-import json
-import logging
-import zlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from zsc_utils.cache import ArrayFolder, atomic_path, fingerprint, load_array
+from zsc_utils.cache import ArrayFolder, fingerprint
 from zsc_utils.clustering import clusterer_settings
 from zsc_utils.datasets import DATASETS, DatasetFacts, ImageDataset, load_dataset
 from zsc_utils.embedding import (
@@ -22,25 +17,16 @@ from zsc_utils.embedding import (
     embeddings_folder,
     embeddings_key,
     file_name,
+    read,
     stored_embeddings,
 )
 from zsc_utils.encoders import ENCODERS, Encoder, EncoderFacts, find_encoder
-from zsc_utils.errors import (
-    CacheDamagedError,
-    DatasetAbsentError,
-    UnknownNameError,
-    WeightsMissingError,
-)
+from zsc_utils.errors import DatasetAbsentError, UnknownNameError, WeightsMissingError
 from zsc_utils.metrics import scores_settings
 from zsc_utils.precision import Precision
-from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Recipe, recipe_for
+from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Recipe, Reduction, recipe_for
 from zsc_utils.reduction import reducer_settings
-from zsc_utils.sweep.costs import Size, cell_lacks, dimensions, peak_bytes
 from zsc_utils.sweep.profile import Profile
-
-log = logging.getLogger(__name__)
-
-SILHOUETTES = ("silhouette_original", "silhouette_umap")
 
 
 @dataclass(frozen=True, order=True)
@@ -53,14 +39,33 @@ class Cell:
     seed: int
     key: str
 
-    def path(self, results: Path) -> Path:
-        """File of the result below the folder of results."""
+    def path(self, build: Path) -> Path:
+        """File of the result."""
         name = f"{self.clusterer}-seed{self.seed}-{self.key}.json"
-        return results / file_name(self.dataset) / file_name(self.encoder) / name
+        return build / "results" / file_name(self.dataset) / file_name(self.encoder) / name
 
-    def draft(self, results: Path) -> Path:
+    def draft(self, build: Path) -> Path:
         """File of the result as long as it lacks the silhouettes."""
-        return self.path(results).with_suffix(".clustered")
+        return self.path(build).with_suffix(".clustered")
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the cost of a step depends on.
+
+    Parameters
+    ----------
+    n
+        Number of samples.
+    d
+        Number of dimensions.
+    n_classes
+        Number of classes, which some clusterers are told.
+    """
+
+    n: int
+    d: int
+    n_classes: int = 1
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ class Job:
     absent
         Why the dataset or the encoder is not there: the cells are reported but not computed. Empty
         where both are.
+    size
+        Size of the embeddings, of jobs that are left to do.
     """
 
     dataset: ImageDataset
@@ -90,6 +97,7 @@ class Job:
     cells: tuple[tuple[Cell, Recipe], ...]
     precision: Precision = Precision.fp32
     absent: str = ""
+    size: Size | None = None
 
     @property
     def encoder(self) -> EncoderFacts:
@@ -122,6 +130,24 @@ class Job:
         return embeddings_folder(
             build / "cache", self.dataset.facts.name, self.encoder.name, self.key
         )
+
+    def is_embedded(self, build: Path) -> bool:
+        """Whether the embeddings were computed."""
+        return self.embeddings_folder(build).is_dir()
+
+    def read(self, build: Path) -> Embeddings | None:
+        """Read the embeddings that are there; see `embedding.read`."""
+        return read(self.embeddings_folder(build), self.dataset.facts, self.key)
+
+    def file(self, folder: Path, ending: str) -> Path:
+        """File below a folder of what is kept of this dataset and encoder."""
+        name = f"{file_name(self.encoder.name)}-{ending}"
+        return folder / file_name(self.dataset.facts.name) / name
+
+    def light(self) -> Job:
+        """Return itself without images and network, which other processes do not need."""
+        source = Encoder(self.encoder, {}, find_encoder)
+        return replace(self, dataset=without_images(self.dataset.facts), source=source)
 
 
 def plan(
@@ -274,142 +300,13 @@ def taxonomies(
     return {name: images for name, images in opened.items() if name not in absent}
 
 
-def results_folder(build: Path) -> Path:
-    """Folder of the results."""
-    return build / "results"
-
-
 def reductions_memo(build: Path, key: str) -> ArrayFolder:
     """Open the folder of the reductions of one embedding."""
     return ArrayFolder(build / "cache" / "reductions" / key)
 
 
-def missing(jobs: list[Job], build: Path, memory: float, retry_failed: bool = False) -> list[Job]:
-    """Keep of each job the cells that can have a result but have none yet; drop empty jobs.
-
-    Cells that need more than `memory` bytes can have none here.
-    """
-    results = results_folder(build)
-    left = [
-        replace(job, cells=tuple(c for c in job.cells if not finished(c[0], results, retry_failed)))
-        for job in jobs
-        if not job.absent
-    ]
-    return fitting([job for job in left if job.cells], build, memory)
-
-
-def finished(cell: Cell, results: Path, retry_failed: bool = False) -> bool:
-    """Tell whether a cell has a result."""
-    found = read_result(cell, results)
-    return found is not None and not (retry_failed and found[0]["status"] == "failed")
-
-
-def read_result(cell: Cell, results: Path) -> tuple[dict, np.ndarray | None] | None:
-    """Read one result; None where it is not there yet."""
-    return read_row(cell.path(results), SILHOUETTES)
-
-
-def read_row(path: Path, scores: tuple[str, ...] = ()) -> tuple[dict, np.ndarray | None] | None:
-    """Read a row and its clusters; None where there are none.
-
-    A file that is cut short or not what was written is warned of and counts as not there. Where
-    there are clusters the row must have `scores`, besides others.
-    """
-    try:
-        content = json.loads(path.read_text())
-        row, text = content["row"], content["clusters"]
-        missing = fields_of(row, text is not None, scores) - row.keys()
-        if missing:
-            raise ValueError(f"no {', '.join(sorted(missing))}")
-        return row, None if text is None else unpack_clusters(text)
-    except FileNotFoundError:
-        return None
-    except (ValueError, LookupError, TypeError, AttributeError, zlib.error, OSError) as error:
-        log.warning("result %s is cut short or damaged (%s): it counts as missing", path, error)
-        return None
-
-
-def fields_of(row: dict, clustered: bool, scores: tuple[str, ...]) -> set[str]:
-    """Fields that a row must have; code of another day may have written fewer."""
-    fields = {"dataset", "encoder", "clusterer", "seed", "status", "reason"}
-    fields |= {"n_clusters", *scores} if clustered else set()
-    return fields | ({"ami", "ami_by_level"} if clustered and row.get("n_classes") else set())
-
-
-def unpack_clusters(text: str) -> np.ndarray:
-    """Read what `pack_clusters` wrote."""
-    return np.frombuffer(zlib.decompress(base64.b85decode(text)), "<i4")
-
-
-def write_row(path: Path, row: dict, clusters: np.ndarray | None) -> None:
-    """Write a row, and the clusters where there are any.
-
-    NaN is written as null, so that the file is JSON to any reader.
-    """
-    content = {
-        "row": without_nan(row),
-        "clusters": None if clusters is None else pack_clusters(clusters),
-    }
-    with atomic_path(path) as draft:
-        draft.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
-
-
-def without_nan(row: dict) -> dict:
-    """Put None in place of NaN, also in dicts inside."""
-    return {
-        key: without_nan(value) if isinstance(value, dict) else None if value != value else value
-        for key, value in row.items()
-    }
-
-
-def pack_clusters(clusters: np.ndarray) -> str:
-    """Write int32 clusters as text that a JSON file can hold."""
-    return base64.b85encode(zlib.compress(np.asarray(clusters, "<i4").tobytes())).decode()
-
-
-def fitting(jobs: list[Job], build: Path, memory: float) -> list[Job]:
-    """Keep of each job the cells that need no more than so many bytes; drop empty jobs."""
-    left = []
-    for job in jobs:
-        size = embeddings_size(job, build)
-        cells = tuple(pair for pair in job.cells if not cell_lacks(pair[1], size, memory))
-        left += [replace(job, cells=cells)] if cells else []
-    return left
-
-
-def embeddings_size(job: Job, build: Path) -> Size:
-    """Size of the embeddings of a job; where there are none yet, the size to be expected."""
-    labels, level = job.dataset.labels, job.dataset.facts.label
-    n_classes = labels[level].nunique() if level in labels else 1
-    try:
-        n, d = load_array(job.embeddings_folder(build) / "embeddings.npy").shape
-    except CacheDamagedError:
-        n, d = len(job.dataset), dimensions(job.encoder.backbone)
-    return Size(n, d, n_classes)
-
-
-def not_embedded(jobs: list[Job], build: Path) -> list[Job]:
-    """Keep the jobs whose embeddings are still to be computed."""
-    return [job for job in jobs if not job.embeddings_folder(build).is_dir()]
-
-
-def side_by_side(
-    jobs: list[Job], build: Path, memory: float, n_jobs: int
-) -> list[tuple[int, list[Job]]]:
-    """Part cells by how many of their size fit into memory at the same time.
-
-    Returns
-    -------
-    Numbers of processes, at most `n_jobs`, falling, each with the jobs of the cells that so many
-    processes can compute: if each holds the most that any of these needs, all fit.
-    """
-    parts = defaultdict(list)
-    for job in sorted(jobs, key=lambda job: -len(job.dataset)):
-        size = embeddings_size(job, build)
-        cells = defaultdict(list)
-        for cell, recipe in job.cells:
-            n = max(1, min(n_jobs, int(memory // peak_bytes(recipe, size))))
-            cells[n].append((cell, recipe))
-        for n, pairs in cells.items():
-            parts[n].append(replace(job, cells=tuple(pairs)))
-    return sorted(parts.items(), reverse=True)
+def reductions(cells: Iterable[tuple[Cell, Recipe]]) -> list[tuple[Reduction, int]]:
+    """List the reductions of cells and of their silhouettes, each once, with their seeds."""
+    silhouettes = SILHOUETTE_REDUCTION, SILHOUETTE_SEED
+    asked = [pair for cell, one in cells for pair in ((one.reduction, cell.seed), silhouettes)]
+    return [pair for pair in dict.fromkeys(asked) if pair[0].method != "none"]

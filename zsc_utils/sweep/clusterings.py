@@ -12,8 +12,8 @@ import pandas as pd
 from zsc_utils.cache import ArrayFolder, build_folder
 from zsc_utils.datasets.base import ChosenImages
 from zsc_utils.embedding import Embeddings
-from zsc_utils.sweep.cells import Cell, Job, read_result, results_folder
-from zsc_utils.sweep.results import read_embeddings
+from zsc_utils.sweep.cells import Cell, Job
+from zsc_utils.sweep.results import read_embeddings, read_result
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,6 @@ def read_clusterings(planned: list[Job], build: Path | None = None) -> Iterator[
     build = build or build_folder()
     for job, embeddings, memo in read_embeddings(planned, build):
         for cell, _ in job.cells:
-            row, clusters = read_result(cell, results_folder(build)) or (None, None)
+            row, clusters = read_result(cell, build) or (None, None)
             if clusters is not None:
                 yield Clustering(job, cell, row, clusters, embeddings, memo)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,12 @@ from zsc_utils.cache import build_folder, fingerprint, load_table, save_table
 from zsc_utils.clustering import CLUSTERERS, Task, clusterer_settings, degeneracy
 from zsc_utils.datasets import DatasetFacts
 from zsc_utils.edits import check_code
-from zsc_utils.embedding import file_name, read
 from zsc_utils.errors import CacheDamagedError, RecipeError
 from zsc_utils.metrics import adjusted_mutual_information, scores_settings, why_undefined
 from zsc_utils.recipes import Recipe, Reduction
 from zsc_utils.reduction import Memo, reducer_settings
-from zsc_utils.sweep.cells import Job, embeddings_size, plan, reductions_memo
-from zsc_utils.sweep.costs import cell_lacks, memory_available
+from zsc_utils.sweep.cells import Job, plan, reductions_memo
+from zsc_utils.sweep.costs import cell_lacks, embeddings_size, memory_available
 from zsc_utils.sweep.evaluate import attempt, one_thread
 from zsc_utils.sweep.profile import Profile
 from zsc_utils.sweep.results import read_embeddings
@@ -87,15 +86,14 @@ def reductions(dimensions: Mapping[str, Sequence[int]]) -> tuple[Reduction, ...]
     )
 
 
-def compared_encoders(planned: list[Job], reference: str | Mapping[str, str]) -> list[str]:
+def compared_encoders(planned: list[Job], references: Iterable[str]) -> list[str]:
     """Choose encoders by what is known of them: two for each backbone that has a reference.
 
     The supervised reference, and the first self-supervised encoder of the plan on the same
     backbone. Where none of them is there, the first encoder that is.
     """
-    named = [reference] if isinstance(reference, str) else list(reference.values())
     facts = {job.encoder.name: job.encoder for job in planned if not job.absent}
-    chosen = [name for name in named if name in facts]
+    chosen = [name for name in references if name in facts]
     for backbone in dict.fromkeys(facts[name].backbone for name in chosen):
         chosen += [
             name
@@ -117,64 +115,57 @@ def compare_one(
         task = Task(len(X), truth.nunique(), min_cluster_size, seed)
         for reduction in setting.reductions:
             for name in setting.clusterers:
-                place = {
-                    "clusterer": name,
-                    "reduction": reduction.method,
-                    "n_components": reduction.n_components,
-                    "seed": seed,
-                }
-                rows.append(place | score(X, truth, reduction, name, task, memo))
+                place = (name, reduction.method, reduction.n_components, seed)
+                rows.append((*place, *score(X, truth, reduction, name, task, memo)))
     return pd.DataFrame(rows, columns=RESULT)
 
 
 def score(
     X: np.ndarray, truth: pd.Series, reduction: Reduction, clusterer: str, task: Task, memo: Memo
-) -> dict:
-    """Reduce, cluster and compare with the classes; what fails says why."""
+) -> tuple[float, str, str]:
+    """Reduce, cluster and compare with the classes: AMI, status, and the reason of what fails."""
     if (reduction.n_components or 0) > min(X.shape) and not degeneracy(X, clusterer, task):
         reason = (
             f"{len(X)} embeddings of {X.shape[1]} dimensions cannot be reduced to "
             f"{reduction.n_components}"
         )
-        return {"ami": np.nan, "status": "failed", "reason": reason}
+        return np.nan, "failed", reason
     recipe = Recipe(clusterer, reduction, tuple(COMMON[clusterer].items()))
     found, clusters = attempt(X, recipe, task, memo)
-    state = {name: found[name] for name in ("status", "reason")}
     if clusters is None:
-        return {"ami": np.nan} | state
+        return np.nan, found["status"], found["reason"]
     why = why_undefined(truth)
-    reasons = [state["reason"], f"AMI is undefined: {why}" if why else ""]
+    reasons = [found["reason"], f"AMI is undefined: {why}" if why else ""]
     ami = adjusted_mutual_information(truth, clusters)
-    return {"ami": ami} | state | {"reason": "; ".join(filter(None, reasons))}
+    return ami, found["status"], "; ".join(filter(None, reasons))
 
 
 def result_file(build: Path, job: Job, setting: Setting) -> Path:
     """File of the comparison on one embedding."""
-    facts = job.dataset.facts
-    name = f"{file_name(job.encoder.name)}-{setting.key(job.key, facts)}.csv"
-    return build / "reductions_compared" / file_name(facts.name) / name
+    key = setting.key(job.key, job.dataset.facts)
+    return job.file(build / "reductions_compared", f"{key}.csv")
 
 
-def read_comparison(file: Path) -> pd.DataFrame | None:
+def read_comparison(build: Path, job: Job, setting: Setting) -> pd.DataFrame | None:
     """Read the comparison on one embedding; None where there is none, or a damaged one."""
-    found = load_table(file, RESULT)
+    found = load_table(result_file(build, job, setting), RESULT)
     return found if found is None else found[list(RESULT)].assign(reason=found["reason"].fillna(""))
 
 
-def run_comparison(folder: Path, facts: DatasetFacts, key: str, setting, build, file) -> None:
+def run_comparison(build: Path, job: Job, setting: Setting) -> None:
     """Compare reductions on embeddings on disk, and write what came of it as one file."""
-    embeddings = read(folder, facts, key)
+    embeddings, facts = job.read(build), job.dataset.facts
     if embeddings is None:
-        raise CacheDamagedError(f"embeddings {folder} are no longer there")
+        raise CacheDamagedError(f"embeddings {job.embeddings_folder(build)} are no longer there")
     with one_thread():
         rows = compare_one(
             embeddings.array,
             embeddings.labels[facts.label],
             facts.min_cluster_size,
             setting,
-            reductions_memo(build, key),
+            reductions_memo(build, job.key),
         )
-    save_table(rows, file)
+    save_table(rows, result_file(build, job, setting))
 
 
 def compare_reductions(
@@ -234,7 +225,7 @@ def compare_reductions(
         raise RecipeError(f"no common settings for {', '.join(unknown)}: only for {list(COMMON)}")
     build = build or build_folder()
     planned = plan(profile, data_root)
-    chosen = encoders or compared_encoders(planned, profile.reference)
+    chosen = encoders or compared_encoders(planned, profile.references)
     planned = [job for job in planned if job.encoder.name in chosen]
     memory = memory_available()
     asked = Setting(reductions(dimensions or DIMENSIONS), tuple(clusterers), profile.seeds)
@@ -245,7 +236,7 @@ def compare_reductions(
     parts = [
         with_facts(job, rows)
         for job, setting, skipped in work
-        for rows in (read_comparison(result_file(build, job, setting)), skipped)
+        for rows in (read_comparison(build, job, setting), skipped)
         if len(rows)
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
@@ -263,29 +254,23 @@ def fitting(job: Job, asked: Setting, build: Path, memory: float) -> tuple[Setti
         for seed in asked.seeds
     ]
     kept = tuple(name for name in asked.clusterers if not lacks[name])
-    return Setting(asked.reductions, kept, asked.seeds), pd.DataFrame(rows, columns=RESULT)
+    return replace(asked, clusterers=kept), pd.DataFrame(rows, columns=RESULT)
 
 
 def compute_missing(
     work: list[tuple[Job, Setting]], build: Path, jobs: int, progress: bool
 ) -> None:
     """Compare reductions on the embeddings that have no comparison yet."""
-    left = [
-        (job, setting, file)
-        for job, setting in work
-        if read_comparison(file := result_file(build, job, setting)) is None
-    ]
-    if left:
-        check_code()
     calls = [
-        (
-            *(run_comparison, job.embeddings_folder(build), job.dataset.facts, job.key),
-            *(setting, build, file),
-        )
-        for job, setting, file in left
+        (run_comparison, build, job.light(), setting)
+        for job, setting in work
+        if read_comparison(build, job, setting) is None
     ]
+    if not calls:
+        return
+    check_code()
     done = in_processes(calls, jobs)
-    for _ in tqdm(done, "reduce", len(calls), unit="embedding", disable=not progress or not calls):
+    for _ in tqdm(done, "reduce", len(calls), unit="embedding", disable=not progress):
         pass
 
 

@@ -6,6 +6,7 @@ The laws of `tables/laws.csv` and the speeds of `tables/speeds.csv` are fitted t
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,9 +17,12 @@ import numpy as np
 import pandas as pd
 import psutil
 
+from zsc_utils.cache import load_array
 from zsc_utils.clustering import is_ward
+from zsc_utils.errors import CacheDamagedError
 from zsc_utils.metrics import SILHOUETTE_ROWS
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, TABLES, Recipe, Reduction
+from zsc_utils.sweep.cells import Job, Size
 
 LAWS, SPEEDS = TABLES / "laws.csv", TABLES / "speeds.csv"
 FLOAT_BYTES = 4
@@ -34,25 +38,6 @@ class Cost(NamedTuple):
 
     seconds: float
     bytes: float
-
-
-@dataclass(frozen=True)
-class Size:
-    """What the cost of a step depends on.
-
-    Parameters
-    ----------
-    n
-        Number of samples.
-    d
-        Number of dimensions.
-    n_classes
-        Number of classes, which some clusterers are told.
-    """
-
-    n: int
-    d: int
-    n_classes: int = 1
 
 
 # A function of n, d and n_classes: arrays of as many values as there are measurements, or numbers.
@@ -276,3 +261,46 @@ def lack_of_memory(needed: float, available: float) -> str:
 def cell_lacks(recipe: Recipe, size: Size, available: float) -> str:
     """Say that memory does not suffice for a cell; empty where it does."""
     return lack_of_memory(peak_bytes(recipe, size), available)
+
+
+def embeddings_size(job: Job, build: Path) -> Size:
+    """Size of the embeddings of a job; where there are none yet, the size to be expected."""
+    labels, level = job.dataset.labels, job.dataset.facts.label
+    n_classes = labels[level].nunique() if level in labels else 1
+    try:
+        n, d = load_array(job.embeddings_folder(build) / "embeddings.npy").shape
+    except CacheDamagedError:
+        n, d = len(job.dataset), dimensions(job.encoder.backbone)
+    return Size(n, d, n_classes)
+
+
+def fitting(jobs: list[Job], build: Path, memory: float) -> list[Job]:
+    """Keep of each job the cells that need no more than so many bytes; drop empty jobs.
+
+    Those that are left know the size of their embeddings.
+    """
+    sized = [replace(job, size=embeddings_size(job, build)) for job in jobs]
+    left = [
+        replace(job, cells=tuple(c for c in job.cells if not cell_lacks(c[1], job.size, memory)))
+        for job in sized
+    ]
+    return [job for job in left if job.cells]
+
+
+def side_by_side(jobs: list[Job], memory: float, n_jobs: int) -> list[tuple[int, list[Job]]]:
+    """Part cells by how many of their size fit into memory at the same time.
+
+    Returns
+    -------
+    Numbers of processes, at most `n_jobs`, falling, each with the jobs of the cells that so many
+    processes can compute: if each holds the most that any of these needs, all fit.
+    """
+    parts = defaultdict(list)
+    for job in sorted(jobs, key=lambda job: -len(job.dataset)):
+        cells = defaultdict(list)
+        for cell, recipe in job.cells:
+            n = max(1, min(n_jobs, int(memory // peak_bytes(recipe, job.size))))
+            cells[n].append((cell, recipe))
+        for n, pairs in cells.items():
+            parts[n].append(replace(job, cells=tuple(pairs)))
+    return sorted(parts.items(), reverse=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +19,6 @@ import pandas as pd
 
 from zsc_utils.cache import ArrayFolder, held
 from zsc_utils.clustering import CLUSTERERS, Task, degeneracy, run_clusterer
-from zsc_utils.datasets import DatasetFacts
-from zsc_utils.embedding import read
 from zsc_utils.errors import StorageError, ZscError
 from zsc_utils.metrics import (
     adjusted_mutual_information,
@@ -31,19 +29,9 @@ from zsc_utils.metrics import (
 )
 from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Recipe, Reduction
 from zsc_utils.reduction import Memo, ReductionError, reduce
-from zsc_utils.sweep.cells import (
-    SILHOUETTES,
-    Cell,
-    Job,
-    embeddings_size,
-    read_result,
-    read_row,
-    reductions_memo,
-    results_folder,
-    write_row,
-)
-from zsc_utils.sweep.costs import Size, clusterer_cost, peak_bytes
-from zsc_utils.sweep.results import skipped_row
+from zsc_utils.sweep.cells import Cell, Job, Size, reductions, reductions_memo
+from zsc_utils.sweep.costs import clusterer_cost, peak_bytes
+from zsc_utils.sweep.results import SILHOUETTES, read_result, read_row, skipped_row, write_row
 from zsc_utils.sweep.workers import in_processes
 
 
@@ -53,32 +41,26 @@ def stages(jobs: list[Job], build: Path, n: int) -> Iterator[list[tuple]]:
     Where jobs are many each is one call. Where they are few their reductions come first, side by
     side, then their cells, and then the silhouettes.
     """
+    jobs = [job.light() for job in jobs]
     if n == 1 or len(jobs) >= 2 * n:
-        yield [call(compute_cells, job, build) for job in jobs]
+        yield [(compute_cells, job, build) for job in jobs]
         return
     yield [
-        (compute_reduction, job.embeddings_folder(build), job.dataset.facts, job.key, build, *asked)
+        (compute_reduction, job, build, *asked)
         for job in jobs
         for asked in slow_reductions(job.cells)
     ]
     yield [
-        call(cluster_cells, replace(job, cells=cells), build)
+        (cluster_cells, replace(job, cells=cells), build)
         for job in jobs
-        for cells in parts(job.cells, embeddings_size(job, build))
+        for cells in parts(job.cells, job.size)
     ]
-    yield [call(score_cells, job, build) for job in jobs]
-
-
-def call(function: Callable, job: Job, build: Path) -> tuple:
-    """Call for the cells of a job, without its images, which another process does not need."""
-    return function, job.embeddings_folder(build), job.dataset.facts, job.key, job.cells, build
+    yield [(score_cells, job, build) for job in jobs]
 
 
 def slow_reductions(cells: Iterable[tuple[Cell, Recipe]]) -> list[tuple[Reduction, int]]:
-    """UMAPs that cells share, with their seeds; that of the silhouettes first."""
-    asked = {(SILHOUETTE_REDUCTION, SILHOUETTE_SEED): None}
-    asked |= {(recipe.reduction, cell.seed): None for cell, recipe in cells}
-    return [pair for pair in asked if pair[0].method == "umap"]
+    """UMAPs that cells share, with their seeds."""
+    return [(one, seed) for one, seed in reductions(cells) if one.method == "umap"]
 
 
 def parts(
@@ -96,11 +78,9 @@ def parts(
     return [tuple(found[kind]) for kind in sorted(found, key=longest.get, reverse=True)]
 
 
-def compute_reduction(
-    folder: Path, facts: DatasetFacts, key: str, build: Path, reduction: Reduction, seed: int
-) -> int:
+def compute_reduction(job: Job, build: Path, reduction: Reduction, seed: int) -> int:
     """Compute a reduction of embeddings on disk and keep it."""
-    reduce_into(read(folder, facts, key).array, reduction, seed, reductions_memo(build, key))
+    reduce_into(job.read(build).array, reduction, seed, reductions_memo(build, job.key))
     return 0
 
 
@@ -110,42 +90,42 @@ def reduce_into(X: np.ndarray, reduction: Reduction, seed: int, memo: Memo) -> N
         reduce(X, reduction, seed=seed, memo=memo)
 
 
-def compute_cells(folder: Path, facts: DatasetFacts, key: str, cells, build: Path) -> int:
-    """Compute cells from embeddings on disk, one file each; count them."""
-    cluster_cells(folder, facts, key, cells, build)
-    return score_cells(folder, facts, key, cells, build)
+def compute_cells(job: Job, build: Path) -> int:
+    """Compute the cells of a job from embeddings on disk, one file each; count them."""
+    cluster_cells(job, build)
+    return score_cells(job, build)
 
 
-def cluster_cells(folder: Path, facts: DatasetFacts, key: str, cells, build: Path) -> int:
+def cluster_cells(job: Job, build: Path) -> int:
     """Cluster embeddings on disk as cells say; what lacks nothing but silhouettes is kept."""
-    embeddings, results = read(folder, facts, key), results_folder(build)
+    embeddings, facts = job.read(build), job.dataset.facts
     at_hand = embeddings.array, embeddings.labels, facts.label
-    settings = {"min_cluster_size": facts.min_cluster_size, "memo": reductions_memo(build, key)}
+    memo = reductions_memo(build, job.key)
+    settings = {"min_cluster_size": facts.min_cluster_size, "memo": memo}
     with one_thread():
-        for cell, recipe in cells:
+        for cell, recipe in job.cells:
             with held(build, cell.key):
-                known = read_result(cell, results)
+                known = read_result(cell, build)
                 # Another sweep may have been faster; what failed is asked for to be tried again.
-                if (known and known[0]["status"] != "failed") or read_row(cell.draft(results)):
+                if (known and known[0]["status"] != "failed") or read_row(cell.draft(build)):
                     continue
                 row, clusters = evaluate_cell(cell, recipe, *at_hand, **settings)
                 row |= {"n_skipped": len(embeddings.skipped)}
-                path = cell.path(results) if clusters is None else cell.draft(results)
+                path = cell.path(build) if clusters is None else cell.draft(build)
                 write_row(path, row, clusters)
     return 0
 
 
-def score_cells(folder: Path, facts: DatasetFacts, key: str, cells, build: Path) -> int:
+def score_cells(job: Job, build: Path) -> int:
     """Add the silhouettes to what `cluster_cells` kept; count the cells."""
-    results = results_folder(build)
-    with held(build, key), one_thread():
-        kept = {cell: pair for cell, _ in cells if (pair := read_row(cell.draft(results)))}
-        X, memo = read(folder, facts, key).array, reductions_memo(build, key)
+    with held(build, job.key), one_thread():
+        kept = {cell: pair for cell, _ in job.cells if (pair := read_row(cell.draft(build)))}
+        X, memo = job.read(build).array, reductions_memo(build, job.key)
         rows = with_silhouettes(X, list(kept.values()), memo)
         for (cell, (_, clusters)), row in zip(kept.items(), rows, strict=True):
-            write_row(cell.path(results), row, clusters)
-            cell.draft(results).unlink()
-    return len(cells)
+            write_row(cell.path(build), row, clusters)
+            cell.draft(build).unlink()
+    return len(job.cells)
 
 
 def evaluate_cell(

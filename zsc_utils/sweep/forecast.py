@@ -9,16 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from zsc_utils.clustering import CLUSTERERS
-from zsc_utils.recipes import SILHOUETTE_REDUCTION, SILHOUETTE_SEED, Reduction
+from zsc_utils.recipes import Reduction
 from zsc_utils.reduction import array_name, pca_name
-from zsc_utils.sweep.cells import (
-    Job,
-    embeddings_size,
-    missing,
-    not_embedded,
-    reductions_memo,
-    side_by_side,
-)
+from zsc_utils.sweep.cells import Job, Size, reductions, reductions_memo
 from zsc_utils.sweep.costs import (
     FLOAT_BYTES,
     Cost,
@@ -29,11 +22,12 @@ from zsc_utils.sweep.costs import (
     memory_available,
     peak_bytes,
     reduction_cost,
+    side_by_side,
     silhouettes_cost,
     speeds,
     start_cost,
 )
-from zsc_utils.sweep.results import results
+from zsc_utils.sweep.results import survey
 
 METHODS = {"umap": "UMAP", "pca": "PCA"}
 STATUSES = ("ok", "not_converged", "degenerate", "failed", "absent")
@@ -62,22 +56,22 @@ def forecast(
     str
         Lines, of which the first goes on after "will" or "would".
     """
-    left = missing(planned, build, memory, retry_failed)
-    to_embed = not_embedded(left, build)
-    parts = side_by_side(left, build, memory, n_jobs)
+    rows, left = survey(planned, build, memory, retry_failed)
+    to_embed = [job for job in left if not job.is_embedded(build)]
     cells = sum(len(job.cells) for job in left)
     lines = [
         f"compute {cells} of {sum(len(job.cells) for job in planned)} cells and "
         f"{len(to_embed)} embeddings ({sum(len(job.dataset) for job in to_embed)} images)"
     ]
     if left:
-        lines.append(written_steps(table_of_steps(left, build)))
+        to_reduce = not_reduced(left, build)
+        lines.append(written_steps(table_of_steps(left, to_reduce)))
         if to_embed:
             lines.append(written_embeddings(to_embed))
-        seconds = clustering_seconds(left, parts, build, n_jobs)
+        seconds = clustering_seconds(left, to_reduce, memory, n_jobs)
         processes = f"{n_jobs} process{'es' if n_jobs > 1 else ''}"
         lines.append(f"all else, in {processes} at most: {minutes(seconds)}")
-        lines.append(f"disk: about {in_words(disk_bytes(left, to_embed, build))}")
+        lines.append(f"disk: about {in_words(disk_bytes(to_embed, to_reduce))}")
     lacking = absent(planned)
     if lacking["datasets"]:
         lines.append(f"datasets that are absent: {listed(lacking['datasets'])}")
@@ -86,14 +80,14 @@ def forecast(
             f"encoders without weights: {listed(lacking['encoders'])}; their cells are not in "
             "these numbers, and are computed once `zsc weights` or a sweep could fetch them"
         )
-    skipped = skipped_cells(results(planned, build, memory))
+    skipped = skipped_cells(rows)
     if len(skipped):
         lines.append(f"skipped: {skipped['cells'].sum()} cells")
         lines.append(skipped.to_string(index=False))
     return "\n".join(lines)
 
 
-def table_of_steps(left: list[Job], build: Path) -> pd.DataFrame:
+def table_of_steps(left: list[Job], to_reduce: list[tuple[Size, Reduction]]) -> pd.DataFrame:
     """Sum up the steps still to be done.
 
     Returns
@@ -102,13 +96,13 @@ def table_of_steps(left: list[Job], build: Path) -> pd.DataFrame:
         A row for each clusterer, the silhouettes and each reduction: `times`, `seconds` of one
         core, and `bytes`, the most that a process holds.
     """
-    steps = [*cell_steps(left, build), *reduction_steps(left, build)]
+    steps = [*cell_steps(left), *reduction_steps(to_reduce)]
     table = pd.DataFrame([(step, *cost) for step, cost in steps], columns=["step", *Cost._fields])
     summed = table.groupby("step", sort=False, as_index=False)
     return summed.agg(times=("seconds", "size"), seconds=("seconds", "sum"), bytes=("bytes", "max"))
 
 
-def cell_steps(left: list[Job], build: Path) -> Iterator[tuple[str, Cost]]:
+def cell_steps(left: list[Job]) -> Iterator[tuple[str, Cost]]:
     """List clusterers and silhouettes of the cells still to be computed, with what they take.
 
     Bytes are the most that a process holds; those of a clusterer are those of its cell: the most
@@ -116,42 +110,32 @@ def cell_steps(left: list[Job], build: Path) -> Iterator[tuple[str, Cost]]:
     """
     clusterers = CLUSTERERS.facts()
     for job in left:
-        size = embeddings_size(job, build)
         for cell, recipe in job.cells:
-            seconds = clusterer_cost(recipe, size).seconds
-            yield clusterers[cell.clusterer].display, Cost(seconds, peak_bytes(recipe, size))
+            seconds = clusterer_cost(recipe, job.size).seconds
+            yield clusterers[cell.clusterer].display, Cost(seconds, peak_bytes(recipe, job.size))
         # Once for all cells of an embedding.
-        silhouettes = silhouettes_cost(size)
-        yield "silhouettes", Cost(silhouettes.seconds, held_bytes(silhouettes, size))
+        silhouettes = silhouettes_cost(job.size)
+        yield "silhouettes", Cost(silhouettes.seconds, held_bytes(silhouettes, job.size))
 
 
-def reduction_steps(left: list[Job], build: Path) -> Iterator[tuple[str, Cost]]:
+def reduction_steps(to_reduce: list[tuple[Size, Reduction]]) -> Iterator[tuple[str, Cost]]:
     """List the reductions still to be made, likewise."""
-    for job in left:
-        size = embeddings_size(job, build)
-        for reduction in reductions(job, build):
-            cost = reduction_cost(reduction, size)
-            yield METHODS[reduction.method], Cost(cost.seconds, held_bytes(cost, size))
+    for size, reduction in to_reduce:
+        cost = reduction_cost(reduction, size)
+        yield METHODS[reduction.method], Cost(cost.seconds, held_bytes(cost, size))
 
 
-def reductions(job: Job, build: Path) -> list[Reduction]:
-    """List the reductions that the cells of a job need and that are not kept yet, each once.
+def not_reduced(left: list[Job], build: Path) -> list[tuple[Size, Reduction]]:
+    """List the reductions that cells need and that are not kept yet, each once, with their sizes.
 
-    PCA is one decomposition for any number of components; it is listed without one.
+    PCA is one decomposition for any number of components.
     """
-    wanted = {}
-    for cell, recipe in job.cells:
-        for reduction, seed in (
-            (recipe.reduction, cell.seed),
-            (SILHOUETTE_REDUCTION, SILHOUETTE_SEED),
-        ):
-            if reduction.method != "none":
-                wanted.setdefault(kept_name(reduction, seed), reduction)
-    return [
-        reduction
-        for name, reduction in wanted.items()
-        if name not in reductions_memo(build, job.key)
-    ]
+    found = []
+    for job in left:
+        wanted = {kept_name(one, seed): one for one, seed in reductions(job.cells)}
+        known = reductions_memo(build, job.key)
+        found += [(job.size, one) for name, one in wanted.items() if name not in known]
+    return found
 
 
 def kept_name(reduction: Reduction, seed: int) -> str:
@@ -197,31 +181,25 @@ def minutes(seconds: float) -> str:
 
 
 def clustering_seconds(
-    left: list[Job], parts: list[tuple[int, list[Job]]], build: Path, n_jobs: int
+    left: list[Job], to_reduce: list[tuple[Size, Reduction]], memory: float, n_jobs: int
 ) -> float:
-    """Predict how long all but the embeddings takes, in as many processes as fit into memory.
-
-    `parts` are those of `side_by_side`.
-    """
-    seconds = sum(cost.seconds for _, cost in reduction_steps(left, build)) / min(n_jobs, len(left))
-    for n, part in parts:
-        largest = max(embeddings_size(job, build).n for job in part)
-        of_cells = sum(cost.seconds for _, cost in cell_steps(part, build))
+    """Predict how long all but the embeddings takes, in as many processes as fit into memory."""
+    seconds = sum(cost.seconds for _, cost in reduction_steps(to_reduce)) / min(n_jobs, len(left))
+    for n, part in side_by_side(left, memory, n_jobs):
+        of_cells = sum(cost.seconds for _, cost in cell_steps(part))
         # A process takes all cells of one dataset and encoder.
-        seconds += start_cost(largest).seconds + of_cells / min(n, len(part))
+        start = start_cost(max(job.size.n for job in part))
+        seconds += start.seconds + of_cells / min(n, len(part))
     return seconds
 
 
-def disk_bytes(left: list[Job], to_embed: list[Job], build: Path) -> int:
+def disk_bytes(to_embed: list[Job], to_reduce: list[tuple[Size, Reduction]]) -> int:
     """Predict the size of the embeddings and reductions still to be made."""
-    sizes = [embeddings_size(job, build) for job in to_embed]
-    numbers = sum(size.n * size.d for size in sizes)
-    for job in left:
-        size = embeddings_size(job, build)
-        for reduction in reductions(job, build):
-            # Of PCA, all components are kept.
-            d = min(size.n, size.d) if reduction.method == "pca" else reduction.n_components
-            numbers += size.n * d
+    numbers = sum(job.size.n * job.size.d for job in to_embed)
+    for size, reduction in to_reduce:
+        # Of PCA, all components are kept.
+        d = min(size.n, size.d) if reduction.method == "pca" else reduction.n_components
+        numbers += size.n * d
     return FLOAT_BYTES * numbers
 
 
@@ -259,10 +237,8 @@ def progress_report(planned: list[Job], build: Path) -> dict:
         encoder, clusterer, status and reason of each other cell that is not `ok`, or whose AMI is
         undefined.
     """
-    memory = memory_available()
-    rows = results(planned, build, memory)
-    left = missing(planned, build, memory)
-    to_embed = not_embedded(left, build)
+    rows, left = survey(planned, build, memory_available())
+    to_embed = [job for job in left if not job.is_embedded(build)]
     total = sum(len(job.cells) for job in planned)
     counts = rows["status"].value_counts()
     computed = rows[~rows["status"].isin(["absent", "skipped"])]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -13,10 +12,10 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from zsc_utils.cache import atomic_path, build_folder, fingerprint, versions
+from zsc_utils.cache import atomic_path, build_folder, fingerprint, read_if_whole, versions
 from zsc_utils.datasets import ImageDataset, load_dataset
 from zsc_utils.edits import check_code
-from zsc_utils.embedding import Embeddings, choose_device, embeddings_key, file_name
+from zsc_utils.embedding import Embeddings, choose_device, embeddings_key
 from zsc_utils.errors import DatasetAbsentError, ZscError
 from zsc_utils.metrics import KS, NEIGHBOURS_VERSION, accuracy_by_k
 from zsc_utils.sweep.cells import Job, plan
@@ -24,8 +23,6 @@ from zsc_utils.sweep.costs import memory_available
 from zsc_utils.sweep.profile import Profile
 from zsc_utils.sweep.run import by_encoder, embed_all
 from zsc_utils.sweep.workers import local
-
-log = logging.getLogger(__name__)
 
 MEASURED = ("status", "reason", "n_train", "n_test", "accuracy")
 COLUMNS = (
@@ -115,8 +112,13 @@ def measured_file(job: Job, train: Job, ks: Sequence[int], build: Path) -> Path:
         "version": NEIGHBOURS_VERSION,
         "versions": versions("torch", "numpy"),
     }
-    name = f"{file_name(job.encoder.name)}-{fingerprint(settings)}.json"
-    return build / "knn" / file_name(job.dataset.facts.name) / name
+    return job.file(build / "knn", f"{fingerprint(settings)}.json")
+
+
+def read_measured(file: Path) -> dict:
+    """Read what `measured` wrote."""
+    found = json.loads(file.read_text())
+    return {field: found[field] for field in MEASURED}
 
 
 def measured(
@@ -135,13 +137,8 @@ def measured(
         `status`, `reason`, `n_train`, `n_test` and `accuracy`: fractions by k, as text.
     """
     file = measured_file(job, gallery, ks, build)
-    try:
-        found = json.loads(file.read_text())
-        return {field: found[field] for field in MEASURED}
-    except FileNotFoundError:
-        pass
-    except (ValueError, LookupError, TypeError) as error:
-        log.warning("%s is damaged (%s): measuring it again", file, error)
+    if found := read_if_whole(file, read_measured, "%s is damaged (%s): measuring it again"):
+        return found
     check_code()
     train, test = (each.embed(build, device=device, progress=progress) for each in (gallery, job))
     arrays = classes_of(train, test)

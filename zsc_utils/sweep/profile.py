@@ -10,8 +10,10 @@ from typing import Annotated
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from zsc_utils import clustering, datasets, encoders
 from zsc_utils.cache import ROOT
+from zsc_utils.clustering import CLUSTERERS
+from zsc_utils.datasets import DATASETS
+from zsc_utils.encoders import ENCODERS
 from zsc_utils.errors import ProfileError, UnknownNameError
 from zsc_utils.precision import Precision
 from zsc_utils.recipes import STUDY_TABLE
@@ -106,17 +108,16 @@ class Profile(BaseModel):
         """Path of the hyperparameter table."""
         return STUDY_TABLE if self.recipes is None else ROOT / self.recipes
 
+    @property
+    def references(self) -> list[str]:
+        """Names of the encoders that the others are compared with."""
+        one_or_more = self.reference
+        return [one_or_more] if isinstance(one_or_more, str) else list(one_or_more.values())
+
 
 def profile_names() -> list[str]:
     """Names of the profiles that come with the project."""
     return sorted(path.stem for path in PROFILES.glob("*.yaml"))
-
-
-def check_names(kind: str, names: Sequence[str], known: Sequence[str], prefix: str | None) -> None:
-    """Raise `UnknownNameError` for the first name that is neither known nor of the open kind."""
-    for name in names:
-        if name not in known and not (prefix and name.startswith(prefix)):
-            raise UnknownNameError(kind, name, known)
 
 
 def load_profile(name: str, **changes: Sequence | None) -> Profile:
@@ -162,12 +163,8 @@ def load_profile(name: str, **changes: Sequence | None) -> Profile:
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise ProfileError(f"profile {path} cannot be read as YAML: {reason}") from error
-    known = list(datasets.DATASETS)
-    check_names("dataset", profile.datasets, known, "folder:")
-    check_names("dataset", list(profile.search_on), known, None)
-    references = profile.reference
-    references = [references] if isinstance(references, str) else list(references.values())
-    named = [*profile.encoders, *references]
-    check_names("encoder", named, list(encoders.ENCODERS), "timm:")
-    check_names("clusterer", profile.clusterers, list(clustering.CLUSTERERS), None)
+    DATASETS.check(profile.datasets, "folder:")
+    DATASETS.check(profile.search_on)
+    ENCODERS.check([*profile.encoders, *profile.references], "timm:")
+    CLUSTERERS.check(profile.clusterers)
     return profile

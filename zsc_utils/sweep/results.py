@@ -1,30 +1,90 @@
-"""Results: what became of the cells of a plan, as a table, and their embeddings."""
+"""Results: a file for each cell; all of a plan as a table, what is missing, and the embeddings."""
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from zsc_utils.cache import ArrayFolder, build_folder
+from zsc_utils.cache import ArrayFolder, atomic_path, build_folder, read_if_whole
 from zsc_utils.clustering import CLUSTERERS
 from zsc_utils.embedding import Embeddings
 from zsc_utils.errors import EmbeddingsError
 from zsc_utils.recipes import Recipe
-from zsc_utils.sweep.cells import (
-    Cell,
-    Job,
-    embeddings_size,
-    fitting,
-    read_result,
-    reductions_memo,
-    results_folder,
-)
-from zsc_utils.sweep.costs import Size, cell_lacks, memory_available
+from zsc_utils.sweep.cells import Cell, Job, Size, reductions_memo
+from zsc_utils.sweep.costs import cell_lacks, embeddings_size, fitting, memory_available
 
+SILHOUETTES = ("silhouette_original", "silhouette_umap")
 ROW = ("dataset", "encoder", "clusterer", "seed", "status", "reason", "n_skipped")
-SCORES = ("ami", "ami_by_level", "silhouette_original", "silhouette_umap", "n_clusters")
+SCORES = ("ami", "ami_by_level", *SILHOUETTES, "n_clusters")
+
+
+def read_result(cell: Cell, build: Path) -> tuple[dict, np.ndarray | None] | None:
+    """Read one result; None where it is not there yet."""
+    return read_row(cell.path(build), SILHOUETTES)
+
+
+def read_row(path: Path, scores: tuple[str, ...] = ()) -> tuple[dict, np.ndarray | None] | None:
+    """Read a row and its clusters; None where there are none.
+
+    A file that is cut short or not what was written is warned of and counts as not there. Where
+    there are clusters the row must have `scores`, besides others.
+    """
+
+    def read(path: Path) -> tuple[dict, np.ndarray | None]:
+        content = json.loads(path.read_text())
+        row, text = content["row"], content["clusters"]
+        missing = fields_of(row, text is not None, scores) - row.keys()
+        if missing:
+            raise ValueError(f"no {', '.join(sorted(missing))}")
+        return row, None if text is None else unpack_clusters(text)
+
+    damaged = "result %s is cut short or damaged (%s): it counts as missing"
+    return read_if_whole(path, read, damaged)
+
+
+def fields_of(row: dict, clustered: bool, scores: tuple[str, ...]) -> set[str]:
+    """Fields that a row must have; code of another day may have written fewer."""
+    fields = {"dataset", "encoder", "clusterer", "seed", "status", "reason"}
+    fields |= {"n_clusters", *scores} if clustered else set()
+    return fields | ({"ami", "ami_by_level"} if clustered and row.get("n_classes") else set())
+
+
+def unpack_clusters(text: str) -> np.ndarray:
+    """Read what `pack_clusters` wrote."""
+    return np.frombuffer(zlib.decompress(base64.b85decode(text)), "<i4")
+
+
+def write_row(path: Path, row: dict, clusters: np.ndarray | None) -> None:
+    """Write a row, and the clusters where there are any.
+
+    NaN is written as null, so that the file is JSON to any reader.
+    """
+    content = {
+        "row": without_nan(row),
+        "clusters": None if clusters is None else pack_clusters(clusters),
+    }
+    with atomic_path(path) as draft:
+        draft.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def without_nan(row: dict) -> dict:
+    """Put None in place of NaN, also in dicts inside."""
+    return {
+        key: without_nan(value) if isinstance(value, dict) else None if value != value else value
+        for key, value in row.items()
+    }
+
+
+def pack_clusters(clusters: np.ndarray) -> str:
+    """Write int32 clusters as text that a JSON file can hold."""
+    return base64.b85encode(zlib.compress(np.asarray(clusters, "<i4").tobytes())).decode()
 
 
 def results(planned: list[Job], build: Path, memory: float | None = None) -> pd.DataFrame:
@@ -49,24 +109,45 @@ def results(planned: list[Job], build: Path, memory: float | None = None) -> pd.
         and those that were not computed as they need more memory than there is, of status
         `skipped`. Rows stand in the order of the plan.
     """
-    memory = memory_available() if memory is None else memory
+    table, _ = survey(planned, build, memory_available() if memory is None else memory)
+    return table
+
+
+def survey(
+    planned: list[Job], build: Path, memory: float, retry_failed: bool = False
+) -> tuple[pd.DataFrame, list[Job]]:
+    """Read what is there of a plan, and find what is missing.
+
+    Returns
+    -------
+    table
+        As `results` gives it.
+    left
+        Jobs of the cells that can have a result but have none yet, with the sizes of their
+        embeddings; with `retry_failed`, those that failed are among them. Cells that need more
+        than `memory` bytes can have none here.
+    """
     clusterers = CLUSTERERS.facts()
-    rows = []
+    rows, left = [], []
     for job in planned:
         size = None if job.absent else embeddings_size(job, build)
+        asked = []
         for cell, recipe in job.cells:
             if job.absent:
                 row = row_without_scores(cell, "absent", job.absent)
-            elif found := read_result(cell, results_folder(build)):
-                row, _ = found
             else:
-                row = skipped_row(cell, recipe, size, memory)
+                row, _ = read_result(cell, build) or (None, None)
+                if row is None or (retry_failed and row["status"] == "failed"):
+                    lacking = skipped_row(cell, recipe, size, memory)
+                    asked += [] if lacking else [(cell, recipe)]
+                    row = row or lacking
             if row:
                 name = {"clusterer_name": clusterers[cell.clusterer].display}
                 rows.append(row | job.facts | name)
+        left += [replace(job, cells=tuple(asked), size=size)] if asked else []
     table = pd.DataFrame(rows)
     # Columns are there even if every cell failed.
-    return table.reindex(columns=list(dict.fromkeys([*table.columns, *ROW, *SCORES])))
+    return table.reindex(columns=list(dict.fromkeys([*table.columns, *ROW, *SCORES]))), left
 
 
 def skipped_row(cell: Cell, recipe: Recipe, size: Size, memory: float) -> dict | None:
@@ -98,7 +179,7 @@ def read_embeddings(
     for job in planned:
         if job.absent:
             continue
-        if not job.embeddings_folder(build).is_dir():
+        if not job.is_embedded(build):
             if not fitting([job], build, memory_available()):
                 continue
             raise EmbeddingsError(

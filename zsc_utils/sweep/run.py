@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from zsc_utils.cache import build_folder
 from zsc_utils.datasets import load_dataset
 from zsc_utils.edits import check_code, older_than_code
-from zsc_utils.embedding import choose_device, embeddings_key, left_some_out, mended, read
+from zsc_utils.embedding import choose_device, embeddings_key, left_some_out, mended
 from zsc_utils.encoders import fetch_weights, find_encoder
 from zsc_utils.errors import (
     CacheDamagedError,
@@ -28,20 +28,11 @@ from zsc_utils.errors import (
     ZscError,
 )
 from zsc_utils.recipes import too_few_samples
-from zsc_utils.sweep.cells import (
-    Job,
-    fitting,
-    missing,
-    not_embedded,
-    plan,
-    reductions_memo,
-    results_folder,
-    side_by_side,
-)
-from zsc_utils.sweep.costs import memory_available
-from zsc_utils.sweep.evaluate import call, compute_cells, stages
+from zsc_utils.sweep.cells import Job, plan, reductions_memo
+from zsc_utils.sweep.costs import fitting, memory_available, side_by_side
+from zsc_utils.sweep.evaluate import stages
 from zsc_utils.sweep.profile import Profile
-from zsc_utils.sweep.results import results
+from zsc_utils.sweep.results import results, survey
 from zsc_utils.sweep.workers import Workers, dask, local
 
 log = logging.getLogger(__name__)
@@ -123,7 +114,7 @@ def sweep(
         if fresh:
             check_code()
             forget(planned, build)
-        left = missing(planned, build, memory, retry_failed)
+        _, left = survey(planned, build, memory, retry_failed)
         lacking = {}
         if left:
             check_code()
@@ -156,12 +147,12 @@ def forget_mended(planned: list[Job], build: Path) -> None:
         if job.absent or not left_some_out(folder):
             continue
         try:
-            found = read(folder, job.dataset.facts, job.key)
+            found = job.read(build)
         except CacheDamagedError:
             continue  # which is said where they are computed again
         if mended(job.dataset, found):
             log.warning("%s: images can be read that could not before: computing again", folder)
-            places = {cell.path(results_folder(build)).parent for cell, _ in job.cells}
+            places = {cell.path(build).parent for cell, _ in job.cells}
             for place in (folder, reductions_memo(build, job.key).folder, *places):
                 shutil.rmtree(place, ignore_errors=True)
 
@@ -173,14 +164,13 @@ def forget(planned: list[Job], build: Path) -> None:
             shutil.rmtree(job.embeddings_folder(build), ignore_errors=True)
             shutil.rmtree(reductions_memo(build, job.key).folder, ignore_errors=True)
             for cell, _ in job.cells:
-                for path in (cell.path(results_folder(build)), cell.draft(results_folder(build))):
+                for path in (cell.path(build), cell.draft(build)):
                     path.unlink(missing_ok=True)
 
 
 def warn_of_older(planned: list[Job], build: Path) -> None:
     """Say before new results are stored beside those that older code may have made."""
-    results = results_folder(build)
-    older = older_than_code(cell.path(results) for job in planned for cell, _ in job.cells)
+    older = older_than_code(cell.path(build) for job in planned for cell, _ in job.cells)
     if older:
         log.warning(
             "of the results that are there, %s; new ones are stored beside them. If you changed "
@@ -209,7 +199,7 @@ def embed_all(
     -------
     Why embeddings could not be computed for want of weights, by their key.
     """
-    new, n = not_embedded(jobs, build), workers.n
+    new, n = [job for job in jobs if not job.is_embedded(build)], workers.n
     if not workers.remote:
         # A GPU serves one process; on a CPU two of one thread do more than one of two threads.
         on_cpu = choose_device(how["device"]) == "cpu"
@@ -218,9 +208,8 @@ def embed_all(
             return embed_jobs(jobs, build, how)
     # Workers of other machines fetch weights themselves.
     lacking = {} if workers.remote else lacking_weights(new)
-    known = {job.key for job in new}
     for job in jobs:
-        if job.key not in known:
+        if job.is_embedded(build):
             job.embed(build, **how)  # is read, and checked as here
     new = [job for job in new if job.key not in lacking]
     parts = [[job] for job in new] if workers.remote else parted_by_dataset(new, n)
@@ -268,11 +257,10 @@ def embed_jobs(jobs: list[Job], build: Path, how: dict) -> dict[str, str]:
     -------
     Why embeddings could not be computed for want of weights, by their key.
     """
-    new = {job.key for job in not_embedded(jobs, build)}
     reasons, lacking = {}, {}
     for job in by_encoder(tqdm(jobs, "embed", unit="embedding", disable=not how["progress"])):
         name = job.encoder.name
-        if name not in reasons or job.key not in new:
+        if name not in reasons or job.is_embedded(build):
             try:
                 job.embed(build, **how)
                 continue
@@ -343,9 +331,8 @@ def cluster_all(jobs: list[Job], build: Path, workers: Workers, progress: bool) 
     left = fitting(jobs, build, workers.most)
     total = sum(len(job.cells) for job in left)
     with tqdm(total=total, desc="cluster", unit="cell", disable=not progress) as bar:
-        for n, part in side_by_side(left, build, workers.memory, workers.n):
+        for n, part in side_by_side(left, workers.memory, workers.n):
             # Workers of other machines get a whole job each: its embeddings are read once.
-            whole = [[call(compute_cells, job, build) for job in part]]
-            for calls in whole if workers.remote else stages(part, build, n):
+            for calls in stages(part, build, 1 if workers.remote else n):
                 for done in workers.call(calls, n):
                     bar.update(done)

@@ -34,9 +34,8 @@ from zsc_utils.recipes import (
     Recipe,
 )
 from zsc_utils.reduction import reducer_settings
-from zsc_utils.sweep.cells import find_encoders, reductions_memo
+from zsc_utils.sweep.cells import Size, find_encoders, reductions_memo
 from zsc_utils.sweep.costs import (
-    Size,
     clusterer_cost,
     held_bytes,
     lack_of_memory,
