@@ -35,7 +35,7 @@ ROOMS = (
     # The ground that all stand on.
     *("errors", "cache", "compiled", "loops", "edits", "registry", "precision"),
     *("recipes", "datasets", "encoders", "narrow", "embedding", "npz"),
-    *("reduction", "ward", "clustering", "metrics"),
+    *("reduction", "ward", "affinity", "clustering", "metrics"),
     *("miniature", "finetuning"),  # wings: only by name, by the command line, and by notebook 2
     "sweep",
     "own",

@@ -234,7 +234,7 @@ def ac_without_c(task: Task, settings: dict):
 @clusterer("affinity_propagation", version=1, display="Affinity Prop.", told_n_classes=False)
 def affinity_propagation(task: Task, settings: dict):
     """Affinity propagation: 15 iterations without change count as convergence, at most 1000."""
-    from sklearn.cluster import AffinityPropagation
+    from zsc_utils.affinity import AffinityPropagation
 
     return AffinityPropagation(
         damping=settings.get("damping", 0.5),

@@ -81,3 +81,46 @@ def ward_merges(centres):
         centres[one], sizes[one] = centres[left], sizes[left]
         names[one], rows[last] = last, one
     return pairs, heights
+
+
+@njit
+def exchange_messages(similarity, damping, most, patience):
+    """Affinity propagation's messages between n samples, until exemplars stay for some rounds.
+
+    Takes float (n, n) with the preference as its diagonal; gives bool (n,), who is an exemplar, and
+    whether that was settled after `most` rounds.
+    """
+    n, new = len(similarity), 1 - damping
+    availability, responsibility = np.zeros((n, n)), np.zeros((n, n))
+    exemplars = np.zeros(n, np.bool_)
+    steady = 0
+    for turn in range(most):
+        support = np.zeros(n)
+        for i in range(n):
+            best, second, at = -np.inf, -np.inf, 0
+            for j in range(n):
+                found = availability[i, j] + similarity[i, j]
+                if found > best:
+                    best, second, at = found, best, j
+                elif found > second:
+                    second = found
+            for j in range(n):
+                rival = second if j == at else best
+                found = responsibility[i, j] * damping + (similarity[i, j] - rival) * new
+                responsibility[i, j] = found
+                support[j] += found if i == j else max(found, 0.0)
+        steady += 1
+        for i in range(n):
+            for j in range(n):
+                found = responsibility[i, j]
+                if i != j:
+                    found = max(max(found, 0.0) - support[j], 0.0)
+                else:
+                    found -= support[j]
+                availability[i, j] = availability[i, j] * damping - found * new
+            chosen = availability[i, i] + responsibility[i, i] > 0
+            if chosen != exemplars[i]:
+                exemplars[i], steady = chosen, 1
+        if turn >= patience and steady >= patience and exemplars.any():
+            return exemplars, True
+    return exemplars, False
