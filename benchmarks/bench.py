@@ -99,6 +99,21 @@ def ward_pair(n: int, d: int) -> Pair:
     )
 
 
+def affinity_pair(n: int, d: int) -> Pair:
+    """Affinity propagation's clusters."""
+    from sklearn.cluster import AffinityPropagation
+
+    X, _ = blobs(n, d, 100)
+    settings = {"damping": 0.9, "max_iter": 1000, "convergence_iter": 15, "random_state": 1}
+    return Pair(
+        f"affinity propagation, {n:,} × {d}",
+        lambda: AffinityPropagation(**settings).fit_predict(X),
+        lambda: run_clusterer(X, "affinity_propagation", Task(n, 0), {"damping": 0.9}).labels,
+        np.array_equal,
+        times=1,
+    )
+
+
 def python(code: str, **env) -> Callable[[], str]:
     """Run code in a new process: what it prints."""
     command = [sys.executable, "-c", code]
@@ -236,6 +251,7 @@ def main(
             silhouette_pair(20_000, 50, 1_000, 1),
             silhouette_pair(20_000, 50, 1_000, 6),
             ward_pair(20_000, 50),
+            affinity_pair(3_000, 50),
             compiled_pair(folder),
             *([whole_pair(folder)] if whole else []),
         ]

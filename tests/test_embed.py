@@ -71,6 +71,21 @@ def test_batches_do_not_change_embeddings():
             assert np.allclose(array[i], alone, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "mini_dino_vit", "mini_xent_resnet"])
+def test_threads_and_the_number_of_images_do_not_change_a_bit(name):
+    dataset, found = load_dataset("textures").subset(24), []
+    before = torch.get_num_threads()
+    for threads, n in ((1, 24), (2, 24), (2, 19)):
+        torch.set_num_threads(threads)
+        try:
+            images = replace(dataset, images=[dataset.images[i] for i in range(n)])
+            found.append(compute(images, load_encoder(name), progress=False)[0])
+        finally:
+            torch.set_num_threads(before)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0][:19], found[2])
+
+
 @pytest.mark.parametrize("room", [3, 0])
 def test_batches_are_as_large_as_the_memory_of_a_gpu_allows(room):
     """Of one that has room for so many images."""

@@ -267,22 +267,24 @@ def _forward(
         errors += bad
         good = [(i, item) for i, item in batch if not isinstance(item, UnreadableImageError)]
         if good:
-            pixels = torch.stack([item for _, item in good])
+            # On a CPU what is not full would be summed otherwise by another number of threads.
+            more = [good[0][1]] * (size - len(good)) if kind == "cpu" else []
+            pixels = torch.stack([item for _, item in good] + more)
             embedded, size = _in_parts(module, pixels, device, size)
-            arrays += embedded
+            arrays.append(embedded[: len(good)])
             kept += [i for i, _ in good]
         bar.update(len(batch))
     array = np.concatenate(arrays) if arrays else np.empty((0, 0), np.float32)
     return array, kept, errors
 
 
-def _in_parts(module, pixels, device: str, size: int) -> tuple[list[np.ndarray], int]:
+def _in_parts(module, pixels, device: str, size: int) -> tuple[np.ndarray, int]:
     """Embed a batch in parts of a size, or of half of it, and so on, until a GPU has room for one.
 
     Returns
     -------
     embedded
-        float32 arrays, one a part.
+        float32 (n, d).
     size
         What there was room for.
 
@@ -296,7 +298,7 @@ def _in_parts(module, pixels, device: str, size: int) -> tuple[list[np.ndarray],
     while True:
         try:
             parts = [module(part.to(device)).float().cpu().numpy() for part in pixels.split(size)]
-            return parts, size
+            return np.concatenate(parts), size
         except torch.OutOfMemoryError as error:
             if size == 1:
                 raise DeviceError(
