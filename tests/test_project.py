@@ -116,6 +116,7 @@ def test_lock_pins_every_dependency_with_hashes_and_names_no_index():
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_have_parameters_and_no_outputs(path):
     cells = json.loads(path.read_text())["cells"]
+    assert len({cell["id"] for cell in cells}) == len(cells)
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
     tagged = [cell for cell in code if "parameters" in cell["metadata"].get("tags", [])]
