@@ -282,10 +282,13 @@ def kill_embeddings(folder: Path) -> None:
         pause=whole * SHARD / IMAGES,
     )
     for kill, moment in begun:
-        now = parts()
+        # Parts go when the whole is written.
+        now, written = parts(), (folder / "again.npz").exists()
         if kill:
-            row = (kill, f"{moment:.1f}", len(before), len(now), len(before - now))
+            lost = 0 if written else len(before - now)
+            row = (kill, f"{moment:.1f}", len(before), "the whole" if written else len(now), lost)
             print("| " + " | ".join(map(str, row)) + " |", flush=True)
+        (folder / "again.npz").unlink(missing_ok=True)
         # All are there: from the beginning again.
         if len(now) * SHARD >= IMAGES - SHARD:
             shutil.rmtree(build / "cache" / "unfinished", ignore_errors=True)
