@@ -13,6 +13,7 @@ POINTS = {
     "digits": load_digits().data[:400].astype(np.float32),
     "an odd number of float64": np.random.default_rng(1).normal(size=(151, 5)),
     "each three times": np.repeat(np.random.default_rng(0).normal(size=(20, 4)), 3, axis=0),
+    "one": np.zeros((1, 4), np.float32),
     "two": np.array([[0.0, 1.0], [2.0, 3.0]], np.float32),
     "three as far from each other": np.eye(3, dtype=np.float32),
     "a large mean": make_blobs(90, 8, centers=5, random_state=3)[0].astype(np.float32) + 1000,

@@ -23,7 +23,7 @@ class AffinityPropagation(cluster.AffinityPropagation):
     """Affinity propagation of points, with scikit-learn's settings and clusters."""
 
     def fit_predict(self, X: np.ndarray, y=None) -> np.ndarray:
-        """Cluster float (n, d), n ≥ 2: clusters int64 (n,), −1 for all where there is none.
+        """Cluster float (n, d): clusters int64 (n,), −1 for all where there is none.
 
         Warns
         -----
@@ -33,9 +33,9 @@ class AffinityPropagation(cluster.AffinityPropagation):
         similarity = -euclidean_distances(X, squared=True)
         n, preference = len(similarity), np.median(similarity)
         # Rows of one more than n begin at the diagonal each.
-        apart = similarity.ravel()[1:].reshape(n - 1, n + 1)[:, :-1]
-        if (apart == apart[0, 0]).all():
-            return np.arange(n) if preference > apart[0, 0] else np.zeros(n, int)
+        apart, first = similarity.ravel()[1:].reshape(n - 1, n + 1)[:, :-1], similarity[0, -1]
+        if (apart == first).all():
+            return np.arange(n) if preference > first else np.zeros(n, int)
         np.fill_diagonal(similarity, preference)
         add_noise(similarity, self.random_state)
         with kept("zsc_utils"):
